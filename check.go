@@ -1,0 +1,107 @@
+package fettle
+
+// CheckCode is what a check command's exit says, by the Nagios plugin guidelines. The numbers are theirs.
+type CheckCode int
+
+// The values of CheckCode.
+const (
+	CodeOK       CheckCode = 0
+	CodeWarning  CheckCode = 1
+	CodeCritical CheckCode = 2
+	CodeUnknown  CheckCode = 3
+)
+
+// Status gives the word for c; a code out of range is unknown, as Nagios has it.
+func (c CheckCode) Status() CheckStatus {
+	switch c {
+	case CodeOK:
+		return CheckOK
+	case CodeWarning:
+		return CheckWarning
+	case CodeCritical:
+		return CheckCritical
+	}
+	return CheckUnknown
+}
+
+// CheckStatus is the status of a check's state on one node, and of a verdict.
+type CheckStatus string
+
+// The values of CheckStatus. Stale stands in states only: a verdict counts it inside unknown.
+const (
+	CheckOK       CheckStatus = "ok"
+	CheckWarning  CheckStatus = "warning"
+	CheckCritical CheckStatus = "critical"
+	CheckUnknown  CheckStatus = "unknown"
+	CheckStale    CheckStatus = "stale"
+)
+
+// Code gives the Nagios code of s; stale is unknown.
+func (s CheckStatus) Code() CheckCode {
+	switch s {
+	case CheckOK:
+		return CodeOK
+	case CheckWarning:
+		return CodeWarning
+	case CheckCritical:
+		return CodeCritical
+	}
+	return CodeUnknown
+}
+
+// Check is a task asked of matching nodes again and again. Spans are in milliseconds.
+type Check struct {
+	Name     string         `json:"name"`
+	Rev      int64          `json:"rev"` // results echo it; a result of an old rev is not folded
+	Action   string         `json:"action"`
+	Inputs   map[string]any `json:"inputs,omitempty"`
+	Filter   Filter         `json:"filter,omitempty"` // in CEL; empty: the nodes that offer the command
+	Interval int64          `json:"interval_ms"`
+	Timeout  int64          `json:"timeout_ms"`
+	Attempts int            `json:"attempts"` // results in a row that make a soft state hard; at least 1
+	Retry    int64          `json:"retry_ms"` // the interval while a state is soft; zero: Interval
+	Fresh    int64          `json:"fresh_ms"` // a state older than this is stale; zero: two intervals and the timeout
+	// Undefined says what a node counts as for which Filter is undefined; empty: it is counted beside the total.
+	Undefined CheckStatus `json:"undefined,omitempty"`
+}
+
+// CheckState is what one node's last results say of one check.
+type CheckState struct {
+	Check    string      `json:"check"`
+	Node     NodeID      `json:"node"`
+	Rev      int64       `json:"rev"`    // of the check
+	Status   CheckStatus `json:"status"` // the hard one, or the first of all
+	Soft     CheckStatus `json:"soft"`   // of the last result
+	Attempt  int         `json:"attempt"`
+	Since    Millis      `json:"since"` // when Status began, by the server's clock
+	At       Millis      `json:"at"`    // when the last result was received, by the server's clock
+	Output   string      `json:"output"`
+	Perfdata []Perf      `json:"perfdata,omitempty"`
+	Session  string      `json:"session,omitempty"` // with Seq, the order of the node's results
+	Seq      int64       `json:"seq,omitempty"`
+}
+
+// CheckTally counts a check's states: Total = OK + Warning + Critical + Unknown, always.
+type CheckTally struct {
+	Total     int `json:"total"`
+	OK        int `json:"ok"`
+	Warning   int `json:"warning"`
+	Critical  int `json:"critical"`
+	Unknown   int `json:"unknown"`
+	Silent    int `json:"silent"`    // inside Unknown: the node does not answer
+	Stale     int `json:"stale"`     // inside Unknown: the last result is too old
+	Undefined int `json:"undefined"` // outside Total: the filter is undefined for these nodes
+}
+
+// Verdict is many states folded into one.
+type Verdict struct {
+	Check    string                   `json:"check"`
+	Status   CheckStatus              `json:"status"`
+	Tally    CheckTally               `json:"tally"`
+	Nodes    map[CheckStatus][]NodeID `json:"nodes"`            // those that are not ok, by status, sorted
+	Output   map[NodeID]string        `json:"output,omitempty"` // first line of each node that is not ok
+	Reason   string                   `json:"reason,omitempty"` // why Status is unknown without a node being so
+	Live     bool                     `json:"live"`             // asked now; false: read from the board
+	Settling bool                     `json:"settling"`         // the server has just started: Status is the last one committed
+	TookMS   int64                    `json:"took_ms"`
+}

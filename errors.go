@@ -1,0 +1,18 @@
+package fettle
+
+import "errors"
+
+// The kinds of error. Everything that a caller can mend or must tell apart wraps one of these, and errors.Is finds it; any other error is a
+// fault of ours. One table each turns kinds into HTTP status (server/api), exit codes (cmd/fettle) and Nagios answers (check_fettle).
+var (
+	// ErrNotFound: the thing that was named does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrInvalid: what was given can never be right, however often it is tried.
+	ErrInvalid = errors.New("invalid")
+	// ErrConflict: what was given is right, but not in the state that things are in.
+	ErrConflict = errors.New("conflict")
+	// ErrDenied: who asked may not.
+	ErrDenied = errors.New("denied")
+	// ErrUnavailable: it may work later; nothing was done, or what was done is said.
+	ErrUnavailable = errors.New("unavailable")
+)

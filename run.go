@@ -1,0 +1,71 @@
+package fettle
+
+import "encoding/json"
+
+// Run is one action asked of all the nodes that a filter matched.
+type Run struct {
+	ID        RunID          `json:"id"`
+	Action    string         `json:"action"`
+	Inputs    map[string]any `json:"inputs,omitempty"`
+	Filter    Filter         `json:"filter,omitempty"` // in CEL; empty: the roster was given by id, or is everything
+	All       bool           `json:"all,omitempty"`    // asked of every node, on purpose
+	Caller    string         `json:"caller"`
+	State     RunState       `json:"state"`
+	Tally     Tally          `json:"tally"`
+	Undefined int            `json:"undefined"` // nodes for which the filter was undefined; they are not in the roster
+	Created   Millis         `json:"created"`
+	Deadline  Millis         `json:"deadline"` // who has not answered by then is silent
+	Ended     Millis         `json:"ended"`    // zero: it goes on
+	Rev       int64          `json:"rev"`
+}
+
+// RunState tells whether a run goes on.
+type RunState string
+
+// The values of RunState.
+const (
+	RunGoing     RunState = "going"
+	RunEnded     RunState = "ended"
+	RunCancelled RunState = "cancelled"
+)
+
+// Tally counts what became of a run's roster: Roster = OK + Failed + Silent + Never + Pending, always.
+type Tally struct {
+	Roster  int `json:"roster"`
+	OK      int `json:"ok"`
+	Failed  int `json:"failed"`  // any result but status 0
+	Silent  int `json:"silent"`  // sent, unanswered at the deadline
+	Never   int `json:"never"`   // not sent: stopped, cancelled or away
+	Pending int `json:"pending"` // zero once the run has ended
+}
+
+// Roster is the set of nodes that ought to answer, fixed by a preview or a run.
+type Roster struct {
+	ID        string   `json:"id"`
+	Filter    Filter   `json:"filter,omitempty"`
+	Nodes     []NodeID `json:"nodes"` // sorted
+	Undefined int      `json:"undefined"`
+	Created   Millis   `json:"created"`
+}
+
+// Event is something that happened to a node, kept in the order in which the server learned of it.
+type Event struct {
+	Seq  int64           `json:"seq"`
+	Kind EventKind       `json:"kind"`
+	Node NodeID          `json:"node"`
+	At   Millis          `json:"at"`
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of Event.
+const (
+	EventEnrolled  EventKind = "enrolled"
+	EventAlive     EventKind = "alive"
+	EventLate      EventKind = "late"
+	EventSilent    EventKind = "silent"
+	EventChanged   EventKind = "changed"
+	EventForgotten EventKind = "forgotten"
+)
