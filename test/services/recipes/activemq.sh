@@ -1,0 +1,42 @@
+# ActiveMQ "Classic" with STOMP, an account and the statistics plugin. Without XStream and Jettison on its path it cannot turn the replies of
+# that plugin into STOMP.
+packages=(activemq libxstream-java libjettison-java)
+within=90
+
+start() {
+  free activemq
+  mkdir -p "$dir/conf" "$dir/data" "$dir/tmp" "$dir/lib"
+  ln -sf /usr/share/java/xstream.jar /usr/share/java/jettison.jar "$dir/lib/"
+  cat >"$dir/conf/log4j.properties" <<CONF
+log4j.rootLogger=INFO,out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d %-5p %c{1} %m%n
+CONF
+  cat >"$dir/conf/activemq.xml" <<XML
+<beans xmlns="http://www.springframework.org/schema/beans" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+       xsi:schemaLocation="http://www.springframework.org/schema/beans http://www.springframework.org/schema/beans/spring-beans.xsd
+                           http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
+  <broker xmlns="http://activemq.apache.org/schema/core" brokerName="fettle" dataDirectory="$dir/data" persistent="false" useJmx="false">
+    <plugins>
+      <statisticsBrokerPlugin/>
+      <simpleAuthenticationPlugin>
+        <users><authenticationUser username="$login" password="$passcode" groups="admins"/></users>
+      </simpleAuthenticationPlugin>
+    </plugins>
+    <systemUsage><systemUsage>
+      <memoryUsage><memoryUsage limit="128 mb"/></memoryUsage>
+      <tempUsage><tempUsage limit="128 mb"/></tempUsage>
+    </systemUsage></systemUsage>
+    <transportConnectors><transportConnector name="stomp" uri="stomp+nio://127.0.0.1:$(port activemq)"/></transportConnectors>
+  </broker>
+</beans>
+XML
+  daemon activemq java -Xms64m -Xmx384m -Djava.io.tmpdir="$dir/tmp" -Dlog4j.configuration="file:$dir/conf/log4j.properties" \
+    -Dactivemq.home=/usr/share/activemq -Dactivemq.base="$dir" -Dactivemq.conf="$dir/conf" -Dactivemq.data="$dir/data" \
+    -jar /usr/share/activemq/bin/activemq.jar start "xbean:file:$dir/conf/activemq.xml"
+}
+
+ready() { answers_stomp "$(port activemq)"; }
+
+settings() { give ACTIVEMQ "stomp://$login:$passcode@127.0.0.1:$(port activemq)"; }

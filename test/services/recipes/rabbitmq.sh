@@ -1,0 +1,54 @@
+# RabbitMQ with its STOMP plugin. Debian's wrapper in /usr/sbin changes user and environment, so the program behind it is called. The name
+# server of Erlang, epmd, is our own: one that several installations share would outlive this one, and would know the nodes of all.
+packages=(rabbitmq-server)
+within=120
+rabbit=/usr/lib/rabbitmq/bin
+
+surroundings() { # as NAME=VALUE lines
+  cat <<ENV
+HOME=$dir
+ERL_EPMD_ADDRESS=127.0.0.1
+ERL_EPMD_PORT=$(port rabbitmq-epmd)
+RABBITMQ_NODENAME=fettle$sum@localhost
+RABBITMQ_CONFIG_FILE=$dir/rabbitmq.conf
+RABBITMQ_CONF_ENV_FILE=/dev/null
+RABBITMQ_ENABLED_PLUGINS_FILE=$dir/plugins
+RABBITMQ_MNESIA_BASE=$dir/data
+RABBITMQ_LOG_BASE=$dir/log
+RABBITMQ_GENERATED_CONFIG_DIR=$dir/generated
+RABBITMQ_DIST_PORT=$(port rabbitmq-dist)
+RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +sbwt none
+ENV
+}
+
+start() {
+  local env
+  free rabbitmq rabbitmq-amqp rabbitmq-dist rabbitmq-epmd
+  mkdir -p "$dir/data" "$dir/log"
+  echo '[rabbitmq_stomp].' >"$dir/plugins"
+  # the account is made when the data folder is empty; it may do everything in the virtual host /
+  cat >"$dir/rabbitmq.conf" <<CONF
+listeners.tcp.1 = 127.0.0.1:$(port rabbitmq-amqp)
+stomp.listeners.tcp.1 = 127.0.0.1:$(port rabbitmq)
+default_user = $login
+default_pass = $passcode
+CONF
+  mapfile -t env < <(surroundings)
+  { # the administration, as a program that knows where
+    echo '#!/bin/sh'
+    printf 'exec env'
+    printf ' %q' "${env[@]}"
+    # shellcheck disable=SC2016
+    echo " $rabbit/rabbitmqctl"' "$@"'
+  } >"$dir/rabbitmqctl"
+  chmod 755 "$dir/rabbitmqctl"
+  daemon rabbitmq-epmd epmd -port "$(port rabbitmq-epmd)" -address 127.0.0.1
+  daemon rabbitmq env "${env[@]}" "$rabbit/rabbitmq-server"
+}
+
+ready() { answers_stomp "$(port rabbitmq)"; }
+
+settings() {
+  give RABBITMQ "stomp://$login:$passcode@127.0.0.1:$(port rabbitmq)"
+  give RABBITMQCTL "$dir/rabbitmqctl"
+}
