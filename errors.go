@@ -16,3 +16,15 @@ var (
 	// ErrUnavailable: it may work later; nothing was done, or what was done is said.
 	ErrUnavailable = errors.New("unavailable")
 )
+
+// Fault is something wrong with one setting, input or field. It is ErrInvalid.
+type Fault struct {
+	Key    string // as the person wrote it, such as checks[2].interval
+	Reason string
+}
+
+// Error gives the key and the reason.
+func (f *Fault) Error() string { return f.Key + ": " + f.Reason }
+
+// Unwrap gives ErrInvalid.
+func (f *Fault) Unwrap() error { return ErrInvalid }
