@@ -1,0 +1,101 @@
+package wire
+
+import (
+	"encoding/json"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Type says what an envelope's body is.
+type Type string
+
+// The types of the protocol, version 1.
+const (
+	TypeEnrol    Type = "enrol"    // node to server
+	TypeEnrolled Type = "enrolled" // server to node
+	TypeHello    Type = "hello"    // node to server, Hello: first on every connection
+	TypeWelcome  Type = "welcome"  // server to node, Welcome: its answer
+	TypeFacts    Type = "facts"    // node to server, Facts
+	TypeBeat     Type = "beat"     // node to server, Beat
+	TypeTask     Type = "task"     // server to node, fettle.Task
+	TypeCancel   Type = "cancel"   // server to node, Cancel
+	TypeResults  Type = "results"  // node to server, Results
+	TypeOutput   Type = "output"   // node to server, Output
+	TypeRecord   Type = "record"   // node to server
+	TypeProgress Type = "progress" // node to server
+	TypeChecks   Type = "checks"   // server to node, Checks
+	TypeAsk      Type = "ask"      // server to node, Ask
+	TypeAnswer   Type = "answer"   // node to server
+	TypeEvent    Type = "event"    // server to servers
+)
+
+// Hello is what an agent says first on every connection.
+type Hello struct {
+	Session    string           `json:"session"` // of this process of the agent: a UUIDv7, so that a later one sorts after an earlier one
+	Seq        int64            `json:"seq"`     // of the last facts message sent in this session
+	FactsHash  string           `json:"facts_hash"`
+	ChecksHash string           `json:"checks_hash"`
+	Agent      fettle.AgentInfo `json:"agent"`
+	Classes    []string         `json:"classes"`  // sorted
+	Commands   []string         `json:"commands"` // names of the check commands that the node offers; sorted
+}
+
+// Welcome answers a Hello.
+type Welcome struct {
+	Time       fettle.Millis `json:"time"`       // the server's clock; the agent judges expiry by it, carried forward on its monotonic clock
+	BeatMS     int64         `json:"beat_ms"`    // zero: the agent's own setting holds
+	NeedFacts  bool          `json:"need_facts"` // the server's document does not have the hello's hash: send the full one
+	RetryAfter int64         `json:"retry_ms"`   // not zero: too many at once; hang up, and come back after so many milliseconds
+}
+
+// Facts is a full document or a patch. Exactly one of Full and Patch is there, or neither when only classes or commands changed.
+type Facts struct {
+	Session  string          `json:"session"`
+	Seq      int64           `json:"seq"` // from 1 in each session; (session, seq) orders a node's facts
+	Full     json.RawMessage `json:"full,omitempty"`
+	Hash     string          `json:"hash,omitempty"` // of Full
+	Patch    *Patch          `json:"patch,omitempty"`
+	Classes  *[]string       `json:"classes,omitempty"`  // nil: as before
+	Commands *[]string       `json:"commands,omitempty"` // nil: as before
+}
+
+// Beat says that a node is there, and how busy.
+type Beat struct {
+	Session    string `json:"session"`
+	FactsHash  string `json:"facts_hash"`
+	ChecksHash string `json:"checks_hash"`
+	Slots      int    `json:"slots"`
+	Busy       int    `json:"busy"`
+	Exclusive  bool   `json:"exclusive,omitempty"`
+}
+
+// Cancel takes back tasks, also such as the node has not seen yet.
+type Cancel struct {
+	Tasks []fettle.TaskID `json:"tasks"`
+}
+
+// Results is a list of results under one signature.
+type Results struct {
+	Session string          `json:"session"`
+	Seq     int64           `json:"seq"` // of this message, from 1 in each session; orders the check results of a node
+	Results []fettle.Result `json:"results"`
+}
+
+// Output is a piece of what a running action printed.
+type Output struct {
+	Task   fettle.TaskID `json:"task"`
+	Stream string        `json:"stream"` // "stdout" or "stderr"
+	Seq    int64         `json:"seq"`    // from 1 in each stream of a task
+	Data   []byte        `json:"data"`
+}
+
+// Checks is the whole set of checks that a node has to keep.
+type Checks struct {
+	Hash   string         `json:"hash"` // of the set; the agent gives it back in hello and beats
+	Checks []fettle.Check `json:"checks"`
+}
+
+// Ask wants something of a node beside tasks; it takes no slot there.
+type Ask struct {
+	Facts bool `json:"facts"` // send the full document
+}
