@@ -23,6 +23,7 @@
 #               prometheus --config.file=F --storage.tsdb.path=D --web.listen-address=127.0.0.1:PORT
 #   chromium    FETTLE_TEST_CHROMIUM       the program; as root it wants --no-sandbox and a --user-data-dir
 #   facter      FETTLE_TEST_FACTER         the program
+#   cc          a C compiler, for go test -race; no variable
 #   stompy      FETTLE_TEST_PYTHON_STOMP   a python3 that can "import stomp"
 #
 # Everything lies in FETTLE_SERVICES_DIR (.services at the top of the checkout, or a folder in /var/tmp where other users cannot reach the
@@ -32,7 +33,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
 readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-readonly all=(mysql rabbitmq activemq nrpe nagios prometheus chromium facter stompy)
+readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter stompy)
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
 declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6)
 

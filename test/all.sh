@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# all.sh: every test there is, as "make test" runs it. Starts the services, and stops those at its end, whatever that end is.
+# It says nothing after the last line of go test. The exit code is 0 when, and only when, all went well.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+services=test/services/services.sh
+
+trap '$services stop >/dev/null 2>&1' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+$services start
+settings=$($services env)
+eval "$settings"
+
+test/tidy.sh
+failed=0
+# cgo for the race detector only: the program itself is built without
+CGO_ENABLED=1 go test -race -timeout 10m ./... || failed=1
+
+# Only packages that have integration tests, and one after the other: some of these tests measure. What real services answer is never cached.
+mapfile -t packages < <(grep -rlE --include='*_test.go' '^//go:build integration' . | xargs -r dirname | sort -u)
+((${#packages[@]})) || { echo "all.sh: no integration tests were found" >&2; exit 1; }
+go test -tags integration -count=1 -p 1 -timeout 10m "${packages[@]}" || failed=1
+exit $failed
