@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/fettle-dev/fettle"
+)
+
+const runColumns = "id, action, inputs, filter, for_all, caller, state, tally_roster, tally_ok, tally_failed, tally_silent, tally_never, tally_pending, " +
+	"undefined_count, created_at, deadline_at, ended_at, rev"
+
+// NewRun is a run with all that has to be on disk before anything is sent.
+type NewRun struct {
+	Run    fettle.Run     // its Rev is ignored, and is 1 afterwards
+	Roster *fettle.Roster // nil: it is kept already, or is just the nodes of Tasks
+	Tasks  []fettle.Task  // queued at Run.Created
+}
+
+// SaveRun keeps a run, its roster and its tasks. It is ErrConflict if one of the ids is taken.
+func (s *Store) SaveRun(ctx context.Context, n NewRun) error {
+	return s.write(ctx, "save run "+string(n.Run.ID), func(ctx context.Context, t *tx) error {
+		inputs, err := writeRun(ctx, t, &n.Run)
+		if err != nil {
+			return err
+		}
+		if n.Roster != nil {
+			if err := writeRoster(ctx, t, n.Roster); err != nil {
+				return err
+			}
+		}
+		return writeTasks(ctx, t, n.Tasks, inputs, n.Run.Created)
+	})
+}
+
+// UpdateRun writes the state, tally and times of a run over the row that has run.Rev, and gives the new rev. It is ErrConflict if the row has
+// another rev, ErrNotFound if there is no such run.
+func (s *Store) UpdateRun(ctx context.Context, run fettle.Run) (rev int64, err error) {
+	err = s.write(ctx, "update run "+string(run.ID), func(ctx context.Context, t *tx) error {
+		y := run.Tally
+		n, err := t.exec(ctx, "update run", `UPDATE runs SET state = ?, tally_roster = ?, tally_ok = ?, tally_failed = ?, tally_silent = ?,
+			tally_never = ?, tally_pending = ?, deadline_at = ?, ended_at = ?, rev = rev + 1 WHERE id = ? AND rev = ?`,
+			string(run.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never, y.Pending, int64(run.Deadline), int64(run.Ended), string(run.ID), run.Rev)
+		if err != nil || n == 1 {
+			return err
+		}
+		return t.whyNone(ctx, "SELECT rev FROM runs WHERE id = ?", string(run.ID), run.Rev)
+	})
+	return run.Rev + 1, err
+}
+
+// whyNone says why a compare and swap found no row: query gives the rev of the row that key names.
+func (t *tx) whyNone(ctx context.Context, query, key string, rev int64) error {
+	var now int64
+	if err := t.one(ctx, "read rev", query, []any{key}, &now); err != nil {
+		return err
+	}
+	return fmt.Errorf("it has rev %d now, and the change was made to rev %d: %w", now, rev, fettle.ErrConflict)
+}
+
+// Run gives a run. It is ErrNotFound if there is none.
+func (s *Store) Run(ctx context.Context, id fettle.RunID) (fettle.Run, error) {
+	w := where{}
+	w.addIf(true, "id = ?", string(id))
+	list, err := s.runs(ctx, &w, 1)
+	if err == nil && len(list) == 0 {
+		err = fettle.ErrNotFound
+	}
+	if err != nil {
+		return fettle.Run{}, s.fault(ctx, "read run "+string(id), err)
+	}
+	return list[0], nil
+}
+
+// Runs lists runs, the newest first. before is the ID of the last one that the caller has, empty for none. Limit zero: MaxPage.
+func (s *Store) Runs(ctx context.Context, before fettle.RunID, limit int) ([]fettle.Run, error) {
+	w := where{}
+	w.addIf(before != "", "id < ?", string(before))
+	list, err := s.runs(ctx, &w, page(limit))
+	return list, s.fault(ctx, "list runs", err)
+}
+
+// GoingRuns lists all runs that have not ended, the newest first.
+func (s *Store) GoingRuns(ctx context.Context) ([]fettle.Run, error) {
+	w := where{}
+	w.addIf(true, "state = ?", string(fettle.RunGoing))
+	list, err := s.runs(ctx, &w, 0)
+	return list, s.fault(ctx, "list going runs", err)
+}
+
+func (s *Store) runs(ctx context.Context, w *where, limit int) ([]fettle.Run, error) {
+	var list []fettle.Run
+	query := "SELECT " + runColumns + " FROM runs" + w.String() + " ORDER BY id DESC" + w.limit(limit)
+	err := s.reader().each(ctx, "read runs", query, w.args, func(rows *sql.Rows) error {
+		var r fettle.Run
+		var inputs string
+		y := &r.Tally
+		err := rows.Scan(&r.ID, &r.Action, &inputs, &r.Filter, &r.All, &r.Caller, &r.State, &y.Roster, &y.OK, &y.Failed, &y.Silent, &y.Never, &y.Pending,
+			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &r.Rev)
+		if err != nil {
+			return err
+		}
+		list = append(list, r)
+		return decode("inputs", inputs, &list[len(list)-1].Inputs)
+	})
+	return list, err
+}
+
+// writeRun inserts a run and gives its inputs as they are stored.
+func writeRun(ctx context.Context, t *tx, r *fettle.Run) (inputs string, err error) {
+	if err := named("run id", string(r.ID), MaxID); err != nil {
+		return "", err
+	}
+	if inputs, err = object(r.Inputs); err != nil {
+		return "", fmt.Errorf("inputs: %w", err)
+	}
+	y := r.Tally
+	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 18),
+		string(r.ID), text(r.Action), inputs, text(string(r.Filter)), flag(r.All), text(r.Caller), string(r.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never,
+		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), int64(1))
+	return inputs, err
+}
