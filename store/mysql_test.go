@@ -1,0 +1,63 @@
+//go:build integration
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// dsnVariable names the environment variable with the DSN of a MySQL or MariaDB server on which databases may be made and dropped.
+const dsnVariable = "FETTLE_TEST_MYSQL_DSN"
+
+func TestMySQL(t *testing.T) { suite(t, openDatabase) }
+
+// openDatabase makes a database of its own, which is dropped when the test ends.
+func openDatabase(t *testing.T, cfg Config) *Store {
+	t.Helper()
+	src := testServer(t)
+	name := fmt.Sprintf("fettle_test_%016x", rand.Uint64())
+	admin(t, src.mysql, "CREATE DATABASE "+name+" CHARACTER SET latin1") // the schema has to bring its own
+	t.Cleanup(func() { admin(t, src.mysql, "DROP DATABASE "+name) })
+	src.mysql.DBName = name
+	cfg.DSN = src.mysql.FormatDSN()
+	return openStore(t, cfg)
+}
+
+// testServer reads the DSN of the server. Its absence is a failure: who asks for integration tests wants them run.
+func testServer(t *testing.T) source {
+	t.Helper()
+	dsn := os.Getenv(dsnVariable)
+	if dsn == "" {
+		t.Fatalf("%s is not set: these tests need a MySQL or MariaDB server, such as mysql://user:password@127.0.0.1:3306/mysql, "+
+			"with a user who may create databases", dsnVariable)
+	}
+	src, err := parseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if src.mysql == nil {
+		t.Fatalf("%s leads to %s, which is not MySQL", dsnVariable, src.shown)
+	}
+	return src
+}
+
+// admin runs a statement without a store, also after the test's context has ended.
+func admin(t *testing.T, cfg *mysql.Config, statement string) {
+	t.Helper()
+	c, err := mysql.NewConnector(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(c)
+	defer db.Close()
+	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
+		t.Fatal(err)
+	}
+}
