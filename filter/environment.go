@@ -1,0 +1,159 @@
+package filter
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/ext"
+)
+
+// Environment says where a filter is evaluated, and so which names it may use.
+type Environment int
+
+// The environments.
+const (
+	// Node is the server's view of one node: every name there is.
+	Node Environment = iota
+	// OnNode is a node's view of itself: no pools, labels, liveness, seen, enrolled, which only the server knows.
+	OnNode
+	// Policy is the server's view of one node, and of who asks what of it: user, action, inputs.
+	Policy
+	// Tally is a check's counts: total ok warning critical unknown silent stale undefined.
+	Tally
+	// Condition is a composition's view of itself: context, inputs, steps.
+	Condition
+)
+
+// String gives the word for e.
+func (e Environment) String() string {
+	if e < 0 || int(e) >= len(environmentNames) {
+		return "environment out of range"
+	}
+	return environmentNames[e]
+}
+
+var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition"}
+
+// Bounds of a program. A filter is typed by people and stored by the thousand; these are far above what either needs.
+const (
+	MaxText  = 64 << 10 // bytes of a filter's text, saved filters expanded
+	maxNodes = 10_000   // of the expression tree, macros expanded
+	maxDepth = 100      // of nesting, before the parser gives up
+	maxLoops = 3        // comprehensions inside one another
+	maxRange = 1000     // elements of lists.range()
+	// maxCost bounds one evaluation of an expression whose cost is not bounded by its length; in cel-go's units, about 50 ns each.
+	maxCost = 1_000_000
+	// maxEstimate bounds what an expression may cost at worst, by an estimate over documents of a likely size.
+	maxEstimate = 100_000_000
+)
+
+var (
+	mapOfAny  = cel.MapType(cel.StringType, cel.DynType)
+	nodeNames = []cel.EnvOption{
+		cel.Variable("identity", cel.StringType),
+		cel.Variable("facts", mapOfAny),
+		cel.Variable("classes", cel.ListType(cel.StringType)),
+		cel.Variable("agent", mapOfAny),
+		cel.Variable("checks", cel.MapType(cel.StringType, mapOfAny)),
+		cel.Variable("now", cel.TimestampType),
+	}
+	serverNames = []cel.EnvOption{
+		cel.Variable("pools", cel.ListType(cel.StringType)),
+		cel.Variable("labels", cel.MapType(cel.StringType, cel.StringType)),
+		cel.Variable("liveness", cel.StringType),
+		cel.Variable("seen", cel.TimestampType),
+		cel.Variable("enrolled", cel.TimestampType),
+	}
+	policyNames = []cel.EnvOption{
+		cel.Variable("user", mapOfAny),
+		cel.Variable("action", cel.StringType),
+		cel.Variable("inputs", mapOfAny),
+	}
+	conditionNames = []cel.EnvOption{
+		cel.Variable("context", mapOfAny),
+		cel.Variable("inputs", mapOfAny),
+		cel.Variable("steps", cel.MapType(cel.StringType, mapOfAny)),
+		cel.Variable("now", cel.TimestampType),
+	}
+)
+
+// TallyNames are the names of the Tally environment, all of them integers.
+func TallyNames() []string {
+	return []string{"total", "ok", "warning", "critical", "unknown", "silent", "stale", "undefined"}
+}
+
+func tallyNames() (opts []cel.EnvOption) {
+	for _, name := range TallyNames() {
+		opts = append(opts, cel.Variable(name, cel.IntType))
+	}
+	return opts
+}
+
+// serverOnly tells whether name is known to the server and not to a node.
+func serverOnly(name string) bool {
+	switch name {
+	case "pools", "labels", "liveness", "seen", "enrolled":
+		return true
+	}
+	return false
+}
+
+// environments holds one compiled environment each. They are made on first use, because a program that only prints its version ought not to
+// pay the milliseconds, and never change afterwards.
+var environments = [...]func() (*cel.Env, error){
+	Node:      sync.OnceValues(func() (*cel.Env, error) { return newEnv(nodeNames, serverNames) }),
+	OnNode:    sync.OnceValues(func() (*cel.Env, error) { return newEnv(nodeNames) }),
+	Policy:    sync.OnceValues(func() (*cel.Env, error) { return newEnv(nodeNames, serverNames, policyNames) }),
+	Tally:     sync.OnceValues(func() (*cel.Env, error) { return newEnv(tallyNames()) }),
+	Condition: sync.OnceValues(func() (*cel.Env, error) { return newEnv(conditionNames) }),
+}
+
+func (e Environment) env() (*cel.Env, error) {
+	if e < 0 || int(e) >= len(environments) {
+		return nil, fmt.Errorf("filter environment %d does not exist", int(e))
+	}
+	return environments[e]()
+}
+
+func newEnv(names ...[]cel.EnvOption) (*cel.Env, error) {
+	opts := []cel.EnvOption{
+		cel.CrossTypeNumericComparisons(true),
+		cel.EnableMacroCallTracking(),
+		cel.EnableIdentifierEscapeSyntax(),
+		cel.DefaultUTCTimeZone(true),
+		cel.OptionalTypes(),
+		cel.ParserRecursionLimit(maxDepth),
+		cel.ParserExpressionSizeLimit(MaxText),
+		cel.ExpressionNodeLimit(maxNodes),
+		cel.ASTValidators(
+			cel.ValidateRegexLiterals(),
+			cel.ValidateDurationLiterals(),
+			cel.ValidateTimestampLiterals(),
+			cel.ValidateComprehensionNestingLimit(maxLoops),
+		),
+		ext.Strings(), ext.Math(), ext.Lists(ext.ListsMaxRangeSize(maxRange)), ext.Sets(), ext.Regex(), ext.Network(),
+		ownFunctions(),
+	}
+	for _, n := range names {
+		opts = append(opts, n...)
+	}
+	env, err := cel.NewEnv(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("make the filter environment: %w", err)
+	}
+	settleNoSuchOverload(env)
+	return env, nil
+}
+
+// settleNoSuchOverload evaluates one expression that has no overload. cel-go keeps that error in one package variable and writes the first
+// expression's number into it, without a lock; done here, once, later evaluations only read it.
+func settleNoSuchOverload(env *cel.Env) {
+	ast, iss := env.Compile(`dyn("a") > 1`)
+	if iss.Err() != nil {
+		return
+	}
+	if prg, err := env.Program(ast); err == nil {
+		_, _, _ = prg.Eval(cel.NoVars()) // the error is the purpose
+	}
+}

@@ -1,0 +1,310 @@
+package filter
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// jsonReader reads JSON (RFC 8259) from s. Numbers keep int64 apart from float64, which is why encoding/json is not used; strings without
+// escapes are cut from s, which is why it is fast.
+type jsonReader struct {
+	s      string
+	at     int
+	leaves int
+}
+
+func (p *jsonReader) document() (*fields, error) {
+	p.space()
+	if p.peek() != '{' {
+		return nil, fmt.Errorf("a facts document is a JSON object")
+	}
+	v, err := p.object(1)
+	if err != nil {
+		return nil, err
+	}
+	if p.space(); p.at < len(p.s) {
+		return nil, fmt.Errorf("something follows the document")
+	}
+	return v, nil
+}
+
+// peek gives the next byte, and zero at the end.
+func (p *jsonReader) peek() byte {
+	if p.at < len(p.s) {
+		return p.s[p.at]
+	}
+	return 0
+}
+
+func (p *jsonReader) space() {
+	for p.at < len(p.s) && (p.s[p.at] == ' ' || p.s[p.at] == '\n' || p.s[p.at] == '\t' || p.s[p.at] == '\r') {
+		p.at++
+	}
+}
+
+func (p *jsonReader) value(level int) (any, error) {
+	switch c := p.peek(); {
+	case c == '{':
+		return p.object(level + 1)
+	case c == '[':
+		return p.list(level + 1)
+	case c == '"':
+		if err := p.leaf(); err != nil {
+			return nil, err
+		}
+		return p.str()
+	case c == '-' || '0' <= c && c <= '9':
+		if err := p.leaf(); err != nil {
+			return nil, err
+		}
+		return p.number()
+	}
+	for _, w := range [...]struct {
+		text  string
+		value any
+	}{{"true", true}, {"false", false}, {"null", nil}} {
+		if strings.HasPrefix(p.s[p.at:], w.text) {
+			p.at += len(w.text)
+			return w.value, p.leaf()
+		}
+	}
+	return nil, fmt.Errorf("a value is missing")
+}
+
+func (p *jsonReader) leaf() error {
+	if p.leaves++; p.leaves > MaxLeaves {
+		return fmt.Errorf("more than %d leaves", MaxLeaves)
+	}
+	return nil
+}
+
+func (p *jsonReader) object(level int) (*fields, error) {
+	if level > MaxLevels {
+		return nil, fmt.Errorf("more than %d levels", MaxLevels)
+	}
+	f := &fields{}
+	sorted := true
+	p.at++
+	for p.space(); p.peek() != '}'; p.space() {
+		if len(f.keys) > 0 {
+			if p.peek() != ',' {
+				return nil, fmt.Errorf("a comma or a closing brace is missing")
+			}
+			p.at++
+			p.space()
+		}
+		if p.peek() != '"' {
+			return nil, fmt.Errorf("a key is missing")
+		}
+		k, err := p.str()
+		if err != nil {
+			return nil, err
+		}
+		if p.space(); p.peek() != ':' {
+			return nil, fmt.Errorf("a colon is missing")
+		}
+		p.at++
+		p.space()
+		v, err := p.value(level)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(f.keys); n > 0 && f.keys[n-1] >= k {
+			sorted = false
+		}
+		f.keys, f.values = append(f.keys, k), append(f.values, v)
+	}
+	p.at++
+	if !sorted {
+		return f, f.sort()
+	}
+	return f, nil
+}
+
+// sort brings the keys into byte order; canonical documents have them so already.
+func (f *fields) sort() error {
+	order := make([]int, len(f.keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(f.keys[a], f.keys[b]) })
+	keys, values := make([]string, len(order)), make([]any, len(order))
+	for i, j := range order {
+		keys[i], values[i] = f.keys[j], f.values[j]
+		if i > 0 && keys[i] == keys[i-1] {
+			return fmt.Errorf("the key %q stands twice in one object", keys[i])
+		}
+	}
+	f.keys, f.values = keys, values
+	return nil
+}
+
+func (p *jsonReader) list(level int) (any, error) {
+	if level > MaxLevels {
+		return nil, fmt.Errorf("more than %d levels", MaxLevels)
+	}
+	out := []any{}
+	p.at++
+	for p.space(); p.peek() != ']'; p.space() {
+		if len(out) > 0 {
+			if p.peek() != ',' {
+				return nil, fmt.Errorf("a comma or a closing bracket is missing")
+			}
+			p.at++
+			p.space()
+		}
+		v, err := p.value(level)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	p.at++
+	return out, nil
+}
+
+func (p *jsonReader) number() (any, error) {
+	start := p.at
+	if p.peek() == '-' {
+		p.at++
+	}
+	digits := p.digits()
+	if digits == 0 || digits > 1 && p.s[p.at-digits] == '0' {
+		return nil, fmt.Errorf("a number is malformed")
+	}
+	integral := true
+	if p.peek() == '.' {
+		integral = false
+		if p.at++; p.digits() == 0 {
+			return nil, fmt.Errorf("a number ends in a dot")
+		}
+	}
+	if c := p.peek(); c == 'e' || c == 'E' {
+		integral = false
+		if p.at++; p.peek() == '+' || p.peek() == '-' {
+			p.at++
+		}
+		if p.digits() == 0 {
+			return nil, fmt.Errorf("a number has no exponent")
+		}
+	}
+	return numberValue(p.s[start:p.at], integral)
+}
+
+// numberValue gives the int64 or float64 of a JSON number's literal.
+func numberValue(lit string, integral bool) (any, error) {
+	if integral {
+		if i, err := strconv.ParseInt(lit, 10, 64); err == nil {
+			return i, nil
+		}
+	}
+	f, err := strconv.ParseFloat(lit, 64)
+	if err != nil {
+		return nil, fmt.Errorf("the number %.40s is out of range", lit)
+	}
+	return f, nil
+}
+
+func (p *jsonReader) digits() (n int) {
+	for c := p.peek(); '0' <= c && c <= '9'; c = p.peek() {
+		p.at++
+		n++
+	}
+	return n
+}
+
+func (p *jsonReader) str() (string, error) {
+	p.at++
+	start := p.at
+	for p.at < len(p.s) {
+		switch c := p.s[p.at]; {
+		case c == '"':
+			p.at++
+			return p.s[start : p.at-1], nil
+		case c == '\\':
+			return p.escaped(start)
+		case c < 0x20:
+			return "", fmt.Errorf("a control character stands in a string")
+		}
+		p.at++
+	}
+	return "", fmt.Errorf("a string does not end")
+}
+
+// escaped reads the rest of a string that began at start and has an escape at p.at.
+func (p *jsonReader) escaped(start int) (string, error) {
+	b := []byte(p.s[start:p.at])
+	for p.at < len(p.s) {
+		c := p.s[p.at]
+		p.at++
+		switch {
+		case c == '"':
+			return string(b), nil
+		case c < 0x20:
+			return "", fmt.Errorf("a control character stands in a string")
+		case c != '\\':
+			b = append(b, c)
+		default:
+			r, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return "", fmt.Errorf("a string does not end")
+}
+
+func (p *jsonReader) escape() (rune, error) {
+	c := p.peek()
+	p.at++
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), nil
+	case 'b':
+		return '\b', nil
+	case 'f':
+		return '\f', nil
+	case 'n':
+		return '\n', nil
+	case 'r':
+		return '\r', nil
+	case 't':
+		return '\t', nil
+	case 'u':
+		r, err := p.hex()
+		if err != nil || !utf16.IsSurrogate(r) {
+			return r, err
+		}
+		if strings.HasPrefix(p.s[p.at:], `\u`) {
+			back := p.at
+			p.at += 2
+			low, err := p.hex()
+			if err != nil {
+				return 0, err
+			}
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair, nil
+			}
+			p.at = back
+		}
+		return utf8.RuneError, nil
+	}
+	return 0, fmt.Errorf("a string has a bad escape")
+}
+
+func (p *jsonReader) hex() (rune, error) {
+	if p.at+4 > len(p.s) {
+		return 0, fmt.Errorf("a string has a bad escape")
+	}
+	n, err := strconv.ParseUint(p.s[p.at:p.at+4], 16, 16)
+	if err != nil {
+		return 0, fmt.Errorf("a string has a bad escape")
+	}
+	p.at += 4
+	return rune(n), nil
+}

@@ -1,0 +1,102 @@
+package filter
+
+import (
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+
+	"github.com/fettle-dev/fettle"
+)
+
+// Record is what a program may know of one node. A name whose field is the zero value is absent: `seen` of a node that was never seen makes a
+// filter undefined; lists and maps are empty instead. The zero Record is a node of which nothing is known.
+type Record struct {
+	Identity fettle.NodeID
+	Facts    Object // nil: an empty document
+	Classes  []string
+	Agent    *fettle.AgentInfo    // nil: an empty map
+	Checks   map[string]CheckView // by the check's name
+	Now      fettle.Millis        // zero: `now` is absent
+	Pools    []string             //
+	Labels   map[string]string    //
+	Liveness fettle.Liveness      // empty: absent
+	Seen     fettle.Millis        // zero: absent
+	Enrolled fettle.Millis        // zero: absent
+	Vars     map[string]any       // names of the environments beside Node and OnNode: user, action, inputs; ok, total…; context, steps
+}
+
+// CheckView is a check's state on one node, as a filter sees it: checks.check_load.status.
+type CheckView struct {
+	Status fettle.CheckStatus
+	Since  fettle.Millis
+	Output string
+}
+
+// activation lets a program read a record. It is made anew for each evaluation, and converts only what is asked for.
+type activation struct{ rec *Record }
+
+func (a activation) Parent() cel.Activation { return nil }
+
+// ResolveName gives the value of a name of the environment.
+func (a activation) ResolveName(name string) (any, bool) {
+	r := a.rec
+	switch name {
+	case "facts":
+		return newObject(r.Facts), true
+	case "identity":
+		return types.String(r.Identity), r.Identity != ""
+	case "classes":
+		return types.NewStringList(types.DefaultTypeAdapter, r.Classes), true
+	case "agent":
+		return agentValue(r.Agent), true
+	case "checks":
+		return newObject(checksObject(r.Checks)), true
+	case "now":
+		return moment(r.Now)
+	case "pools":
+		return types.NewStringList(types.DefaultTypeAdapter, r.Pools), true
+	case "labels":
+		return types.NewStringStringMap(types.DefaultTypeAdapter, r.Labels), true
+	case "liveness":
+		return types.String(r.Liveness), r.Liveness != ""
+	case "seen":
+		return moment(r.Seen)
+	case "enrolled":
+		return moment(r.Enrolled)
+	}
+	v, ok := r.Vars[name]
+	if !ok {
+		return nil, false
+	}
+	return toValue(v), true
+}
+
+func moment(m fettle.Millis) (any, bool) {
+	if m == 0 {
+		return nil, false
+	}
+	return types.Timestamp{Time: m.Time()}, true
+}
+
+func agentValue(a *fettle.AgentInfo) any {
+	if a == nil {
+		return newObject(nil)
+	}
+	return newObject(Map{"version": a.Version, "os": a.OS, "arch": a.Arch, "plugins": a.Plugins, "collective": a.Collective})
+}
+
+// checksObject shows check states as an object of objects.
+type checksObject map[string]CheckView
+
+func (c checksObject) Len() int       { return len(c) }
+func (c checksObject) Keys() []string { return sortedKeys(c) }
+func (c checksObject) Get(key string) (any, bool) {
+	v, ok := c[key]
+	if !ok {
+		return nil, false
+	}
+	m := Map{"status": string(v.Status), "output": v.Output}
+	if v.Since != 0 {
+		m["since"] = v.Since.Time()
+	}
+	return m, true
+}
