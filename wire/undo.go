@@ -58,13 +58,14 @@ func restoreObject(dst, raw []byte, ops []op, depth int) ([]byte, error) {
 // restoreMember appends the member as here says; val is what it is now, nil for nothing.
 func restoreMember(dst []byte, start int, key string, val []byte, here []op, depth int) ([]byte, error) {
 	rawKey := appendString(nil, key)
-	if len(here[0].path) == depth+1 {
+	for len(here) > 0 && len(here[0].path) == depth+1 {
 		if here[0].val != nil {
 			return appendMember(dst, start, rawKey, here[0].val), nil // what is below came later, and goes
 		}
-		if here, val = here[1:], nil; len(here) == 0 {
-			return dst, nil
-		}
+		here, val = here[1:], nil
+	}
+	if len(here) == 0 {
+		return dst, nil
 	}
 	if len(val) == 0 || val[0] != '{' {
 		val = []byte("{}")

@@ -104,7 +104,7 @@ func skip(raw []byte, pos int) int {
 		return -1
 	}
 	start := pos
-	for pos < len(raw) && raw[pos] != ',' && raw[pos] != '}' && raw[pos] != ']' {
+	for pos < len(raw) && raw[pos] > ' ' && raw[pos] != ',' && raw[pos] != '}' && raw[pos] != ']' {
 		pos++
 	}
 	if pos == start {

@@ -1,0 +1,38 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"fmt"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// KeySigner signs with one Ed25519 key.
+type KeySigner struct {
+	ID  string // of the key, as a verifier knows it; without ':'
+	Key ed25519.PrivateKey
+}
+
+// Sign implements Signer.
+func (s KeySigner) Sign(body []byte) (string, []byte) { return s.ID, ed25519.Sign(s.Key, body) }
+
+// KeyRing verifies with the Ed25519 keys that it holds, by key id. It must not change while it is in use.
+type KeyRing map[string]OwnedKey
+
+// OwnedKey is a public key and the name that it belongs to.
+type OwnedKey struct {
+	Owner string // a node's identity, or Server
+	Key   ed25519.PublicKey
+}
+
+// Verify implements Verifier.
+func (r KeyRing) Verify(keyID string, body, signature []byte) (string, error) {
+	k, ok := r[keyID]
+	if !ok {
+		return "", fmt.Errorf("key %q is not known: %w", clip(keyID), fettle.ErrDenied)
+	}
+	if len(k.Key) != ed25519.PublicKeySize || !ed25519.Verify(k.Key, body, signature) {
+		return "", fmt.Errorf("the signature by key %q is not right: %w", clip(keyID), fettle.ErrDenied)
+	}
+	return k.Owner, nil
+}

@@ -1,0 +1,188 @@
+package wire
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Bounds of a message.
+const (
+	MaxMessage      = 2 << 20 // bytes of an envelope, compressed or not
+	compressFrom    = 1 << 10 // bytes; below it zstd gains less than its header costs
+	maxKeyID        = 128     // bytes
+	headerSignature = "fettle-sig"
+	headerEncoding  = "content-encoding"
+	encodingZstd    = "zstd"
+)
+
+// Field is one header of a STOMP frame.
+type Field struct{ Name, Value string }
+
+// Message is an envelope as it travels: the body of a STOMP frame, and the headers that say how to read it. Nothing in a header is trusted.
+type Message struct {
+	Header []Field
+	Body   []byte
+}
+
+// Get gives the first header of that name; empty if there is none.
+func (m Message) Get(name string) string {
+	for _, f := range m.Header {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Signer signs what is sent. It is safe for concurrent use. The key id has no ':' in it.
+type Signer interface {
+	Sign(body []byte) (keyID string, signature []byte)
+}
+
+// Verifier checks a signature over the bytes as they travelled, and gives the name that the key belongs to: a node's identity or Server. A key
+// that is not known or a signature that is not right is ErrDenied. It is safe for concurrent use.
+type Verifier interface {
+	Verify(keyID string, body, signature []byte) (owner string, err error)
+}
+
+// Seal makes the message for env, whose Body becomes body in JSON, or stays as it is when body is nil. V, ID and Expires are filled in where
+// they are zero; At has to be there. A nil signer leaves it unsigned.
+func Seal(env Envelope, body any, signer Signer) (Message, error) {
+	if body != nil {
+		raw, err := marshal(body)
+		if err != nil {
+			return Message{}, fmt.Errorf("seal %s: %w", env.Type, err)
+		}
+		env.Body = raw
+	}
+	if env.V == 0 {
+		env.V = Version
+	}
+	if env.ID == "" {
+		env.ID = NewID()
+	}
+	if env.Expires == 0 {
+		env.Expires = env.At.Add(fettle.MaxExpiry)
+	}
+	if err := env.check(0); err != nil {
+		return Message{}, fmt.Errorf("seal %s: %w", env.Type, err)
+	}
+	m := Message{Body: env.append(make([]byte, 0, 256+len(env.Body)))}
+	if len(m.Body) > MaxMessage {
+		return Message{}, fmt.Errorf("seal %s: %d bytes, and %d are allowed: %w", env.Type, len(m.Body), MaxMessage, fettle.ErrInvalid)
+	}
+	if len(m.Body) >= compressFrom {
+		zip, err := encoder()
+		if err != nil {
+			return Message{}, fmt.Errorf("seal %s: zstd: %w", env.Type, err)
+		}
+		m.Body = zip.EncodeAll(m.Body, nil)
+		m.Header = append(m.Header, Field{headerEncoding, encodingZstd})
+	}
+	if signer != nil {
+		keyID, signature := signer.Sign(m.Body)
+		m.Header = append(m.Header, Field{headerSignature, keyID + ":" + base64.StdEncoding.EncodeToString(signature)})
+	}
+	return m, nil
+}
+
+// marshal writes a body. Facts hold a document in JSON already, which encoding/json would read and write once more.
+func marshal(body any) ([]byte, error) {
+	if facts, ok := body.(Facts); ok {
+		return facts.append(nil)
+	}
+	return json.Marshal(body)
+}
+
+// Open reads a message. A verifier that is not nil checks the signature, before anything else is done with the bytes, and the sender's name
+// against the key's owner; ErrDenied says that one of them is not right. ErrInvalid: it can never be read. ErrExpired: now is past its
+// expiry; the envelope is given all the same. A zero now does not judge the expiry. The envelope may alias the message.
+func Open(m Message, verifier Verifier, now fettle.Millis) (Envelope, error) {
+	if len(m.Body) > MaxMessage {
+		return Envelope{}, fmt.Errorf("open: %d bytes, and %d are allowed: %w", len(m.Body), MaxMessage, fettle.ErrInvalid)
+	}
+	owner, err := verify(m, verifier)
+	if err != nil {
+		return Envelope{}, fmt.Errorf("open: %w", err)
+	}
+	raw, err := decompress(m)
+	if err != nil {
+		return Envelope{}, fmt.Errorf("open: %w", err)
+	}
+	var env Envelope
+	if err := env.parse(raw); err != nil {
+		return Envelope{}, fmt.Errorf("open: %v: %w", err, fettle.ErrInvalid)
+	}
+	if err := env.check(now); err != nil {
+		if errors.Is(err, ErrExpired) {
+			return env, fmt.Errorf("open: %w", err)
+		}
+		return Envelope{}, fmt.Errorf("open: %w", err)
+	}
+	if verifier != nil && owner != env.From {
+		return Envelope{}, fmt.Errorf("open: it says that it is from %s, and %s signed it: %w", env.From, owner, fettle.ErrDenied)
+	}
+	return env, nil
+}
+
+// verify checks the signature and gives the key's owner.
+func verify(m Message, verifier Verifier) (owner string, err error) {
+	if verifier == nil {
+		return "", nil
+	}
+	header := m.Get(headerSignature)
+	if header == "" {
+		return "", fmt.Errorf("it is not signed: %w", fettle.ErrDenied)
+	}
+	keyID, text, ok := strings.Cut(header, ":")
+	if !ok || keyID == "" || len(keyID) > maxKeyID || !utf8.ValidString(keyID) {
+		return "", fmt.Errorf("its signature names no key: %w", fettle.ErrDenied)
+	}
+	signature, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "", fmt.Errorf("its signature is no base64: %w", fettle.ErrDenied)
+	}
+	return verifier.Verify(keyID, m.Body, signature)
+}
+
+// decompress gives the envelope's bytes, never more than MaxMessage of them.
+func decompress(m Message) ([]byte, error) {
+	switch enc := m.Get(headerEncoding); enc {
+	case "", "identity":
+		return m.Body, nil
+	case encodingZstd:
+		unzip, err := decoder()
+		if err != nil {
+			return nil, fmt.Errorf("zstd: %w", err)
+		}
+		raw, err := unzip.DecodeAll(m.Body, nil)
+		if err != nil {
+			return nil, fmt.Errorf("decompress: %v: %w", err, fettle.ErrInvalid)
+		}
+		if len(raw) > MaxMessage {
+			return nil, fmt.Errorf("decompress: more than %d bytes: %w", MaxMessage, fettle.ErrInvalid)
+		}
+		return raw, nil
+	default:
+		return nil, fmt.Errorf("content-encoding %q is not known: %w", clip(enc), fettle.ErrInvalid)
+	}
+}
+
+// One encoder and one decoder serve the whole process: both are safe for concurrent use by EncodeAll and DecodeAll, and each holds megabytes.
+var (
+	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(128<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderConcurrency(2))
+	})
+	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+		return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxMessage), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(4))
+	})
+)
