@@ -1,16 +1,19 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 )
 
 // How long things hold.
@@ -20,67 +23,60 @@ const (
 	cacheTTL   = 5 * time.Second     // an answer of the store is believed for so long: scripts ask often, and a token taken back elsewhere stops soon
 )
 
-// Bounds of what is held in memory, where strangers can make it grow.
+// Bounds of what is kept.
 const (
-	maxCached = 4096
-	maxLogins = 64
-	maxName   = 100 // bytes
+	maxCached = 4096 // tokens in memory: more than that many at once, and the cache begins anew
+	maxName   = 100  // bytes
+	listPage  = 1000 // tokens that are read at once
 )
 
-// Kinds of tokens.
-const (
-	kindToken   = "api"
-	kindSession = "session"
-)
+// unlimited is the number of uses of a token that does not wear out.
+const unlimited = -1
 
 // Token is what is kept of a secret.
 type Token struct {
 	ID      string
-	Hash    string // SHA-256 of the secret, in hex
-	Kind    string // "api" or "session"
 	Name    string // of the person
 	Role    Role
+	Session bool // a page's cookie
 	Created fettle.Millis
 	Expires fettle.Millis // zero: never
 }
 
-// Session tells whether t is a page's cookie.
-func (t Token) Session() bool { return t.Kind == kindSession }
-
-// Tokens keeps tokens. It is called from many goroutines and may wait for a disk.
+// Tokens keeps tokens; *store.Store does. It is called from many goroutines and may wait for a disk. What is not valid any more is ErrNotFound.
 type Tokens interface {
-	SaveToken(ctx context.Context, t Token) error
-	TokenByHash(ctx context.Context, hash string) (Token, error) // ErrNotFound
-	Tokens(ctx context.Context) ([]Token, error)                 // the newest first
-	DeleteToken(ctx context.Context, id string) error            // ErrNotFound
+	SaveToken(ctx context.Context, t store.Token) error
+	TokenByHash(ctx context.Context, kind store.TokenKind, hash string, now fettle.Millis) (store.Token, error)
+	UseToken(ctx context.Context, kind store.TokenKind, hash string, now fettle.Millis) (store.Token, error) // of many at once, one succeeds
+	Tokens(ctx context.Context, kind store.TokenKind, after string, limit int) ([]store.Token, error)        // by id
+	DeleteToken(ctx context.Context, id string) error
 }
 
 // Keeper makes tokens and knows them again. It is safe for concurrent use.
 type Keeper struct {
-	store Tokens
-	log   *slog.Logger
-	now   func() time.Time
+	tokens Tokens
+	log    *slog.Logger
+	now    func() time.Time
 
-	mu     sync.Mutex
-	cache  map[string]cached // by hash; guarded by mu
-	logins map[string]login  // by hash of the code; guarded by mu
+	mu    sync.Mutex
+	cache map[string]cached // by hash; guarded by mu
 }
 
 // cached is an answer of the store.
 type cached struct {
-	token Token
+	token store.Token
 	until time.Time
 }
 
-// New makes a keeper over store. A nil log says nothing; a nil now is time.Now.
-func New(store Tokens, log *slog.Logger, now func() time.Time) *Keeper {
+// New makes a keeper over tokens. A nil log says nothing; a nil now is time.Now.
+func New(tokens Tokens, log *slog.Logger, now func() time.Time) *Keeper {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	if now == nil {
 		now = time.Now
 	}
-	return &Keeper{store: store, log: log, now: now, cache: map[string]cached{}, logins: map[string]login{}}
+	return &Keeper{tokens: tokens, log: log, now: now, cache: map[string]cached{}}
 }
 
 // CreateToken makes a token for name and gives its secret, which is kept nowhere. A ttl of zero never ends. ErrInvalid: the name, role or ttl cannot be.
@@ -91,32 +87,35 @@ func (k *Keeper) CreateToken(ctx context.Context, name string, role Role, ttl ti
 
 // NewToken is CreateToken, and gives what is kept of the token as well.
 func (k *Keeper) NewToken(ctx context.Context, name string, role Role, ttl time.Duration) (string, Token, error) {
-	return k.create(ctx, kindToken, name, role, ttl)
+	secret, t, err := k.create(ctx, store.Token{Kind: store.TokenAPI, Name: name, Role: string(role), Uses: unlimited}, ttl)
+	return secret, tokenOf(t), err
 }
 
-func (k *Keeper) create(ctx context.Context, kind, name string, role Role, ttl time.Duration) (string, Token, error) {
-	if err := validate(name, role); err != nil {
-		return "", Token{}, err
+// create gives t a secret and keeps it.
+func (k *Keeper) create(ctx context.Context, t store.Token, ttl time.Duration) (string, store.Token, error) {
+	if err := validate(t.Name, Role(t.Role)); err != nil {
+		return "", store.Token{}, err
 	}
 	if ttl < 0 {
-		return "", Token{}, fmt.Errorf("a token cannot end %s ago: %w", -ttl, fettle.ErrInvalid)
+		return "", store.Token{}, fmt.Errorf("a token cannot end %s ago: %w", -ttl, fettle.ErrInvalid)
 	}
-	prefix := tokenPrefix
-	if kind == kindSession {
-		prefix = sessionPrefix
-	}
-	secret := newSecret(prefix)
-	hash := hashOf(secret)
-	now := fettle.MillisOf(k.now())
-	t := Token{ID: hash[:idDigits], Hash: hash, Kind: kind, Name: name, Role: role, Created: now}
+	secret := newSecret(prefixes[t.Kind])
+	t.Hash = hashOf(secret)
+	t.ID = idOf(t.Hash)
+	t.Created = fettle.MillisOf(k.now())
 	if ttl > 0 {
-		t.Expires = now.Add(ttl)
+		t.Expires = t.Created.Add(ttl)
 	}
-	if err := k.store.SaveToken(ctx, t); err != nil {
-		return "", Token{}, fmt.Errorf("save token of %s: %w", name, err)
+	if err := k.tokens.SaveToken(ctx, t); err != nil {
+		return "", store.Token{}, err
 	}
-	k.log.Info("token created", "user", name, "role", string(role), "kind", kind)
+	k.log.Info("token created", "user", t.Name, "role", t.Role, "kind", string(t.Kind))
 	return secret, t, nil
+}
+
+// tokenOf gives what people see of t.
+func tokenOf(t store.Token) Token {
+	return Token{ID: t.ID, Name: t.Name, Role: Role(t.Role), Session: t.Kind == store.TokenSession, Created: t.Created, Expires: t.Expires}
 }
 
 // validate checks what a token is made for: names stand in logs and in tables.
@@ -133,21 +132,22 @@ func validate(name string, role Role) error {
 
 // Authenticate tells whose secret it is: ErrDenied when it is nobody's or has ended. What the store said is believed for a few seconds.
 func (k *Keeper) Authenticate(ctx context.Context, secret string) (Person, error) {
-	if !wellFormed(secret, tokenPrefix) && !wellFormed(secret, sessionPrefix) {
+	kind := kindOf(secret)
+	if kind != store.TokenAPI && kind != store.TokenSession {
 		return Person{}, fmt.Errorf("this is not a token: %w", fettle.ErrDenied)
 	}
-	t, err := k.lookUp(ctx, hashOf(secret))
+	t, err := k.lookUp(ctx, kind, hashOf(secret))
 	if err != nil {
 		return Person{}, err
 	}
 	if t.Expires != 0 && fettle.MillisOf(k.now()) >= t.Expires {
-		return Person{}, fmt.Errorf("the token of %s ended at %s: %w", t.Name, t.Expires.Time().Format(time.RFC3339), fettle.ErrDenied)
+		return Person{}, fmt.Errorf("the token of %s has ended: %w", t.Name, fettle.ErrDenied)
 	}
-	return Person{Name: t.Name, Role: t.Role, TokenID: t.ID}, nil
+	return Person{Name: t.Name, Role: Role(t.Role), TokenID: t.ID}, nil
 }
 
 // lookUp gives the token with hash, from the cache while that is fresh.
-func (k *Keeper) lookUp(ctx context.Context, hash string) (Token, error) {
+func (k *Keeper) lookUp(ctx context.Context, kind store.TokenKind, hash string) (store.Token, error) {
 	now := k.now()
 	k.mu.Lock()
 	c, ok := k.cache[hash]
@@ -155,12 +155,12 @@ func (k *Keeper) lookUp(ctx context.Context, hash string) (Token, error) {
 	if ok && now.Before(c.until) {
 		return c.token, nil
 	}
-	t, err := k.store.TokenByHash(ctx, hash)
+	t, err := k.tokens.TokenByHash(ctx, kind, hash, fettle.MillisOf(now))
 	if errors.Is(err, fettle.ErrNotFound) || err == nil && subtle.ConstantTimeCompare([]byte(t.Hash), []byte(hash)) != 1 {
-		return Token{}, fmt.Errorf("this token is not known: %w", fettle.ErrDenied)
+		return store.Token{}, fmt.Errorf("this token is not known, or has ended: %w", fettle.ErrDenied)
 	}
 	if err != nil {
-		return Token{}, fmt.Errorf("look up token: %w", err)
+		return store.Token{}, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,24 +173,32 @@ func (k *Keeper) lookUp(ctx context.Context, hash string) (Token, error) {
 
 // List gives all tokens and sessions that have not ended, the newest first.
 func (k *Keeper) List(ctx context.Context) ([]Token, error) {
-	all, err := k.store.Tokens(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list tokens: %w", err)
-	}
 	now := fettle.MillisOf(k.now())
-	live := make([]Token, 0, len(all))
-	for _, t := range all {
-		if t.Expires == 0 || t.Expires > now {
-			live = append(live, t)
+	live := []Token{}
+	for after := ""; ; {
+		page, err := k.tokens.Tokens(ctx, "", after, listPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range page {
+			after = t.ID
+			lets := t.Kind == store.TokenAPI || t.Kind == store.TokenSession
+			if lets && (t.Expires == 0 || t.Expires > now) {
+				live = append(live, tokenOf(t))
+			}
+		}
+		if len(page) < listPage {
+			break
 		}
 	}
+	slices.SortFunc(live, func(a, b Token) int { return cmp.Or(cmp.Compare(b.Created, a.Created), cmp.Compare(a.ID, b.ID)) })
 	return live, nil
 }
 
 // Delete takes the token with id back, here at once: ErrNotFound if there is none.
 func (k *Keeper) Delete(ctx context.Context, id string) error {
-	if err := k.store.DeleteToken(ctx, id); err != nil {
-		return fmt.Errorf("delete token %s: %w", id, err)
+	if err := k.tokens.DeleteToken(ctx, id); err != nil {
+		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -205,7 +213,7 @@ func (k *Keeper) Delete(ctx context.Context, id string) error {
 
 // Forget ends the session or token of secret: who logs out. A secret that nobody has is forgotten already.
 func (k *Keeper) Forget(ctx context.Context, secret string) error {
-	err := k.Delete(ctx, hashOf(secret)[:idDigits])
+	err := k.Delete(ctx, idOf(hashOf(secret)))
 	if errors.Is(err, fettle.ErrNotFound) {
 		return nil
 	}

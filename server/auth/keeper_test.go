@@ -3,64 +3,36 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http/httptest"
-	"slices"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 )
 
-// memory keeps tokens as a store does.
-type memory struct {
+// watched is a store that can fail, and counts how often a hash was looked up.
+type watched struct {
+	*store.Store
 	mu     sync.Mutex
-	tokens []Token // guarded by mu
-	asked  int     // guarded by mu: how often a hash was looked up
-	broken error   // guarded by mu
+	asked  int   // guarded by mu
+	broken error // guarded by mu
 }
 
-func (m *memory) SaveToken(_ context.Context, t Token) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.broken != nil {
-		return m.broken
+func (w *watched) TokenByHash(ctx context.Context, kind store.TokenKind, hash string, now fettle.Millis) (store.Token, error) {
+	w.mu.Lock()
+	w.asked++
+	err := w.broken
+	w.mu.Unlock()
+	if err != nil {
+		return store.Token{}, err
 	}
-	m.tokens = append([]Token{t}, m.tokens...)
-	return nil
-}
-
-func (m *memory) TokenByHash(_ context.Context, hash string) (Token, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.asked++
-	if m.broken != nil {
-		return Token{}, m.broken
-	}
-	for _, t := range m.tokens {
-		if t.Hash == hash {
-			return t, nil
-		}
-	}
-	return Token{}, fettle.ErrNotFound
-}
-
-func (m *memory) Tokens(context.Context) ([]Token, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.tokens), m.broken
-}
-
-func (m *memory) DeleteToken(_ context.Context, id string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := len(m.tokens)
-	m.tokens = slices.DeleteFunc(m.tokens, func(t Token) bool { return t.ID == id })
-	if len(m.tokens) == n {
-		return fettle.ErrNotFound
-	}
-	return nil
+	return w.Store.TokenByHash(ctx, kind, hash, now)
 }
 
 // clock is a time that tests move.
@@ -81,14 +53,24 @@ func (c *clock) add(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-func newKeeper() (*Keeper, *memory, *clock) {
-	store, c := &memory{}, &clock{t: time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)}
-	return New(store, nil, c.now), store, c
+func newKeeper(t *testing.T) (*Keeper, *watched, *clock) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w, c := &watched{Store: s}, &clock{t: time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)}
+	return New(w, nil, c.now), w, c
 }
 
 func TestToken(t *testing.T) {
 	t.Run("its secret is known again, and stands nowhere in what is kept", func(t *testing.T) {
-		k, store, _ := newKeeper()
+		k, store, _ := newKeeper(t)
 		secret, err := k.CreateToken(t.Context(), "ann", Operator, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -100,12 +82,13 @@ func TestToken(t *testing.T) {
 		if err != nil || p.Name != "ann" || p.Role != Operator || p.TokenID == "" {
 			t.Errorf("got %+v, %v", p, err)
 		}
-		if kept := store.tokens[0]; strings.Contains(kept.Hash+kept.ID+kept.Name, secret[len("fettle_"):]) {
-			t.Errorf("%+v holds the secret", kept)
+		all, err := store.Tokens(t.Context(), "", "", 0)
+		if err != nil || len(all) != 1 || strings.Contains(fmt.Sprintf("%+v", all), secret[len("fettle_"):]) {
+			t.Errorf("kept is %+v, %v", all, err)
 		}
 	})
 	t.Run("it ends with its time, though it was cached", func(t *testing.T) {
-		k, _, c := newKeeper()
+		k, _, c := newKeeper(t)
 		secret, err := k.CreateToken(t.Context(), "ann", Viewer, time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +105,7 @@ func TestToken(t *testing.T) {
 		}
 	})
 	t.Run("taken back, it is denied at once", func(t *testing.T) {
-		k, _, _ := newKeeper()
+		k, _, _ := newKeeper(t)
 		secret, kept, err := k.NewToken(t.Context(), "ann", Viewer, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -144,7 +127,7 @@ func TestToken(t *testing.T) {
 		}
 	})
 	t.Run("taken back elsewhere, it is denied after the cache's time", func(t *testing.T) {
-		k, store, c := newKeeper()
+		k, store, c := newKeeper(t)
 		secret, kept, err := k.NewToken(t.Context(), "ann", Viewer, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +151,7 @@ func TestToken(t *testing.T) {
 }
 
 func TestAuthenticateDenies(t *testing.T) {
-	k, store, _ := newKeeper()
+	k, store, _ := newKeeper(t)
 	code, err := k.LoginLink(t.Context(), "ann", Admin)
 	if err != nil {
 		t.Fatal(err)
@@ -210,12 +193,12 @@ func TestCreateRefuses(t *testing.T) {
 		"a time that is over": {"ann", Viewer, -time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k, store, _ := newKeeper()
+			k, store, _ := newKeeper(t)
 			if _, err := k.CreateToken(t.Context(), in.name, in.role, in.ttl); !errors.Is(err, fettle.ErrInvalid) {
 				t.Errorf("got %v", err)
 			}
-			if len(store.tokens) != 0 {
-				t.Errorf("kept %+v", store.tokens)
+			if all, err := store.Tokens(t.Context(), "", "", 0); err != nil || len(all) != 0 {
+				t.Errorf("kept %+v, %v", all, err)
 			}
 		})
 	}
@@ -223,7 +206,7 @@ func TestCreateRefuses(t *testing.T) {
 
 func TestLogin(t *testing.T) {
 	t.Run("a link opens one session", func(t *testing.T) {
-		k, _, c := newKeeper()
+		k, _, c := newKeeper(t)
 		code, err := k.LoginLink(t.Context(), "ann", Admin)
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +228,7 @@ func TestLogin(t *testing.T) {
 		}
 	})
 	t.Run("a link ends", func(t *testing.T) {
-		k, _, c := newKeeper()
+		k, _, c := newKeeper(t)
 		code, err := k.LoginLink(t.Context(), "ann", Admin)
 		if err != nil {
 			t.Fatal(err)
@@ -255,25 +238,41 @@ func TestLogin(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("many links do not grow without end, and the newest works", func(t *testing.T) {
-		k, _, c := newKeeper()
-		var code string
-		for range 3 * maxLogins {
-			var err error
-			if code, err = k.LoginLink(t.Context(), "ann", Viewer); err != nil {
-				t.Fatal(err)
-			}
-			c.add(time.Millisecond)
+	t.Run("a token is no link", func(t *testing.T) {
+		k, _, _ := newKeeper(t)
+		secret, err := k.CreateToken(t.Context(), "ann", Viewer, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if len(k.logins) > maxLogins {
-			t.Errorf("%d links are open", len(k.logins))
+		if _, err := k.Redeem(t.Context(), secret); !errors.Is(err, fettle.ErrDenied) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := k.Redeem(t.Context(), ""); !errors.Is(err, fettle.ErrDenied) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("links stand in no list, and sessions do", func(t *testing.T) {
+		k, _, c := newKeeper(t)
+		if _, err := k.CreateToken(t.Context(), "ann", Viewer, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.add(time.Second)
+		code, err := k.LoginLink(t.Context(), "bob", Admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err := k.List(t.Context()); err != nil || len(list) != 1 || list[0].Name != "ann" || list[0].Session {
+			t.Errorf("got %+v, %v", list, err)
 		}
 		if _, err := k.Redeem(t.Context(), code); err != nil {
-			t.Error(err)
+			t.Fatal(err)
+		}
+		if list, err := k.List(t.Context()); err != nil || len(list) != 2 || list[0].Name != "bob" || !list[0].Session {
+			t.Errorf("got %+v, %v", list, err)
 		}
 	})
 	t.Run("a link for nobody is refused", func(t *testing.T) {
-		k, _, _ := newKeeper()
+		k, _, _ := newKeeper(t)
 		if _, err := k.LoginLink(t.Context(), "", Admin); !errors.Is(err, fettle.ErrInvalid) {
 			t.Errorf("got %v", err)
 		}
@@ -281,7 +280,7 @@ func TestLogin(t *testing.T) {
 }
 
 func TestRedeemOnce(t *testing.T) {
-	k, store, _ := newKeeper()
+	k, _, _ := newKeeper(t)
 	code, err := k.LoginLink(t.Context(), "ann", Admin)
 	if err != nil {
 		t.Fatal(err)
@@ -291,8 +290,8 @@ func TestRedeemOnce(t *testing.T) {
 		wg.Go(func() { _, _ = k.Redeem(t.Context(), code) })
 	}
 	wg.Wait()
-	if len(store.tokens) != 1 {
-		t.Errorf("one link made %d sessions", len(store.tokens))
+	if list, err := k.List(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("one link made %+v, %v", list, err)
 	}
 }
 
@@ -317,7 +316,7 @@ func TestRole(t *testing.T) {
 }
 
 func TestRequest(t *testing.T) {
-	k, _, _ := newKeeper()
+	k, _, _ := newKeeper(t)
 	secret, err := k.CreateToken(t.Context(), "ann", Viewer, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -2,65 +2,43 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 )
 
-// login is a link that was given out and not used. It lives in memory: who loses it by a restart asks for another.
-type login struct {
-	name  string
-	role  Role
-	until time.Time
-}
-
 // LoginLink gives a code that can be redeemed once, within LoginTTL, for a session of name. ErrInvalid: the name or role cannot be.
-// When too many are open, the one that ends first is dropped.
-func (k *Keeper) LoginLink(_ context.Context, name string, role Role) (code string, err error) {
-	if err := validate(name, role); err != nil {
-		return "", err
-	}
-	code = newSecret(loginPrefix)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.dropLogins()
-	k.logins[hashOf(code)] = login{name: name, role: role, until: k.now().Add(LoginTTL)}
-	return code, nil
-}
-
-// dropLogins makes room for one more. k.mu is held.
-func (k *Keeper) dropLogins() {
-	now := k.now()
-	var first string
-	for hash, l := range k.logins {
-		if !now.Before(l.until) {
-			delete(k.logins, hash)
-		} else if first == "" || l.until.Before(k.logins[first].until) {
-			first = hash
-		}
-	}
-	if len(k.logins) >= maxLogins {
-		delete(k.logins, first)
-	}
+func (k *Keeper) LoginLink(ctx context.Context, name string, role Role) (code string, err error) {
+	code, _, err = k.create(ctx, store.Token{Kind: store.TokenLogin, Name: name, Role: string(role), Uses: 1}, LoginTTL)
+	return code, err
 }
 
 // Redeem turns the code of a login link into the secret of a session, which lives for SessionTTL. ErrDenied: the code was used, has ended or never was.
 func (k *Keeper) Redeem(ctx context.Context, code string) (secret string, err error) {
-	l, ok := k.takeLogin(code)
-	if !ok {
+	l, err := k.takeLogin(ctx, code)
+	if errors.Is(err, fettle.ErrNotFound) {
 		return "", fmt.Errorf("this login link was used or has ended, ask for another: %w", fettle.ErrDenied)
 	}
-	secret, _, err = k.create(ctx, kindSession, l.name, l.role, SessionTTL)
+	if err != nil {
+		return "", err
+	}
+	secret, _, err = k.create(ctx, store.Token{Kind: store.TokenSession, Name: l.Name, Role: l.Role, Uses: unlimited}, SessionTTL)
 	return secret, err
 }
 
-// takeLogin gives the login of code, once.
-func (k *Keeper) takeLogin(code string) (login, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	hash := hashOf(code)
-	l, ok := k.logins[hash]
-	delete(k.logins, hash)
-	return l, ok && k.now().Before(l.until)
+// takeLogin gives the login of code, once: ErrNotFound otherwise. What is used up is of no use to anybody, and is taken away.
+func (k *Keeper) takeLogin(ctx context.Context, code string) (store.Token, error) {
+	if kindOf(code) != store.TokenLogin {
+		return store.Token{}, fettle.ErrNotFound
+	}
+	l, err := k.tokens.UseToken(ctx, store.TokenLogin, hashOf(code), fettle.MillisOf(k.now()))
+	if err != nil {
+		return store.Token{}, err
+	}
+	if err := k.tokens.DeleteToken(ctx, l.ID); err != nil && !errors.Is(err, fettle.ErrNotFound) {
+		k.log.Warn("used login link stays", "token", l.ID, "err", err)
+	}
+	return l, nil
 }

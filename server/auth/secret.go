@@ -6,17 +6,23 @@ import (
 	"encoding/hex"
 	"math/big"
 	"strings"
+
+	"github.com/fettle-dev/fettle/store"
 )
 
 // A secret is its prefix, by which scanners for leaked secrets know it, and secretBytes random bytes in base62, which a double click selects whole.
 const (
-	tokenPrefix   = "fettle_"
-	sessionPrefix = "fettles_"
-	loginPrefix   = "fettlel_"
-	secretBytes   = 32
-	secretDigits  = 43 // of base62, for secretBytes
-	idDigits      = 12 // of the hash in hex: enough to tell tokens apart, and nothing to guess the secret by
+	secretBytes  = 32
+	secretDigits = 43 // of base62, for secretBytes
+	idDigits     = 12 // of the hash in hex: enough to tell tokens apart, and nothing to guess the secret by
 )
+
+// prefixes of secrets, by what they open. None is the beginning of another.
+var prefixes = map[store.TokenKind]string{
+	store.TokenAPI:     "fettle_",
+	store.TokenSession: "fettles_",
+	store.TokenLogin:   "fettlel_",
+}
 
 // newSecret gives a secret that nobody has seen.
 func newSecret(prefix string) string {
@@ -32,13 +38,19 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// wellFormed tells whether secret can be one of ours, so that no other text reaches the store.
-func wellFormed(secret, prefix string) bool {
-	rest, ok := strings.CutPrefix(secret, prefix)
-	if !ok || len(rest) != secretDigits {
-		return false
+// idOf gives the name of the token with hash.
+func idOf(hash string) string { return hash[:idDigits] }
+
+// kindOf tells what a secret can open; empty: it is none of ours, and need not reach the store.
+func kindOf(secret string) store.TokenKind {
+	for kind, prefix := range prefixes {
+		if rest, ok := strings.CutPrefix(secret, prefix); ok && len(rest) == secretDigits && !strings.ContainsFunc(rest, notBase62) {
+			return kind
+		}
 	}
-	return !strings.ContainsFunc(rest, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	})
+	return ""
+}
+
+func notBase62(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
