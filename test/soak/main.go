@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command soak runs a server and a fleet of emulated agents for a long time, asks all of them again and again, and fails when one does not
 // answer, when an answer is not right, when memory grows, or when a process does not end in time.
 package main
