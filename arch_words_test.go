@@ -21,11 +21,14 @@ type call struct {
 var calls = []call{
 	{"time", []string{"Sleep"}, func(s source) bool { return s.test }, "a test waits for a condition, or uses testing/synctest"},
 	{
-		"context", []string{"Background", "TODO"}, func(s source) bool { return !s.test && !s.isMain() && !s.generated },
+		"context",
+		[]string{"Background", "TODO"},
+		func(s source) bool { return !s.test && !s.isMain() && !s.generated },
 		"a context comes from the caller; it begins in main and in tests",
 	},
 	{
-		"log/slog", []string{"Default", "SetDefault", "Debug", "Info", "Warn", "Error", "Log", "DebugContext", "InfoContext", "WarnContext", "ErrorContext"},
+		"log/slog",
+		[]string{"Default", "SetDefault", "Debug", "Info", "Warn", "Error", "Log", "DebugContext", "InfoContext", "WarnContext", "ErrorContext"},
 		func(source) bool { return true }, "the logger is handed in",
 	},
 	{"os", []string{"Exit"}, func(s source) bool { return !s.test && !s.isMain() }, "main alone ends the process"},

@@ -69,7 +69,7 @@ func start(ctx context.Context, s settings, state, name string, args ...string) 
 	case p.said = <-ready:
 		return p, nil
 	case err := <-p.ended:
-		return nil, fmt.Errorf("the %s ended before it was ready: %v; its log is %s", name, err, log.Name())
+		return nil, errors.Join(fmt.Errorf("the %s ended before it was ready; its log is %s", name, log.Name()), err)
 	case <-ctx.Done():
 		return nil, errors.Join(fmt.Errorf("the %s was not ready in time: %w", name, ctx.Err()), p.end())
 	}
@@ -97,8 +97,7 @@ func (p *process) end() error {
 		return nil
 	case <-timer.C:
 		err := p.cmd.Process.Kill()
-		<-p.ended
-		return errors.Join(fmt.Errorf("the %s did not end within %v", p.name, stopLimit), err)
+		return errors.Join(fmt.Errorf("the %s did not end within %v", p.name, stopLimit), err, <-p.ended)
 	}
 }
 
