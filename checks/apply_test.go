@@ -1,0 +1,134 @@
+package checks
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+var codes = map[string]fettle.CheckCode{"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+
+// result gives a result of check c on node n; word is its status.
+func result(check fettle.Check, node fettle.NodeID, word string) fettle.Result {
+	return fettle.Result{Node: node, Check: check.Name, CheckRev: check.Rev, Output: &fettle.CheckOutput{Code: codes[word], Line: word + " line"}}
+}
+
+func TestApplyCountsAsNagiosDoes(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 3, Attempts: 3, Interval: 60_000}
+	steps := []struct {
+		say       string
+		hard, now string // the status that counts, and the last one
+		attempt   int
+		change    string // of the transition; empty: none
+	}{
+		{"critical", "critical", "critical", 3, "hard >critical"}, // the first result counts at once
+		{"ok", "ok", "ok", 1, "hard critical>ok"},
+		{"ok", "ok", "ok", 1, ""},
+		{"warning", "ok", "warning", 1, "soft ok>warning"},
+		{"critical", "ok", "critical", 2, "soft warning>critical"},
+		{"ok", "ok", "ok", 1, "soft critical>ok"}, // it never counted
+		{"critical", "ok", "critical", 1, "soft ok>critical"},
+		{"critical", "ok", "critical", 2, ""},
+		{"critical", "critical", "critical", 3, "hard ok>critical"},
+		{"critical", "critical", "critical", 3, ""},
+		{"warning", "warning", "warning", 3, "hard critical>warning"}, // from problem to problem at once
+		{"ok", "ok", "ok", 1, "hard warning>ok"},
+	}
+	var state fettle.CheckState
+	var since fettle.Millis
+	for i, step := range steps {
+		now := fettle.Millis(1000 * (i + 1))
+		next, tr, taken := Apply(state, result(check, "n1", step.say), check, Order{"s1", int64(i + 1)}, now)
+		if !taken {
+			t.Fatalf("step %d was not taken", i)
+		}
+		if string(next.Status) != step.hard || string(next.Soft) != step.now || next.Attempt != step.attempt {
+			t.Errorf("step %d, %s: got %s, last %s, attempt %d", i, step.say, next.Status, next.Soft, next.Attempt)
+		}
+		change := ""
+		if tr != nil {
+			change = map[bool]string{true: "hard ", false: "soft "}[tr.Hard] + string(tr.From) + ">" + string(tr.To)
+		}
+		if change != step.change {
+			t.Errorf("step %d, %s: transition %q, want %q", i, step.say, change, step.change)
+		}
+		if next.Status != state.Status {
+			since = now
+		}
+		if next.Since != since || next.At != now || next.Output != step.say+" line" {
+			t.Errorf("step %d: %+v", i, next)
+		}
+		state = next
+	}
+}
+
+func TestApplyOrder(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 3, Interval: 60_000, Timeout: 10_000}
+	state, _, _ := Apply(fettle.CheckState{}, result(check, "n1", "ok"), check, Order{"s5", 10}, 1000)
+	old := result(check, "n1", "critical")
+	old.CheckRev = 2
+	other := result(check, "n1", "critical")
+	other.Check = "d"
+	bad := result(check, "n1", "critical")
+	tests := []struct {
+		name   string
+		result fettle.Result
+		order  Order
+		now    fettle.Millis
+		taken  bool
+	}{
+		{"the next", bad, Order{"s5", 11}, 2000, true},
+		{"the same again", bad, Order{"s5", 10}, 2000, false},
+		{"an earlier one", bad, Order{"s5", 9}, 2000, false},
+		{"the first of a later session", bad, Order{"s6", 1}, 2000, true},
+		{"one of an earlier session", bad, Order{"s4", 99}, 2000, false},
+		{"one of an earlier session after the state has become stale", bad, Order{"s4", 99}, 132_000, true},
+		{"an earlier one of the same session after that", bad, Order{"s5", 9}, 132_000, false},
+		{"an old rev", old, Order{"s5", 11}, 2000, false},
+		{"another check", other, Order{"s5", 11}, 2000, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, tr, taken := Apply(state, tt.result, check, tt.order, tt.now)
+			if taken != tt.taken || taken != (tr != nil) {
+				t.Fatalf("taken %v, transition %v", taken, tr)
+			}
+			if diff := cmp.Diff(state, got); (diff == "") == taken {
+				t.Errorf("state (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestApplyNewRev(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 1, Attempts: 3}
+	state, _, _ := Apply(fettle.CheckState{}, result(check, "n1", "ok"), check, Order{"s", 1}, 1000)
+	check.Rev = 2
+	got, tr, _ := Apply(state, result(check, "n1", "critical"), check, Order{"s", 2}, 2000)
+	if got.Status != fettle.CheckCritical || got.Rev != 2 || tr == nil || !tr.Hard || tr.From != fettle.CheckOK {
+		t.Errorf("the first result of a new rev counts at once: %+v, %+v", got, tr)
+	}
+}
+
+func TestApplyMergedResults(t *testing.T) {
+	check := fettle.Check{Name: "c", Attempts: 3}
+	state, _, _ := Apply(fettle.CheckState{}, result(check, "n1", "ok"), check, Order{"s", 1}, 1000)
+	many := result(check, "n1", "critical")
+	many.Count = 5
+	got, _, _ := Apply(state, many, check, Order{"s", 6}, 2000)
+	if got.Status != fettle.CheckCritical {
+		t.Errorf("five results in one, of which three make it count: %+v", got)
+	}
+}
+
+func TestStatusOf(t *testing.T) {
+	for status, want := range map[fettle.Status]fettle.CheckStatus{
+		fettle.StatusOK: fettle.CheckOK, fettle.StatusFailed: fettle.CheckCritical, fettle.StatusTimeout: fettle.CheckUnknown, fettle.StatusUnknownAction: fettle.CheckUnknown,
+	} {
+		if got := StatusOf(fettle.Result{Status: status}); got != want {
+			t.Errorf("%s: got %s", status, got)
+		}
+	}
+}

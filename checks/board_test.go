@@ -1,0 +1,292 @@
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/prometheus/common/expfmt"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+func TestBoardLife(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 1, Interval: 60_000, Timeout: 10_000}
+	b := NewBoard()
+	status := func(when string, now fettle.Millis, want fettle.CheckStatus, tally fettle.CheckTally) {
+		t.Helper()
+		v, err := b.Verdict("c", now)
+		if err != nil || v.Status != want || v.Tally != tally {
+			t.Errorf("%s: got %s %+v, %v", when, v.Status, v.Tally, err)
+		}
+	}
+	if _, err := b.Verdict("c", 0); !errors.Is(err, fettle.ErrNotFound) {
+		t.Errorf("an unknown check: %v", err)
+	}
+	b.Define(check, Thresholds{}, minute)
+	status("nobody is a member", minute, fettle.CheckUnknown, fettle.CheckTally{})
+	if err := b.PutAll("c", []fettle.NodeID{"n1", "n2"}, []fettle.NodeID{"u"}, minute); err != nil {
+		t.Fatal(err)
+	}
+	status("no result yet", minute, fettle.CheckUnknown, fettle.CheckTally{Total: 2, Unknown: 2, Undefined: 1})
+	b.Take(result(check, "n1", "ok"), Order{"s", 1}, minute)
+	_, tr, taken := b.Take(result(check, "n2", "ok"), Order{"s", 1}, 2*minute)
+	if tr == nil || !taken {
+		t.Error("the first result is a transition")
+	}
+	status("both are well", 2*minute, fettle.CheckOK, fettle.CheckTally{Total: 2, OK: 2, Undefined: 1})
+	status("n1 has become stale", 4*minute, fettle.CheckUnknown, fettle.CheckTally{Total: 2, OK: 1, Unknown: 1, Stale: 1, Undefined: 1})
+	if got := b.States("n1", 4*minute)["c"].Status; got != fettle.CheckStale {
+		t.Errorf("state of n1: %s", got)
+	}
+	b.SetSilent("n1", true, 4*minute)
+	status("n1 is silent", 4*minute, fettle.CheckUnknown, fettle.CheckTally{Total: 2, OK: 1, Unknown: 1, Silent: 1, Undefined: 1})
+	b.SetSilent("n1", false, 4*minute)
+	b.Take(result(check, "n1", "critical"), Order{"s", 2}, 4*minute)
+	status("n1 is back, and critical", 4*minute, fettle.CheckCritical, fettle.CheckTally{Total: 2, OK: 1, Critical: 1, Undefined: 1})
+	if err := b.Put("c", "n1", Outside, 4*minute); err != nil {
+		t.Fatal(err)
+	}
+	status("n1 is no member any more", 4*minute, fettle.CheckOK, fettle.CheckTally{Total: 1, OK: 1, Undefined: 1})
+	check.Rev, check.Undefined = 2, fettle.CheckUnknown
+	b.Define(check, Thresholds{}, 4*minute)
+	status("a new rev counts the undefined", 4*minute, fettle.CheckUnknown, fettle.CheckTally{Total: 2, OK: 1, Unknown: 1})
+	b.Forget("u", 4*minute)
+	b.Forget("n2", 4*minute)
+	status("nobody is left", 4*minute, fettle.CheckUnknown, fettle.CheckTally{})
+	b.Remove("c")
+	if names := b.Names(); len(names) != 0 {
+		t.Errorf("checks: %v", names)
+	}
+}
+
+func TestBoardSettles(t *testing.T) {
+	check := fettle.Check{Name: "c", Interval: 60_000}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, minute)
+	b.PutAll("c", []fettle.NodeID{"n1"}, nil, minute)
+	b.Settle(2*minute, map[string]fettle.CheckStatus{"c": fettle.CheckWarning})
+	v, _ := b.Verdict("c", minute)
+	if !v.Settling || v.Status != fettle.CheckWarning {
+		t.Errorf("while settling: %+v", v)
+	}
+	v, _ = b.Verdict("c", 2*minute)
+	if v.Settling || v.Status != fettle.CheckUnknown {
+		t.Errorf("afterwards: %+v", v)
+	}
+}
+
+func TestBoardRestores(t *testing.T) {
+	check := fettle.Check{Name: "c", Interval: 60_000, Timeout: 10_000}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, 9*minute)
+	b.PutAll("c", []fettle.NodeID{"n1", "n2"}, nil, 9*minute)
+	b.Restore([]fettle.CheckState{
+		{Check: "c", Node: "n2", Status: fettle.CheckOK, Soft: fettle.CheckOK, At: 9 * minute, Session: "s", Seq: 5},
+		{Check: "c", Node: "n1", Status: fettle.CheckOK, Soft: fettle.CheckOK, At: 6 * minute},
+		{Check: "gone", Node: "n1", Status: fettle.CheckOK, Soft: fettle.CheckOK, At: 6 * minute},
+	}, 9*minute)
+	v, _ := b.Verdict("c", 9*minute)
+	if v.Tally != (fettle.CheckTally{Total: 2, OK: 1, Unknown: 1, Stale: 1}) {
+		t.Errorf("tally %+v", v.Tally)
+	}
+	if _, _, taken := b.Take(result(check, "n2", "critical"), Order{"s", 5}, 9*minute); taken {
+		t.Error("a result that was taken before the restart is taken again")
+	}
+}
+
+// TestBoardAgreesWithFold does things by chance, and holds the kept verdict to the one that is folded from nothing.
+func TestBoardAgreesWithFold(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	check := fettle.Check{Name: "c", Rev: 1, Interval: 60_000, Timeout: 10_000, Attempts: 2}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, 0)
+	places := map[fettle.NodeID]Place{}
+	states := map[fettle.NodeID]fettle.CheckState{}
+	silent := map[fettle.NodeID]bool{}
+	now := minute
+	words := []string{"ok", "ok", "ok", "warning", "critical", "unknown"}
+	for i := range 5000 {
+		now += fettle.Millis(rng.IntN(2000))
+		node := fettle.NodeID(fmt.Sprintf("n%d", rng.IntN(40)))
+		switch rng.IntN(10) {
+		case 0:
+			places[node] = Place(rng.IntN(3))
+			if err := b.Put("c", node, places[node], now); err != nil {
+				t.Fatal(err)
+			}
+			if places[node] == Outside {
+				delete(states, node)
+			}
+		case 1:
+			silent[node] = rng.IntN(2) == 0
+			b.SetSilent(node, silent[node], now)
+		case 2:
+			if rng.IntN(20) == 0 {
+				check.Interval, check.Undefined = int64(30_000+rng.IntN(90_000)), []fettle.CheckStatus{"", fettle.CheckUnknown}[rng.IntN(2)]
+				b.Define(check, Thresholds{}, now)
+			}
+		default:
+			r := result(check, node, words[rng.IntN(len(words))])
+			order := Order{"s", int64(i)}
+			next, _, _ := Apply(states[node], r, check, order, now)
+			states[node] = next
+			if got, _, _ := b.Take(r, order, now); !cmp.Equal(got, next) {
+				t.Fatalf("step %d: the board has %+v, want %+v", i, got, next)
+			}
+			if places[node] == Outside {
+				b.Forget(node, now)
+				delete(states, node)
+				silent[node] = false
+			}
+		}
+		g := Group{Check: check, Now: now}
+		for node, place := range places {
+			switch place {
+			case Member:
+				g.Members = append(g.Members, NodeState{node, states[node], silent[node]})
+			case Undefined:
+				g.Undefined = append(g.Undefined, node)
+			}
+		}
+		want := Fold(g)
+		got, err := b.Verdict("c", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("step %d (-folded +kept):\n%s", i, diff)
+		}
+		var members []fettle.NodeID
+		for _, m := range g.Members {
+			members = append(members, m.Node)
+		}
+		if over, _ := b.Over("c", members, g.Undefined, Thresholds{}, now); !cmp.Equal(want, over) {
+			t.Fatalf("step %d: over the same nodes it is %+v", i, over)
+		}
+		if c := got.Tally; c.Total != c.OK+c.Warning+c.Critical+c.Unknown || c.Silent+c.Stale > c.Unknown {
+			t.Fatalf("tally %+v", c)
+		}
+	}
+}
+
+func TestBoardConcurrently(t *testing.T) {
+	check := fettle.Check{Name: "c", Interval: 60_000}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, 0)
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				node := fettle.NodeID(fmt.Sprintf("n%d", i))
+				b.Put("c", node, Member, minute)
+				b.Take(result(check, node, "critical"), Order{"s", int64(w)}, minute)
+				if v, err := b.Verdict("c", minute); err != nil || len(v.Nodes[fettle.CheckCritical]) != v.Tally.Critical {
+					t.Errorf("verdict %+v, %v", v.Tally, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestCollector(t *testing.T) {
+	check := fettle.Check{Name: "check_load", Interval: 60_000}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, minute)
+	b.PutAll("check_load", []fettle.NodeID{"n1", "n2", "n3"}, nil, minute)
+	for i, v := range []float64{1, 4} {
+		r := result(check, fettle.NodeID(fmt.Sprintf("n%d", i+1)), "ok")
+		r.Output.Perfdata = []fettle.Perf{{Label: "load1", Value: &v}, {Label: "u"}}
+		b.Take(r, Order{"s", 1}, minute)
+	}
+	b.SetSilent("n3", true, minute)
+	c := NewCollector(func() []NamedVerdict { return b.NamedVerdicts(minute) })
+	want := `
+# HELP fettle_verdict_nodes Nodes in each state; their sum is the total.
+# TYPE fettle_verdict_nodes gauge
+fettle_verdict_nodes{check="check_load",state="critical",verdict="check_load"} 0
+fettle_verdict_nodes{check="check_load",state="ok",verdict="check_load"} 2
+fettle_verdict_nodes{check="check_load",state="unknown",verdict="check_load"} 1
+fettle_verdict_nodes{check="check_load",state="warning",verdict="check_load"} 0
+# HELP fettle_verdict_perfdata This perfdata folded over the nodes, in the unit of its plugin: sum, min or max.
+# TYPE fettle_verdict_perfdata gauge
+fettle_verdict_perfdata{check="check_load",fold="max",label="load1",unit="",verdict="check_load"} 4
+fettle_verdict_perfdata{check="check_load",fold="min",label="load1",unit="",verdict="check_load"} 1
+fettle_verdict_perfdata{check="check_load",fold="sum",label="load1",unit="",verdict="check_load"} 5
+# HELP fettle_verdict_silent_nodes Nodes in state unknown because they do not answer.
+# TYPE fettle_verdict_silent_nodes gauge
+fettle_verdict_silent_nodes{check="check_load",verdict="check_load"} 1
+# HELP fettle_verdict_status Status of the verdict, as Nagios counts: 0 ok, 1 warning, 2 critical, 3 unknown.
+# TYPE fettle_verdict_status gauge
+fettle_verdict_status{check="check_load",verdict="check_load"} 3
+`
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"fettle_verdict_nodes", "fettle_verdict_perfdata", "fettle_verdict_silent_nodes", "fettle_verdict_status"}
+	var text strings.Builder
+	for _, family := range families {
+		if slices.Contains(names, family.GetName()) {
+			if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(text.String())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+}
+
+func TestPerfdataIsBounded(t *testing.T) {
+	check := fettle.Check{Name: "c", Interval: 60_000}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, minute)
+	for i := range 100 {
+		node := fettle.NodeID(fmt.Sprintf("n%d", i))
+		b.Put("c", node, Member, minute)
+		r := result(check, node, "ok")
+		one := 1.0
+		r.Output.Perfdata = []fettle.Perf{{Label: "same", Value: &one}, {Label: fmt.Sprintf("pid %d", i), Value: &one}}
+		b.Take(r, Order{"s", 1}, minute)
+	}
+	sums, dropped, err := b.Perfdata("c", MaxLabels, minute)
+	if err != nil || len(sums) != MaxLabels || dropped != 101-MaxLabels || sums[0] != (PerfSum{Label: "same", Nodes: 100, Sum: 100, Min: 1, Max: 1}) {
+		t.Errorf("%d sums, %d dropped, first %+v, %v", len(sums), dropped, sums[0], err)
+	}
+}
+
+func BenchmarkTake20kNodes(b *testing.B) {
+	check := fettle.Check{Name: "c", Interval: 60_000, Attempts: 3}
+	board := NewBoard()
+	board.Define(check, Thresholds{}, 0)
+	nodes := make([]fettle.NodeID, 20_000)
+	for i := range nodes {
+		nodes[i] = fettle.NodeID(fmt.Sprintf("web%05d.acme.net", i))
+	}
+	board.PutAll("c", nodes, nil, 0)
+	r := result(check, "", "ok")
+	for _, node := range nodes {
+		r.Node = node
+		board.Take(r, Order{"s", 0}, 0)
+	}
+	for i := 1; b.Loop(); i++ {
+		r.Node = nodes[i%len(nodes)]
+		board.Take(r, Order{"s", int64(i)}, 0)
+		board.Verdict("c", 0)
+	}
+}

@@ -1,0 +1,61 @@
+package checks
+
+import (
+	"hash/fnv"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Spans of a check that says nothing of its own.
+const (
+	DefaultInterval = time.Minute
+	MinInterval     = time.Second      // a shorter one is taken as this: the node has other things to do
+	FirstWithin     = 10 * time.Second // a check that is new to a node is first run within this, not only after its interval
+)
+
+// Schedule says when one check is due on one node. All nodes share the interval, and each has its own place in it.
+type Schedule struct {
+	Interval time.Duration
+	Retry    time.Duration // the interval while the state is soft
+	Splay    time.Duration // the node's place within Interval, counted from 1970
+}
+
+// ScheduleOf gives the schedule of check on node. It is the same after every restart: Splay comes from the two names alone.
+func ScheduleOf(check fettle.Check, node fettle.NodeID) Schedule {
+	s := Schedule{Interval: interval(check), Retry: time.Duration(check.Retry) * time.Millisecond}
+	if s.Retry <= 0 {
+		s.Retry = s.Interval
+	}
+	s.Retry = max(s.Retry, MinInterval)
+	h := fnv.New64a()
+	h.Write([]byte(node))
+	h.Write([]byte{0})
+	h.Write([]byte(check.Name))
+	s.Splay = time.Duration(h.Sum64() % uint64(s.Interval))
+	return s
+}
+
+func interval(check fettle.Check) time.Duration {
+	if check.Interval <= 0 {
+		return DefaultInterval
+	}
+	return max(time.Duration(check.Interval)*time.Millisecond, MinInterval)
+}
+
+// First gives when a check that is new to the node at now is due.
+func (s Schedule) First(now time.Time) time.Time {
+	return now.Add(s.Splay % min(s.Interval, FirstWithin))
+}
+
+// Next gives when the check is due after now, where its run has just ended: what was missed meanwhile is not caught up.
+func (s Schedule) Next(now time.Time, soft bool) time.Time {
+	if soft {
+		return now.Add(s.Retry)
+	}
+	since := (time.Duration(now.UnixNano()) - s.Splay) % s.Interval
+	if since < 0 {
+		since += s.Interval
+	}
+	return now.Add(s.Interval - since)
+}

@@ -1,0 +1,92 @@
+package checks
+
+import (
+	"maps"
+	"slices"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Names gives the names of all checks, sorted.
+func (b *Board) Names() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.sheets))
+}
+
+// Check gives the definition of a check, or ErrNotFound.
+func (b *Board) Check(name string) (fettle.Check, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, err := b.sheet(name)
+	if err != nil {
+		return fettle.Check{}, err
+	}
+	return s.check, nil
+}
+
+// Verdict gives the verdict of a check over all its members, or ErrNotFound. Its maps and slices are shared with other callers and must not be
+// changed.
+func (b *Board) Verdict(check string, now fettle.Millis) (fettle.Verdict, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, err := b.sheet(check)
+	if err != nil {
+		return fettle.Verdict{}, err
+	}
+	return b.settle(s.verdict(now), now), nil
+}
+
+// settle marks v while the board is settling, and gives it the status that it had before.
+func (b *Board) settle(v fettle.Verdict, now fettle.Millis) fettle.Verdict {
+	if now >= b.settling {
+		return v
+	}
+	v.Settling = true
+	if last, known := b.last[v.Check]; known {
+		v.Status, v.Reason = last, ""
+	}
+	return v
+}
+
+// Over gives the verdict of a check over some nodes only, whether they are its members or not; a node without a state is UNKNOWN. Thresholds
+// are th's, not the check's. The cost is that of the nodes.
+func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresholds, now fettle.Millis) (fettle.Verdict, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, err := b.sheet(check)
+	if err != nil {
+		return fettle.Verdict{}, err
+	}
+	g := Group{Check: s.check, Undefined: undefined, Thresholds: th, Now: now, Members: make([]NodeState, 0, len(members))}
+	for _, node := range members {
+		m := NodeState{Node: node}
+		_, m.Silent = b.silent[node]
+		if c := s.cells[node]; c != nil {
+			m.State = c.state
+		}
+		g.Members = append(g.Members, m)
+	}
+	v := Fold(g)
+	v.Settling = now < b.settling
+	return v, nil
+}
+
+// States gives the states of all checks on one node, by check; one that is stale has that status.
+func (b *Board) States(node fettle.NodeID, now fettle.Millis) map[string]fettle.CheckState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := map[string]fettle.CheckState{}
+	for name, s := range b.sheets {
+		c := s.cells[node]
+		if c == nil || c.state.Status == "" {
+			continue
+		}
+		state := c.state
+		if isStale(state, s.check, now) {
+			state.Status = fettle.CheckStale
+		}
+		out[name] = state
+	}
+	return out
+}
