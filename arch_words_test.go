@@ -34,6 +34,9 @@ var calls = []call{
 	{"os", []string{"Exit"}, func(s source) bool { return !s.test && !s.isMain() }, "main alone ends the process"},
 }
 
+// wellKnown are methods whose meaning the standard library gives.
+var wellKnown = []string{"Error", "Unwrap", "String", "Read", "Write", "Close", "ServeHTTP", "MarshalJSON", "UnmarshalJSON", "Len", "Less", "Swap"}
+
 // isMain tells whether s is the file in which a program begins.
 func (s source) isMain() bool { return s.ast.Name.Name == "main" && path.Base(s.name) == "main.go" }
 
@@ -90,7 +93,7 @@ func (s source) commentFaults() (found []string) {
 	for _, decl := range s.ast.Decls {
 		switch d := decl.(type) {
 		case *ast.FuncDecl:
-			if d.Name.IsExported() && exportedReceiver(d) {
+			if d.Name.IsExported() && exportedReceiver(d) && !(d.Recv != nil && slices.Contains(wellKnown, d.Name.Name)) {
 				found = append(found, s.docFault(d.Pos(), d.Name.Name, d.Doc)...)
 			}
 		case *ast.GenDecl:
