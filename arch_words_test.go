@@ -35,7 +35,7 @@ var calls = []call{
 }
 
 // wellKnown are methods whose meaning the standard library gives.
-var wellKnown = []string{"Error", "Unwrap", "String", "Read", "Write", "Close", "ServeHTTP", "MarshalJSON", "UnmarshalJSON", "Len", "Less", "Swap"}
+var wellKnown = []string{"Error", "Unwrap", "String", "Read", "Write", "ServeHTTP", "MarshalJSON", "UnmarshalJSON", "Len", "Less", "Swap"}
 
 // isMain tells whether s is the file in which a program begins.
 func (s source) isMain() bool { return s.ast.Name.Name == "main" && path.Base(s.name) == "main.go" }
