@@ -132,8 +132,9 @@ func (c Config) Validate() error {
 	if c.BeforeLogin.Body < 0 {
 		fault("before_login.body: %d is less than zero", c.BeforeLogin.Body)
 	}
-	if frame := c.AfterLogin.Header + c.AfterLogin.Body; c.MaxOut < 2*frame {
-		fault("max_out: %d is less than two frames of after_login (%d)", c.MaxOut, 2*frame)
+	// Escapes may double the headers, and queues fill their window before they add a message more.
+	if least := 2*c.AfterLogin.Header + c.AfterLogin.Body + queueWindow; c.MaxOut < least {
+		fault("max_out: %d is less than a frame of after_login and what queues send ahead (%d)", c.MaxOut, least)
 	}
 	if frame := c.AfterLogin.Header + c.AfterLogin.Body; c.MaxInflight < frame {
 		fault("max_inflight: %d is less than a frame of after_login (%d)", c.MaxInflight, frame)

@@ -40,12 +40,6 @@ type subscription struct {
 	stopped bool             // its connection takes nothing any more
 }
 
-func newSubscription(c *conn, id string, num uint64, mode ackMode) *subscription {
-	s := &subscription{c: c, id: id, num: num, ack: mode}
-	s.head = appendHeader([]byte("MESSAGE\n"), "subscription", id, c.dec.version)
-	return s
-}
-
 // topicHead gives the head of a message of a topic. Topics do not wait for acknowledgements, but a client that asked for them gets
 // something to acknowledge.
 func (s *subscription) topicHead() []byte {

@@ -1,0 +1,184 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fettle-dev/fettle"
+)
+
+// versions are those that are spoken, as STOMP 1.2, "Protocol Negotiation" wants them listed.
+const versions = "1.1,1.2"
+
+// fault is an error with the frame that caused it.
+type fault struct {
+	command, receipt string
+	err              error
+}
+
+func (e *fault) Error() string { return e.command + ": " + e.err.Error() }
+func (e *fault) Unwrap() error { return e.err }
+
+// blame puts the frame to the error. f may be nil.
+func blame(f *frame, err error) error {
+	if f == nil {
+		return err
+	}
+	return &fault{command: f.command, receipt: f.get("receipt"), err: err}
+}
+
+// handle does what a frame says. An error ends the connection.
+func (c *conn) handle(f *frame) error {
+	if f.command == "CONNECT" || f.command == "STOMP" {
+		return c.connect(f)
+	}
+	if c.dec.version == vNone {
+		return fmt.Errorf("CONNECT has to come first: %w", fettle.ErrInvalid)
+	}
+	switch f.command {
+	case "SEND":
+		return c.send(f)
+	case "ACK", "NACK":
+		return c.ack(f)
+	case "SUBSCRIBE":
+		return c.subscribe(f)
+	case "UNSUBSCRIBE":
+		return c.unsubscribe(f)
+	case "BEGIN":
+		return c.begin(f)
+	case "COMMIT":
+		return c.commit(f)
+	case "ABORT":
+		return c.abort(f)
+	}
+	return c.disconnect(f)
+}
+
+// connect is CONNECT or STOMP.
+func (c *conn) connect(f *frame) error {
+	if c.dec.version != vNone {
+		return fmt.Errorf("the connection is logged in already: %w", fettle.ErrInvalid)
+	}
+	v := negotiate(f.get("accept-version"))
+	if v == vNone {
+		return fmt.Errorf("the broker speaks STOMP %s, and accept-version is %q: %w", versions, shorten(f.get("accept-version")), fettle.ErrInvalid)
+	}
+	can, want, err := parseBeats(f.get("heart-beat"))
+	if err != nil {
+		return err
+	}
+	p, err := c.b.auth.Login(Login{
+		Login: f.get("login"), Passcode: f.get("passcode"), ClientID: f.get("client-id"), Remote: c.remote(),
+	})
+	if err != nil {
+		c.b.refused(err, c.remote())
+		return err
+	}
+	c.principal = p
+	c.dec.version, c.dec.limits = v, c.b.cfg.AfterLogin
+	c.b.m.logins.Inc()
+	c.b.sessions.Add(1)
+	in, out := agree(c.b.cfg.HeartBeat, can), agree(c.b.cfg.HeartBeat, want)
+	c.startBeats(in, out)
+	c.arrive()
+	ms := strconv.FormatInt(c.b.cfg.HeartBeat.Milliseconds(), 10)
+	// CONNECTED is not escaped; none of these values would be.
+	c.push(chunk{head: encode("CONNECTED", []Pair{
+		{"version", v.String()}, {"heart-beat", ms + "," + ms}, {"session", c.session}, {"server", "fettle"},
+	}, nil, v)})
+	return nil
+}
+
+// arrive makes the connection the one session of its node.
+func (c *conn) arrive() {
+	if c.principal.Node == "" {
+		return
+	}
+	if old := c.b.nodes.put(c); old != nil {
+		c.b.m.superseded.Inc()
+		old.supersede()
+	}
+	if c.b.presence != nil {
+		c.b.presence.Connected(c.principal, c.session)
+	}
+}
+
+func (c *conn) supersede() {
+	err := fmt.Errorf("superseded: %s has logged in again: %w", c.principal.Node, fettle.ErrConflict)
+	c.end(errorFrame(err), ReasonSuperseded)
+	c.sayGoodbye(ReasonSuperseded)
+}
+
+func (c *conn) remote() string {
+	if a := c.nc.RemoteAddr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
+// negotiate gives the newest version that both speak.
+func negotiate(accept string) version {
+	best := vNone
+	for s := range strings.SplitSeq(accept, ",") {
+		switch strings.TrimSpace(s) {
+		case "1.1":
+			best = max(best, v11)
+		case "1.2":
+			best = max(best, v12)
+		}
+	}
+	return best
+}
+
+// disconnect is DISCONNECT. Its receipt says that all before it is done.
+func (c *conn) disconnect(f *frame) error {
+	c.in.park(c)
+	c.waitCommitted()
+	var last []byte
+	if id := f.get("receipt"); id != "" {
+		last = c.encodeReceipt(id)
+	}
+	c.end(last, "disconnected by the client")
+	return nil
+}
+
+// receipt tells the client that what it asked for is done, if it asked to be told.
+func (c *conn) receipt(id string) {
+	if id != "" {
+		c.push(chunk{head: c.encodeReceipt(id)})
+	}
+}
+
+func (c *conn) encodeReceipt(id string) []byte {
+	c.b.m.receipts.Inc()
+	return encode("RECEIPT", []Pair{{"receipt-id", id}}, nil, c.dec.version)
+}
+
+// fail tells the client what was wrong, and ends the connection.
+func (c *conn) fail(err error) {
+	c.b.m.errors.Inc()
+	c.end(errorFrame(err), err.Error())
+}
+
+// errorFrame gives the ERROR for err. A fault of ours is not spelled out.
+func errorFrame(err error) []byte {
+	text := "internal error"
+	for _, kind := range []error{fettle.ErrNotFound, fettle.ErrInvalid, fettle.ErrConflict, fettle.ErrDenied, fettle.ErrUnavailable} {
+		if errors.Is(err, kind) {
+			text = err.Error()
+		}
+	}
+	header := []Pair{{"message", text}, {"version", versions}, {"content-type", "text/plain"}}
+	body := text + "\n"
+	var f *fault
+	if errors.As(err, &f) {
+		body += "The frame was: " + f.command + "\n"
+		if f.receipt != "" {
+			header = append(header, Pair{"receipt-id", f.receipt})
+			body += "Its receipt was: " + f.receipt + "\n"
+		}
+	}
+	return encode("ERROR", header, []byte(body), v12)
+}
