@@ -1,0 +1,160 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Type is the type of an input or output.
+type Type string
+
+// The values of Type, and what they are in Go.
+const (
+	String Type = "string" // string: UTF-8 without zero bytes
+	Int    Type = "int"    // int64
+	Float  Type = "float"  // float64, finite
+	Bool   Type = "bool"   // bool
+	List   Type = "list"   // []string
+	Any    Type = "any"    // whatever JSON has; for outputs only
+)
+
+// Limits of inputs whose manifest does not say.
+const (
+	DefaultMaxLength = 64 << 10 // bytes of a string, and of each element of a list
+	MaxListLength    = 1000     // elements
+)
+
+// Manifest says what a plugin offers.
+type Manifest struct {
+	Name        string   `json:"name"`
+	Version     string   `json:"version"`
+	Description string   `json:"description"`
+	Actions     []Action `json:"actions"`
+}
+
+// Action is one thing that a plugin can do.
+type Action struct {
+	Name        string   `json:"name"` // "plugin.action"
+	Description string   `json:"description"`
+	Inputs      []Input  `json:"inputs,omitempty"`
+	Outputs     []Output `json:"outputs,omitempty"`
+	Idempotent  bool     `json:"idempotent"`           // doing it twice does no harm: it needs no entry in the agent's ledger
+	Slotless    bool     `json:"slotless,omitempty"`   // so light that a busy node does it too
+	Timeout     int64    `json:"timeout_ms,omitempty"` // milliseconds; zero: fettle.DefaultTimeout
+}
+
+// Input is something that an action is given.
+type Input struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Type        Type     `json:"type"`
+	Required    bool     `json:"required,omitempty"`
+	Default     any      `json:"default,omitempty"`    // taken when the input is not given; nil: then it stays away
+	Pattern     string   `json:"pattern,omitempty"`    // of a string or of each element: a regular expression (RE2) for the whole of it
+	Enum        []string `json:"enum,omitempty"`       // of a string or of each element: the only values
+	Min         *float64 `json:"min,omitempty"`        // of a number
+	Max         *float64 `json:"max,omitempty"`        // of a number
+	MaxLength   int      `json:"max_length,omitempty"` // of a string or of each element, in bytes; zero: DefaultMaxLength
+	Secret      bool     `json:"secret,omitempty"`     // never shown, not in errors either
+}
+
+// Output is something that an action gives back in a result's data.
+type Output struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Type        Type   `json:"type"`
+}
+
+// Limit gives how long the action may take when nobody says otherwise.
+func (a Action) Limit() time.Duration {
+	if a.Timeout > 0 {
+		return time.Duration(a.Timeout) * time.Millisecond
+	}
+	return fettle.DefaultTimeout
+}
+
+// input gives the declared input of a name.
+func (a Action) input(name string) (Input, bool) {
+	i := slices.IndexFunc(a.Inputs, func(in Input) bool { return in.Name == name })
+	if i < 0 {
+		return Input{}, false
+	}
+	return a.Inputs[i], true
+}
+
+var (
+	actionName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}$`)
+	inputName  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+)
+
+// Check tells everything that is wrong with the action's own declaration, each fault wrapping ErrInvalid; nil: nothing.
+func (a Action) Check() error {
+	var faults []error
+	bad := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("action %s: %s: %w", a.Name, fmt.Sprintf(format, args...), fettle.ErrInvalid))
+	}
+	if !actionName.MatchString(a.Name) {
+		bad("its name is not of the form plugin.action, of a-z 0-9 _")
+	}
+	if a.Timeout < 0 {
+		bad("timeout_ms is below zero")
+	}
+	seen := map[string]bool{}
+	for _, in := range a.Inputs {
+		if !inputName.MatchString(in.Name) {
+			bad("input %q: its name has more than a-z 0-9 _", in.Name)
+		}
+		if seen[in.Name] {
+			bad("input %s is declared twice", in.Name)
+		}
+		seen[in.Name] = true
+		if fault := in.check(); fault != "" {
+			bad("input %s: %s", in.Name, fault)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// check gives what is wrong with a declaration; empty: nothing.
+func (in Input) check() string {
+	text, number := in.Type == String || in.Type == List, in.Type == Int || in.Type == Float
+	switch {
+	case !text && !number && in.Type != Bool:
+		return fmt.Sprintf("type %q is none of string, int, float, bool, list", in.Type)
+	case !text && (in.Pattern != "" || len(in.Enum) > 0 || in.MaxLength != 0):
+		return "pattern, enum and max_length are for strings and lists"
+	case !number && (in.Min != nil || in.Max != nil):
+		return "min and max are for numbers"
+	case in.MaxLength < 0:
+		return "max_length is below zero"
+	case in.Required && in.Default != nil:
+		return "it is required and has a default"
+	}
+	if _, err := in.pattern(); err != nil {
+		return err.Error()
+	}
+	if in.Default != nil {
+		if _, fault := in.value(in.Default); fault != "" {
+			return "its default " + fault
+		}
+	}
+	return ""
+}
+
+// pattern gives the compiled Pattern, for the whole of a value; nil: there is none.
+func (in Input) pattern() (*regexp.Regexp, error) {
+	if in.Pattern == "" {
+		return nil, nil
+	}
+	re, err := regexp.Compile(`^(?:` + in.Pattern + `)$`)
+	if err != nil {
+		return nil, fmt.Errorf("pattern: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return re, nil
+}
