@@ -56,10 +56,10 @@ func (d *dialect) keep(key string) string {
 	return " ON CONFLICT (" + key + ") DO NOTHING"
 }
 
-// deleteSome gives the statement that deletes at most ? rows of table for which where is true. key is the table's primary key.
-func (d *dialect) deleteSome(table, key, where string) string {
+// deleteSome gives the statement that deletes at most ? rows of table for which where is true. On SQLite the table has to have a rowid.
+func (d *dialect) deleteSome(table, where string) string {
 	if d.name == "mysql" {
 		return "DELETE FROM " + table + " WHERE " + where + " LIMIT ?"
 	}
-	return "DELETE FROM " + table + " WHERE " + key + " IN (SELECT " + key + " FROM " + table + " WHERE " + where + " LIMIT ?)"
+	return "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table + " WHERE " + where + " LIMIT ?)" // built without DELETE ... LIMIT
 }

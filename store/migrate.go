@@ -10,6 +10,8 @@ import (
 	"text/template"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/fettle-dev/fettle"
 )
 
 // stepsPerFile is the room that goose's version numbers leave for the statements of one file: statement 3 of 0002_tasks.sql is version 203.
@@ -42,7 +44,7 @@ func migrate(ctx context.Context, db *sql.DB, d *dialect) error {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if current > newest {
-		return fmt.Errorf("the database has schema %d, written by a newer version of this program, which knows %d", current, newest)
+		return fmt.Errorf("the database has schema %d, written by a newer version of this program, which knows %d: %w", current, newest, fettle.ErrConflict)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("change schema: %w", err)

@@ -61,3 +61,18 @@ func admin(t *testing.T, cfg *mysql.Config, statement string) {
 		t.Fatal(err)
 	}
 }
+
+// tables lists the tables of the database.
+func tables(t *testing.T, s *Store) (list []string) {
+	t.Helper()
+	err := s.reader().each(t.Context(), "list tables", "SHOW TABLES", nil, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		list = append(list, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}

@@ -42,10 +42,7 @@ var sqliteDialect = dialect{
 	lock:     func(context.Context, *sql.DB) (func(), error) { return func() {}, nil }, // a file has one server
 	exists:   func(error) bool { return false },                                        // DDL is transactional
 	kind:     sqliteKind,
-	again: func(err error) bool {
-		c := sqliteCode(err)
-		return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
-	},
+	again:    func(error) bool { return false }, // who is told that it is busy has waited for busy_timeout
 }
 
 // openSQLite opens the file at path for the migrations, for one writer and for readers.

@@ -109,6 +109,9 @@ func (s *Store) fault(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) { // SQLite says "interrupted"
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
 	if kind := s.kind(ctx, err); kind != nil && !errors.Is(err, kind) {
 		return fmt.Errorf("%s in %s: %w: %w", what, s.shown, err, kind)
 	}
@@ -123,7 +126,7 @@ func (s *Store) kind(ctx context.Context, err error) error {
 		}
 	}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(err, context.Canceled):
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return fettle.ErrNotFound

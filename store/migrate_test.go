@@ -1,0 +1,73 @@
+package store
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/fettle-dev/fettle"
+)
+
+// reopen opens the database of s once more.
+func reopen(t *testing.T, s *Store) (*Store, error) {
+	t.Helper()
+	return Open(t.Context(), s.cfg, slog.New(slog.DiscardHandler))
+}
+
+// testMigrateAgain takes away the note of the last statement, as a server leaves it that dies between the two. Only where DDL does not roll
+// back can the statement's work stay behind.
+func testMigrateAgain(t *testing.T, s *Store) {
+	commit(t, s, Batch{Nodes: writes(node("a"))})
+	if s.d.name == "sqlite" {
+		execute(t, s, "DROP INDEX dead_letters_at")
+	}
+	execute(t, s, "DELETE FROM goose_db_version WHERE version_id = (SELECT v FROM (SELECT MAX(version_id) v FROM goose_db_version) m)")
+	again, err := reopen(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if n := len(loadNodes(t, again)); n != 1 {
+		t.Fatalf("%d nodes are there after the migration, want 1", n)
+	}
+}
+
+func testMigrateBack(t *testing.T, s *Store) {
+	execute(t, s, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999999, 1)")
+	if _, err := reopen(t, s); !errors.Is(err, fettle.ErrConflict) || !strings.Contains(err.Error(), "999999") {
+		t.Fatalf("error is %v", err)
+	}
+}
+
+// execute runs a statement that no method has.
+func execute(t *testing.T, s *Store, statement string, args ...any) {
+	t.Helper()
+	if _, err := s.db.write.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStatements(t *testing.T) {
+	got := statements("-- one\n-- more\nCREATE TABLE a (\n  b TEXT -- said; twice\n);\n\n-- two\nCREATE INDEX c;\n\n-- end\n")
+	wantSame(t, []string{"CREATE TABLE a (\n  b TEXT -- said; twice\n)", "CREATE INDEX c"}, got)
+}
+
+// TestSteps holds the migrations to what migrate relies on.
+func TestSteps(t *testing.T) {
+	for _, d := range []*dialect{&sqliteDialect, &mysqlDialect} {
+		steps, err := d.steps()
+		if err != nil {
+			t.Fatal(err)
+		}
+		perFile := map[int64]int{}
+		for _, s := range steps {
+			perFile[s.Version/stepsPerFile]++
+		}
+		for file, n := range perFile {
+			if file == 0 || n >= stepsPerFile {
+				t.Errorf("%s: file %d has %d statements, and there is room for %d", d.name, file, n, stepsPerFile-1)
+			}
+		}
+	}
+}
