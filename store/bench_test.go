@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,6 +16,9 @@ const (
 	benchChanges = 5
 )
 
+// opener makes a fresh database.
+type opener func(t testing.TB, cfg Config) *Store
+
 // bigNode is a node with 160 facts, 6 KiB of them.
 func bigNode(i int) fettle.Node {
 	n := node(fmt.Sprintf("node%06d.acme.net", i))
@@ -27,10 +29,6 @@ func bigNode(i int) fettle.Node {
 	}
 	n.Facts = json.RawMessage(b.String() + "}")
 	return n
-}
-
-func benchStore(b *testing.B) *Store {
-	return openStore(b, Config{DSN: "sqlite:" + filepath.Join(b.TempDir(), "fettle.db")})
 }
 
 func fill(b *testing.B, s *Store, nodes int) {
@@ -47,15 +45,21 @@ func fill(b *testing.B, s *Store, nodes int) {
 }
 
 // BenchmarkCommitPatches writes what facts patches of five leaves leave behind, 256 nodes in a commit. One op is one patch.
-func BenchmarkCommitPatches(b *testing.B) {
-	s := benchStore(b)
+func BenchmarkCommitPatches(b *testing.B) { benchPatches(b, openFile) }
+
+func benchPatches(b *testing.B, open opener) {
+	s := open(b, Config{})
 	fill(b, s, benchNodes)
+	nodes := make([]fettle.Node, benchNodes)
+	for i := range nodes {
+		nodes[i] = bigNode(i)
+	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i += benchBatch {
 		var batch Batch
 		for n := i; n < min(i+benchBatch, b.N); n++ {
-			w := NodeWrite{Node: bigNode(n * 7919 % benchNodes)}
+			w := NodeWrite{Node: nodes[n*7919%benchNodes]}
 			for c := range benchChanges {
 				w.Changes = append(w.Changes, FactChange{
 					Path: fmt.Sprintf("fact_%03d.value", c), At: fettle.Millis(n), Old: json.RawMessage(`"before"`), New: json.RawMessage(`"after"`),
@@ -72,8 +76,10 @@ func BenchmarkCommitPatches(b *testing.B) {
 }
 
 // BenchmarkCommitStates writes the states that check results leave behind, 256 in a commit. One op is one result.
-func BenchmarkCommitStates(b *testing.B) {
-	s := benchStore(b)
+func BenchmarkCommitStates(b *testing.B) { benchStates(b, openFile) }
+
+func benchStates(b *testing.B, open opener) {
+	s := open(b, Config{})
 	v := 0.5
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -94,8 +100,10 @@ func BenchmarkCommitStates(b *testing.B) {
 }
 
 // BenchmarkCommitResults writes results of runs, 256 in a commit, and marks their tasks. One op is one result.
-func BenchmarkCommitResults(b *testing.B) {
-	s := benchStore(b)
+func BenchmarkCommitResults(b *testing.B) { benchResults(b, openFile) }
+
+func benchResults(b *testing.B, open opener) {
+	s := open(b, Config{})
 	nodes := make([]string, b.N)
 	for i := range nodes {
 		nodes[i] = fmt.Sprintf("node%06d", i)
@@ -121,8 +129,10 @@ func BenchmarkCommitResults(b *testing.B) {
 }
 
 // BenchmarkSaveRun2k saves a run of 2,000 tasks. One op is one run.
-func BenchmarkSaveRun2k(b *testing.B) {
-	s := benchStore(b)
+func BenchmarkSaveRun2k(b *testing.B) { benchSaveRun(b, openFile) }
+
+func benchSaveRun(b *testing.B, open opener) {
+	s := open(b, Config{})
 	nodes := make([]string, 2000)
 	for i := range nodes {
 		nodes[i] = fmt.Sprintf("node%06d.acme.net", i)
@@ -135,9 +145,11 @@ func BenchmarkSaveRun2k(b *testing.B) {
 }
 
 // BenchmarkLoadNodes10k loads nodes with 160 facts each. One op is 10,000 nodes.
-func BenchmarkLoadNodes10k(b *testing.B) {
+func BenchmarkLoadNodes10k(b *testing.B) { benchLoad(b, openFile) }
+
+func benchLoad(b *testing.B, open opener) {
 	const nodes = 10_000
-	s := benchStore(b)
+	s := open(b, Config{})
 	fill(b, s, nodes)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -18,8 +18,14 @@ const dsnVariable = "FETTLE_TEST_MYSQL_DSN"
 
 func TestMySQL(t *testing.T) { suite(t, openDatabase) }
 
+func BenchmarkMySQLCommitPatches(b *testing.B) { benchPatches(b, openDatabase) }
+func BenchmarkMySQLCommitStates(b *testing.B)  { benchStates(b, openDatabase) }
+func BenchmarkMySQLCommitResults(b *testing.B) { benchResults(b, openDatabase) }
+func BenchmarkMySQLSaveRun2k(b *testing.B)     { benchSaveRun(b, openDatabase) }
+func BenchmarkMySQLLoadNodes10k(b *testing.B)  { benchLoad(b, openDatabase) }
+
 // openDatabase makes a database of its own, which is dropped when the test ends.
-func openDatabase(t *testing.T, cfg Config) *Store {
+func openDatabase(t testing.TB, cfg Config) *Store {
 	t.Helper()
 	src := testServer(t)
 	name := fmt.Sprintf("fettle_test_%016x", rand.Uint64())
@@ -31,7 +37,7 @@ func openDatabase(t *testing.T, cfg Config) *Store {
 }
 
 // testServer reads the DSN of the server. Its absence is a failure: who asks for integration tests wants them run.
-func testServer(t *testing.T) source {
+func testServer(t testing.TB) source {
 	t.Helper()
 	dsn := os.Getenv(dsnVariable)
 	if dsn == "" {
@@ -49,7 +55,7 @@ func testServer(t *testing.T) source {
 }
 
 // admin runs a statement without a store, also after the test's context has ended.
-func admin(t *testing.T, cfg *mysql.Config, statement string) {
+func admin(t testing.TB, cfg *mysql.Config, statement string) {
 	t.Helper()
 	c, err := mysql.NewConnector(cfg)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/fettle-dev/fettle"
 )
 
-func testObserve(t *testing.T, open func(t *testing.T, cfg Config) *Store) {
+func testObserve(t *testing.T, open opener) {
 	var mu sync.Mutex // guards names and faults
 	var names []string
 	var faults int

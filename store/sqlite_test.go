@@ -9,7 +9,7 @@ import (
 func TestSQLite(t *testing.T) { suite(t, openFile) }
 
 // openFile opens a database in a fresh directory.
-func openFile(t *testing.T, cfg Config) *Store {
+func openFile(t testing.TB, cfg Config) *Store {
 	t.Helper()
 	cfg.DSN = "sqlite:" + filepath.Join(t.TempDir(), "fettle ä?#%41.db")
 	return openStore(t, cfg)

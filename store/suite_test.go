@@ -16,7 +16,7 @@ import (
 )
 
 // suite is what every database has to do. open gives a fresh one, which is closed when the test ends.
-func suite(t *testing.T, open func(t *testing.T, cfg Config) *Store) {
+func suite(t *testing.T, open opener) {
 	for _, c := range []struct {
 		promise string
 		test    func(t *testing.T, s *Store)
