@@ -1,0 +1,188 @@
+package client
+
+import (
+	"context"
+
+	"github.com/fettle-dev/fettle"
+)
+
+// page is how many things are asked for at once where all are wanted: the most that the server gives.
+const page = 10_000
+
+// Find gives one page of the nodes that match. A nil p asks for the first page of all nodes.
+func (a *API) Find(ctx context.Context, p *FindNodesParams) (*NodeList, error) {
+	return read[NodeList](a.calls.FindNodes(ctx, p))
+}
+
+// FindAll follows the pages to the end. The counts are those of the last page's answer.
+func (a *API) FindAll(ctx context.Context, p FindNodesParams) (*NodeList, error) {
+	p.Limit = new(int64(page))
+	all := []NodeItem{}
+	for {
+		list, err := a.Find(ctx, &p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.Nodes...)
+		if list.Next == "" {
+			list.Nodes = all
+			return list, nil
+		}
+		p.Cursor = &list.Next
+	}
+}
+
+// Node gives all that is known of one node. ErrNotFound: there is none of that name.
+func (a *API) Node(ctx context.Context, id fettle.NodeID) (*NodeInfo, error) {
+	return read[NodeInfo](a.calls.ShowNode(ctx, string(id)))
+}
+
+// FactPaths lists the paths that the chosen nodes have.
+func (a *API) FactPaths(ctx context.Context, p *ListFactsParams) (*PathList, error) {
+	return read[PathList](a.calls.ListFacts(ctx, p))
+}
+
+// FactValues counts the values of a fact over the chosen nodes.
+func (a *API) FactValues(ctx context.Context, path string, p *CountValuesParams) (*ValueList, error) {
+	return read[ValueList](a.calls.CountValues(ctx, path, p))
+}
+
+// Explain says what a filter does.
+func (a *API) Explain(ctx context.Context, in ExplainOrder) (*Explanation, error) {
+	return read[Explanation](a.calls.ExplainLongFilter(ctx, in))
+}
+
+// Actions lists every action that can be run.
+func (a *API) Actions(ctx context.Context) ([]Action, error) {
+	list, err := read[ActionList](a.calls.ListActions(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Actions, nil
+}
+
+// Preview fixes which nodes are meant now, for a run within the hour.
+func (a *API) Preview(ctx context.Context, in Target) (*RosterInfo, error) {
+	return read[RosterInfo](a.calls.PreviewRoster(ctx, in))
+}
+
+// StartRun starts a run and returns when its tasks are on their way; Watch follows it.
+func (a *API) StartRun(ctx context.Context, in RunOrder) (*RunSummary, error) {
+	return read[RunSummary](a.calls.StartRun(ctx, in))
+}
+
+// Runs gives one page of the runs, the latest first.
+func (a *API) Runs(ctx context.Context, p *ListRunsParams) (*RunList, error) {
+	return read[RunList](a.calls.ListRuns(ctx, p))
+}
+
+// Run gives a run with its first results.
+func (a *API) Run(ctx context.Context, id fettle.RunID) (*RunInfo, error) {
+	return read[RunInfo](a.calls.ShowRun(ctx, string(id)))
+}
+
+// Results gives one page of a run's results, by node.
+func (a *API) Results(ctx context.Context, id fettle.RunID, p *ListResultsParams) (*ResultList, error) {
+	return read[ResultList](a.calls.ListResults(ctx, string(id), p))
+}
+
+// Unanswered gives one page of the nodes of a run's roster that gave no result, sorted.
+func (a *API) Unanswered(ctx context.Context, id fettle.RunID, p *ListUnansweredParams) (*Unanswered, error) {
+	return read[Unanswered](a.calls.ListUnanswered(ctx, string(id), p))
+}
+
+// UnansweredAll gives all nodes of a run's roster that gave no result, sorted.
+func (a *API) UnansweredAll(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error) {
+	p := ListUnansweredParams{Limit: new(int64(page))}
+	all := []fettle.NodeID{}
+	for {
+		list, err := a.Unanswered(ctx, id, &p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.Nodes...)
+		if list.Next == "" {
+			return all, nil
+		}
+		p.Cursor = &list.Next
+	}
+}
+
+// CancelRun stops a run. ErrConflict: it has ended.
+func (a *API) CancelRun(ctx context.Context, id fettle.RunID) (*RunSummary, error) {
+	return read[RunSummary](a.calls.CancelRun(ctx, string(id)))
+}
+
+// Checks lists the checks that are defined.
+func (a *API) Checks(ctx context.Context) ([]fettle.Check, error) {
+	list, err := read[CheckList](a.calls.ListChecks(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Checks, nil
+}
+
+// Commands lists every check command that some node offers.
+func (a *API) Commands(ctx context.Context) ([]string, error) {
+	list, err := read[CommandList](a.calls.ListCommands(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Commands, nil
+}
+
+// Verdicts gives the verdict of every defined check, from the states that are kept.
+func (a *API) Verdicts(ctx context.Context) ([]fettle.Verdict, error) {
+	list, err := read[VerdictList](a.calls.ListVerdicts(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Verdicts, nil
+}
+
+// Verdict folds a check over nodes. ErrNotFound: no node has it.
+func (a *API) Verdict(ctx context.Context, check string, p *AskVerdictParams) (*fettle.Verdict, error) {
+	return read[fettle.Verdict](a.calls.AskVerdict(ctx, check, p))
+}
+
+// ScrapeTargets gives what Prometheus's http_sd is given.
+func (a *API) ScrapeTargets(ctx context.Context, p *PrometheusTargetsParams) ([]ScrapeGroup, error) {
+	list, err := read[[]ScrapeGroup](a.calls.PrometheusTargets(ctx, p))
+	if err != nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
+// Tokens lists the tokens and sessions that have not ended.
+func (a *API) Tokens(ctx context.Context) ([]TokenInfo, error) {
+	list, err := read[TokenList](a.calls.ListTokens(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Tokens, nil
+}
+
+// CreateToken makes a token. Its secret is in this answer and nowhere else.
+func (a *API) CreateToken(ctx context.Context, in TokenOrder) (*NewToken, error) {
+	return read[NewToken](a.calls.CreateToken(ctx, in))
+}
+
+// DeleteToken takes a token back. ErrNotFound: there is none of that id.
+func (a *API) DeleteToken(ctx context.Context, id string) error {
+	r, err := a.calls.DeleteToken(ctx, id)
+	if err != nil {
+		return err
+	}
+	return r.Body.Close()
+}
+
+// Whoami tells whose token this is.
+func (a *API) Whoami(ctx context.Context) (*Whoami, error) {
+	return read[Whoami](a.calls.Whoami(ctx))
+}
+
+// Version tells what the server is.
+func (a *API) Version(ctx context.Context) (*VersionInfo, error) {
+	return read[VersionInfo](a.calls.Version(ctx))
+}
