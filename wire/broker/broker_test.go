@@ -119,6 +119,7 @@ type rig struct {
 
 func testConfig() Config {
 	cfg := DefaultConfig()
+	cfg.LingerTimeout = 100 * time.Millisecond // a client of a test may never close
 	cfg.Collected = func(dest string) bool { return strings.HasPrefix(dest, "/queue/collected") }
 	cfg.Transient = func(dest string) bool { return strings.HasPrefix(dest, "/queue/node.") }
 	return cfg
@@ -185,8 +186,9 @@ func until(t testing.TB, what string, ok func() bool) {
 // client is a client that sends just what it is told, byte by byte.
 type client struct {
 	net.Conn
-	t testing.TB
-	r *bufio.Reader
+	t     testing.TB
+	r     *bufio.Reader
+	early []got // messages that came before a receipt that was waited for
 }
 
 func newClient(t testing.TB, nc net.Conn) *client {
@@ -271,7 +273,16 @@ func (c *client) read() (g got, err error) {
 // want reads a frame, which has to be of the command.
 func (c *client) want(command string) got {
 	c.t.Helper()
+	if command == "MESSAGE" && len(c.early) > 0 {
+		g := c.early[0]
+		c.early = c.early[1:]
+		return g
+	}
 	g, err := c.read()
+	for command == "RECEIPT" && g.command == "MESSAGE" {
+		c.early = append(c.early, g)
+		g, err = c.read()
+	}
 	if err != nil || g.command != command {
 		c.t.Fatalf("got %v, error %v; want %s", g, err, command)
 	}
@@ -282,8 +293,8 @@ func (c *client) want(command string) got {
 func (c *client) wantError(text string) got {
 	c.t.Helper()
 	g := c.want("ERROR")
-	if !strings.Contains(g.header["message"], text) {
-		c.t.Fatalf("the message is %q; want it to say %q", g.header["message"], text)
+	if message, err := unescape(g.header["message"], v12); err != nil || !strings.Contains(message, text) {
+		c.t.Fatalf("the message is %q, error %v; want it to say %q", message, err, text)
 	}
 	c.wantEnd()
 	return g

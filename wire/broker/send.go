@@ -16,7 +16,7 @@ func (c *conn) send(f *frame) error {
 		return err
 	}
 	if err := c.b.auth.MaySend(c.principal, dest); err != nil {
-		return fmt.Errorf("send to %s: %w", dest, err)
+		return fmt.Errorf("%s: %w", dest, err)
 	}
 	c.b.m.received.Inc()
 	header := messageHeader(f.header, c.principal.sender())

@@ -20,7 +20,7 @@ func (c *conn) subscribe(f *frame) error {
 		return err
 	}
 	if err := c.b.auth.MaySubscribe(c.principal, dest); err != nil {
-		return fmt.Errorf("subscribe to %s: %w", dest, err)
+		return fmt.Errorf("%s: %w", dest, err)
 	}
 	if c.b.collected(dest) {
 		return fmt.Errorf("%s is collected by the server, and nobody else can subscribe to it: %w", dest, fettle.ErrDenied)
