@@ -9,14 +9,32 @@ import (
 	"github.com/google/cel-go/common/types/traits"
 )
 
-// maxString is the length of the longest string that a function may make, in bytes. cel-go counts the cost of a call when its memory has been
-// used already.
-const maxString = 8 << 20
+// Bounds of single calls. cel-go counts the cost of a call when its time and memory have been used already, and not by size where the types are
+// known at run time only.
+const (
+	maxString = 8 << 20 // bytes of a string that a function makes
+	maxPairs  = 4 << 20 // comparisons of elements by one function over lists
+)
 
-// bounded gives the functions of env whose result may be far larger than their arguments, each behind a limit.
+// bounds gives, for each function that may use far more than the length of its arguments, whether it may be called with them.
+func bounds() map[string]func([]ref.Val) bool {
+	return map[string]func([]ref.Val) bool{
+		"_+_":             concatFits,
+		"replace":         replaceFits,
+		"regex.replace":   replaceFits,
+		"join":            joinFits,
+		"format":          formatFits,
+		"distinct":        distinctFits,
+		"sets.contains":   pairsFit,
+		"sets.equivalent": pairsFit,
+		"sets.intersects": pairsFit,
+	}
+}
+
+// bounded gives the functions of env that have bounds, each behind its own.
 func bounded(env *cel.Env) []*functions.Overload {
 	var out []*functions.Overload
-	for name, size := range map[string]func([]ref.Val) int{"replace": replaceSize, "regex.replace": replaceSize, "join": joinSize, "format": formatSize} {
+	for name, fits := range bounds() {
 		f, ok := env.Functions()[name]
 		if !ok {
 			continue
@@ -26,29 +44,43 @@ func bounded(env *cel.Env) []*functions.Overload {
 			continue
 		}
 		for _, b := range bindings {
-			out = append(out, &functions.Overload{Operator: b.Operator, OperandTrait: b.OperandTrait, Function: limited(b, size)})
+			out = append(out, limited(b, fits))
 		}
 	}
 	return out
 }
 
-// limited calls b unless what it would make is too long.
-func limited(b *functions.Overload, size func([]ref.Val) int) functions.FunctionOp {
-	return func(args ...ref.Val) ref.Val {
-		if size(args) > maxString {
-			return types.NewErr("the result is longer than %d bytes", maxString)
+// limited gives b behind a bound.
+func limited(b *functions.Overload, fits func([]ref.Val) bool) *functions.Overload {
+	out := &functions.Overload{Operator: b.Operator, OperandTrait: b.OperandTrait, NonStrict: b.NonStrict}
+	if b.Unary != nil {
+		out.Unary = func(v ref.Val) ref.Val {
+			if !fits([]ref.Val{v}) {
+				return tooLarge()
+			}
+			return b.Unary(v)
 		}
-		switch {
-		case len(args) == 1 && b.Unary != nil:
-			return b.Unary(args[0])
-		case len(args) == 2 && b.Binary != nil:
-			return b.Binary(args[0], args[1])
-		case b.Function != nil:
+	}
+	if b.Binary != nil {
+		out.Binary = func(l, r ref.Val) ref.Val {
+			if !fits([]ref.Val{l, r}) {
+				return tooLarge()
+			}
+			return b.Binary(l, r)
+		}
+	}
+	if b.Function != nil {
+		out.Function = func(args ...ref.Val) ref.Val {
+			if !fits(args) {
+				return tooLarge()
+			}
 			return b.Function(args...)
 		}
-		return types.NoSuchOverloadErr()
 	}
+	return out
 }
+
+func tooLarge() ref.Val { return types.NewErr("the arguments are too large") }
 
 // length gives the length of a string, and 0 of anything else, which the function itself refuses.
 func length(v ref.Val) int {
@@ -56,37 +88,55 @@ func length(v ref.Val) int {
 	return len(s)
 }
 
-// replaceSize bounds text.replace(old, new) and regex.replace(text, pattern, new): new may stand for each byte of the text.
-func replaceSize(args []ref.Val) int {
-	if len(args) < 3 {
-		return 0
-	}
-	return (length(args[0]) + 1) * (length(args[2]) + 1)
-}
-
-func joinSize(args []ref.Val) (n int) {
-	if len(args) == 0 {
-		return 0
-	}
-	list, ok := args[0].(traits.Lister)
+// elements gives the number of elements of a list, and 0 of anything else.
+func elements(v ref.Val) int {
+	l, ok := v.(traits.Lister)
 	if !ok {
 		return 0
 	}
+	n, _ := l.Size().(types.Int)
+	return int(n)
+}
+
+func concatFits(args []ref.Val) bool {
+	return len(args) < 2 || length(args[0])+length(args[1]) <= maxString
+}
+
+// replaceFits bounds text.replace(old, new) and regex.replace(text, pattern, new): new may stand for each byte of the text.
+func replaceFits(args []ref.Val) bool {
+	return len(args) < 3 || (length(args[0])+1)*(length(args[2])+1) <= maxString
+}
+
+func joinFits(args []ref.Val) bool {
 	between := 0
 	if len(args) > 1 {
 		between = length(args[1])
 	}
+	return len(args) == 0 || totalLength(args[0], between) <= maxString
+}
+
+// totalLength gives the length of all elements of a list of strings, with so many bytes beside each.
+func totalLength(v ref.Val, beside int) (n int) {
+	list, ok := v.(traits.Lister)
+	if !ok {
+		return 0
+	}
 	for it := list.Iterator(); it.HasNext() == types.True && n <= maxString; {
-		n += length(it.Next()) + between
+		n += length(it.Next()) + beside
 	}
 	return n
 }
 
-func formatSize(args []ref.Val) int {
-	if len(args) < 2 {
-		return 0
-	}
-	return length(args[0]) + joinSize(args[1:2])
+func formatFits(args []ref.Val) bool {
+	return len(args) < 2 || elements(args[1]) <= 100 && totalLength(args[1], 0) <= maxString
+}
+
+func distinctFits(args []ref.Val) bool {
+	return len(args) == 0 || elements(args[0])*elements(args[0]) <= maxPairs
+}
+
+func pairsFit(args []ref.Val) bool {
+	return len(args) < 2 || elements(args[0])*elements(args[1]) <= maxPairs
 }
 
 // cheap are the functions whose cost is bounded by the length of a filter and the size of a document. An expression of these needs no limit on

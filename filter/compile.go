@@ -38,13 +38,13 @@ func compile(env Environment, text string) (p *Program, err error) {
 	if err := checkText(text); err != nil {
 		return nil, err
 	}
-	e, err := env.env()
+	e, err := env.language()
 	if err != nil {
 		return nil, err
 	}
 	ast, iss := e.Compile(text)
 	if iss.Err() != nil {
-		return nil, explainIssues(env, text, iss)
+		return nil, explainIssues(env, e, text, iss)
 	}
 	p = &Program{environment: env, text: fettle.Filter(text), env: e, ast: ast}
 	if err := p.estimate(); err != nil {

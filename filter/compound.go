@@ -62,8 +62,10 @@ func compoundTokens(s string) ([]word, error) {
 func cutAtBrace(w string) int {
 	for i := 0; i < len(w); i++ {
 		switch c := w[i]; {
-		case c == '"' || c == '\'' || c == '/' && regexBegins(w, 0, i):
-			i = closing(w, i)
+		case c == '"' || c == '\'' || c == '/' && (i == 0 || w[i-1] == '=' || w[i-1] == '~'):
+			if end := closing(w, i); end > 0 {
+				i = end
+			}
 		case c == '(' || c == ')':
 			return i
 		}

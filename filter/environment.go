@@ -39,7 +39,7 @@ var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condit
 const (
 	MaxText  = 64 << 10 // bytes of a filter's text, saved filters expanded
 	maxNodes = 10_000   // of the expression tree, macros expanded
-	maxDepth = 100      // of nesting, before the parser gives up
+	maxDepth = 250      // of nesting, before the parser gives up
 	maxLoops = 3        // comprehensions inside one another
 	maxRange = 1000     // elements of lists.range()
 	// maxCost bounds one evaluation of an expression whose cost is not bounded by its length; in cel-go's units, about 50 ns each.
@@ -101,22 +101,28 @@ func serverOnly(name string) bool {
 
 // environments holds one compiled environment each. They are made on first use, because a program that only prints its version ought not to
 // pay the milliseconds, and never change afterwards.
-var environments = [...]func() (*cel.Env, error){
-	Node:      sync.OnceValues(func() (*cel.Env, error) { return newEnv(nodeNames, serverNames) }),
-	OnNode:    sync.OnceValues(func() (*cel.Env, error) { return newEnv(nodeNames) }),
-	Policy:    sync.OnceValues(func() (*cel.Env, error) { return newEnv(nodeNames, serverNames, policyNames) }),
-	Tally:     sync.OnceValues(func() (*cel.Env, error) { return newEnv(tallyNames()) }),
-	Condition: sync.OnceValues(func() (*cel.Env, error) { return newEnv(conditionNames) }),
+var environments = [...]func() (*language, error){
+	Node:      sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, serverNames) }),
+	OnNode:    sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames) }),
+	Policy:    sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, serverNames, policyNames) }),
+	Tally:     sync.OnceValues(func() (*language, error) { return newLanguage(tallyNames()) }),
+	Condition: sync.OnceValues(func() (*language, error) { return newLanguage(conditionNames) }),
 }
 
-func (e Environment) env() (*cel.Env, error) {
+// language is what an environment's filters are compiled in. It does not change.
+type language struct {
+	*cel.Env
+	limited cel.ProgramOption // the functions whose results are bounded
+}
+
+func (e Environment) language() (*language, error) {
 	if e < 0 || int(e) >= len(environments) {
 		return nil, fmt.Errorf("filter environment %d does not exist", int(e))
 	}
 	return environments[e]()
 }
 
-func newEnv(names ...[]cel.EnvOption) (*cel.Env, error) {
+func newLanguage(names ...[]cel.EnvOption) (*language, error) {
 	opts := []cel.EnvOption{
 		cel.CrossTypeNumericComparisons(true),
 		cel.EnableMacroCallTracking(),
@@ -131,6 +137,7 @@ func newEnv(names ...[]cel.EnvOption) (*cel.Env, error) {
 			cel.ValidateDurationLiterals(),
 			cel.ValidateTimestampLiterals(),
 			cel.ValidateComprehensionNestingLimit(maxLoops),
+			literals{},
 		),
 		ext.Strings(), ext.Math(), ext.Lists(ext.ListsMaxRangeSize(maxRange)), ext.Sets(), ext.Regex(), ext.Network(),
 		ownFunctions(),
@@ -143,7 +150,7 @@ func newEnv(names ...[]cel.EnvOption) (*cel.Env, error) {
 		return nil, fmt.Errorf("make the filter environment: %w", err)
 	}
 	settleNoSuchOverload(env)
-	return env, nil
+	return &language{Env: env, limited: cel.Functions(bounded(env)...)}, nil
 }
 
 // settleNoSuchOverload evaluates one expression that has no overload. cel-go keeps that error in one package variable and writes the first

@@ -10,12 +10,12 @@ import (
 
 // Error is a fault in the text of a filter. It wraps fettle.ErrInvalid.
 type Error struct {
-	Line       int    // from 1; zero: the fault stands nowhere in particular
-	Column     int    // in characters, from 1
-	Text       string // the line at fault, as it was written
-	Message    string // what is wrong, in one line
-	Suggestion string // what may have been meant, ready to be read; may be empty
-	Word       string // the word at fault, where it is one; Suggest looks for its likes
+	Line       int    `json:"line"`                 // from 1; zero: the fault stands nowhere in particular
+	Column     int    `json:"column"`               // in characters, from 1
+	Text       string `json:"text"`                 // the line at fault, as it was written
+	Message    string `json:"message"`              // what is wrong, in one line
+	Suggestion string `json:"suggestion,omitempty"` // what may have been meant, ready to be read
+	Word       string `json:"-"`                    // the name at fault, where it is one; Suggest looks for its likes
 }
 
 // Error gives the message, and below it the line with a caret under the fault:

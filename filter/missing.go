@@ -11,6 +11,8 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
+
+	"github.com/fettle-dev/fettle"
 )
 
 // Missing is one reason for which a filter is undefined for a node.
@@ -57,11 +59,8 @@ func (t *Tree) missing(ctx context.Context, rec *Record, add func(Missing)) {
 
 // Missing gives why the atom is undefined for rec.
 func (a *Atom) Missing(ctx context.Context, rec *Record) []Missing {
-	prog, err := a.track()
-	if err != nil {
-		return []Missing{{Fault: a.text + ": " + err.Error()}}
-	}
-	v, details, err := prog.ContextEval(ctx, activation{rec})
+	v, _, err := a.prog.ContextEval(ctx, activation{rec})
+	var stopped interpreter.EvalCancelledError
 	switch {
 	case ctx.Err() != nil:
 		return []Missing{{Fault: "the time ran out"}}
@@ -69,12 +68,47 @@ func (a *Atom) Missing(ctx context.Context, rec *Record) []Missing {
 		return nil
 	case err == nil:
 		return []Missing{{Fault: fmt.Sprintf("%s: is %s, not bool", a.short(a.expr), valueWord(v))}}
-	}
-	var stopped interpreter.EvalCancelledError
-	if errors.As(err, &stopped) {
+	case errors.As(err, &stopped):
 		return []Missing{{Fault: a.short(a.expr) + ": costs too much"}}
 	}
+	if m, ok := a.plainlyMissing(rec); ok {
+		return []Missing{m}
+	}
+	prog, err := a.track()
+	if err != nil {
+		return []Missing{{Fault: a.short(a.expr) + ": " + withoutValues(err.Error())}}
+	}
+	_, details, err := prog.ContextEval(ctx, activation{rec})
+	if err == nil {
+		return nil
+	}
 	return []Missing{a.reason(culprit(a.expr, details.State()), details.State(), err)}
+}
+
+// plainlyMissing spares the search for the reason where the atom reads one fact, not softly, and the node does not have it.
+func (a *Atom) plainlyMissing(rec *Record) (Missing, bool) {
+	if !a.only || a.name != "facts" || a.soft {
+		return Missing{}, false
+	}
+	if _, ok := Lookup(rec.Facts, a.path); ok {
+		return Missing{}, false
+	}
+	return Missing{Path: a.reads[0].String()}, true
+}
+
+// Lookup gives the value at a path of o; nil is an empty object.
+func Lookup(o Object, path fettle.Path) (any, bool) {
+	var value any = o
+	for _, k := range path {
+		inner, ok := value.(Object)
+		if !ok || inner == nil {
+			return nil, false
+		}
+		if value, ok = inner.Get(k); !ok {
+			return nil, false
+		}
+	}
+	return value, true
 }
 
 // culprit finds the innermost part of e that gave an error although none of its own parts did.

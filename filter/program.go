@@ -34,7 +34,7 @@ func (t Truth) String() string {
 type Program struct {
 	environment Environment
 	text        fettle.Filter
-	env         *cel.Env
+	env         *language
 	ast         *cel.Ast
 	tree        *Tree
 	reads       Reads
@@ -119,7 +119,7 @@ func (p *Program) Value(ctx context.Context, rec *Record) (value any, missing []
 func (p *Program) plan(e ast.Expr, opts ...cel.ProgramOption) (cel.Program, error) {
 	whole := p.ast.NativeRep()
 	part := ast.NewCheckedAST(ast.NewAST(e, whole.SourceInfo()), whole.TypeMap(), whole.ReferenceMap())
-	opts = append(opts, cel.Functions(bounded(p.env)...))
+	opts = append(opts, p.env.limited)
 	if costly(e) {
 		opts = append(opts, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(100))
 	}

@@ -87,7 +87,7 @@ func (c *readCollector) add(r Read) {
 // visit collects what e reads; bound are the variables of the comprehensions around it.
 func (c *readCollector) visit(e ast.Expr, bound []string) {
 	if r, ok := chain(e); ok {
-		if !slices.Contains(bound, r.Name) {
+		if isName(r.Name) && !slices.Contains(bound, r.Name) {
 			c.add(r)
 		}
 		return
@@ -131,6 +131,15 @@ func (c *readCollector) comprehension(f ast.ComprehensionExpr, bound []string) {
 	c.visit(f.LoopCondition(), inner)
 	c.visit(f.LoopStep(), inner)
 	c.visit(f.Result(), append(slices.Clip(bound), f.AccuVar()))
+}
+
+// isName tells whether name is one of an environment; what else stands like a name is a type, such as int.
+func isName(name string) bool {
+	switch name {
+	case "identity", "facts", "classes", "agent", "checks", "now", "user", "action", "inputs", "context", "steps":
+		return true
+	}
+	return serverOnly(name) || slices.Contains(TallyNames(), name)
 }
 
 // chain reads e as a name with a path of literal keys below it: facts.a["b"].c, facts.?a, has(facts.a.b).

@@ -41,7 +41,7 @@ type word struct {
 	at   int
 }
 
-// splitWords cuts s at blanks that stand in no quotes and in no /…/.
+// splitWords cuts s at blanks that stand in no quotes; a blank in /…/ is written \s.
 func splitWords(s string) ([]word, error) {
 	var out []word
 	for i := 0; i < len(s); {
@@ -64,22 +64,16 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\
 func wordLength(s string, from int) (int, error) {
 	i := from
 	for i < len(s) && !isBlank(s[i]) {
-		c := s[i]
-		if c == '"' || c == '\'' || c == '/' && regexBegins(s, from, i) {
+		if c := s[i]; c == '"' || c == '\'' {
 			end := closing(s, i)
 			if end < 0 {
-				return 0, errorAt(s, i, "%c does not end", c)
+				return 0, errorAt(s, i, "the quote %c does not end", c)
 			}
 			i = end
 		}
 		i++
 	}
 	return i - from, nil
-}
-
-// regexBegins tells whether the slash at i begins a regular expression: it begins the word, or stands behind an operator.
-func regexBegins(s string, from, i int) bool {
-	return i == from || s[i-1] == '=' || s[i-1] == '~'
 }
 
 // closing gives the place of the character that closes what begins at i; a backslash takes away its meaning.
@@ -155,7 +149,14 @@ func cutOperator(w string) (key, op, value string, ok bool) {
 	return "", "", "", false
 }
 
-func isRegex(s string) bool { return len(s) > 1 && s[0] == '/' && closing(s, 0) > 0 }
+// isRegex tells whether s as a whole is /…/ or /…/i; /usr/bin is a path.
+func isRegex(s string) bool {
+	if s == "" || s[0] != '/' {
+		return false
+	}
+	end := closing(s, 0)
+	return end > 0 && (s[end+1:] == "" || s[end+1:] == "i")
+}
 
 // classTerm translates a word without an operator: a class, or /…/ over classes.
 func classTerm(whole string, w word) (string, error) {
@@ -167,6 +168,9 @@ func classTerm(whole string, w word) (string, error) {
 		return "classes.exists(c, c.matches(" + quote(re) + "))", nil
 	}
 	name := unquote(w.text)
+	if strings.HasPrefix(name, "/") {
+		return "", errorAt(whole, w.at, "a regular expression is written /…/ or /…/i, and a blank in it \\s")
+	}
 	if strings.ContainsAny(name, "()&|!\"'`@") {
 		return "", errorAt(whole, w.at, "%q is neither a class nor fact=value", name)
 	}
@@ -285,18 +289,14 @@ func (s subject) ordered(op, value string) string {
 	return "string(" + s.cel + ") " + op + " " + quote(value)
 }
 
-// regexText takes the slashes from /…/ and, of Ruby's flags behind them, honours i; a value without slashes is the expression itself.
+// regexText takes the slashes from /…/ and makes of an i behind them a flag; a value without slashes is the expression itself.
 func regexText(whole string, at int, s string) (string, error) {
 	re := unquote(s)
 	if isRegex(s) {
 		end := closing(s, 0)
 		re = strings.ReplaceAll(s[1:end], `\/`, "/")
-		switch flags := s[end+1:]; flags {
-		case "":
-		case "i":
+		if s[end+1:] == "i" {
 			re = "(?i)" + re
-		default:
-			return "", errorAt(whole, at+end+1, "%q cannot follow a regular expression; i is the only flag", flags)
 		}
 	}
 	if _, err := regexp.Compile(re); err != nil {

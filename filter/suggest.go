@@ -12,19 +12,28 @@ func (e *Error) Suggest(known []fettle.Path) {
 	if e.Suggestion != "" || e.Word == "" {
 		return
 	}
-	for _, name := range [...]string{"identity", "facts", "classes", "agent", "checks", "now", "pools", "labels", "liveness", "seen", "enrolled"} {
-		head, rest, dotted := strings.Cut(e.Word, ".")
-		if head != name && distance(head, name, 2) <= 2 && len(head) > 2 {
-			if dotted {
-				name += "." + rest
-			}
-			e.Suggestion = "did you mean " + name + "?"
-			return
-		}
+	if name := nearName(e.Word); name != "" {
+		e.Suggestion = "did you mean " + name + "?"
+		return
 	}
 	if p, ok := Nearest(strings.Split(e.Word, "."), known); ok {
 		e.Suggestion = "did you mean " + FactCEL(p) + "?"
 	}
+}
+
+// nearName gives the name of a node's environment that word may have been meant to begin with, with what follows it in word; empty: none is near.
+func nearName(word string) string {
+	head, rest, dotted := strings.Cut(word, ".")
+	for _, name := range [...]string{"identity", "facts", "classes", "agent", "checks", "now", "pools", "labels", "liveness", "seen", "enrolled"} {
+		if limit := min(2, len(name)/3); head == name || distance(strings.ToLower(head), name, limit) > limit {
+			continue
+		}
+		if dotted {
+			return name + "." + rest
+		}
+		return name
+	}
+	return ""
 }
 
 // Nearest gives the known path that p may have been meant to be: one that differs by a few letters, or one that ends in p.

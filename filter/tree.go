@@ -165,6 +165,12 @@ func (a *Atom) Absent(ctx context.Context, depth int) Truth {
 	return a.Match(ctx, &Record{Facts: nest(a.path[:depth], Map(nil))})
 }
 
+// Blocked gives the truth of an atom over one path below facts where the first depth keys of that path lead to a value that is no object, so that
+// the path ends there. A depth of the whole path is Value.
+func (a *Atom) Blocked(ctx context.Context, depth int, value any) Truth {
+	return a.Match(ctx, &Record{Facts: nest(a.path[:depth], value)})
+}
+
 // nest gives the document that has value at path, and nothing else.
 func nest(path fettle.Path, value any) Object {
 	for i := len(path) - 1; i >= 0; i-- {

@@ -120,7 +120,7 @@ func partRank(p string) int {
 	switch p {
 	case "~":
 		return rankTilde
-	case "a", "alpha", "b", "beta", "dev", "m", "milestone", "pre", "preview", "rc", "snapshot":
+	case "alpha", "beta", "dev", "milestone", "pre", "preview", "rc", "snapshot":
 		return rankBefore
 	case "":
 		return rankNothing

@@ -50,11 +50,11 @@ func typeWord(t *types.Type) string {
 
 // functionWord gives the sign or name by which people know a function of CEL.
 func functionWord(name string) string {
-	if s := strings.Trim(name, "_"); s != "" && s != name {
+	if s, ok := functionWords[name]; ok {
 		return s
 	}
-	if name == "@in" {
-		return "in"
+	if s := strings.Trim(name, "_"); s != "" && s != name {
+		return s
 	}
 	return name
 }
@@ -96,4 +96,10 @@ func goValue(v ref.Val) any {
 		return string(s)
 	}
 	return v.Type().TypeName()
+}
+
+// functionWords are those that do not follow from CEL's own name.
+var functionWords = map[string]string{
+	"_?_:_": "?:", "_[_]": "[]", "_?._": ".?", "_[?_]": "[?]", "@in": "in", "!_": "!", "-_": "-",
+	"math.@max": "math.greatest", "math.@min": "math.least", "@not_strictly_false": "a condition",
 }
