@@ -25,6 +25,10 @@ func ownFunctions() cel.EnvOption {
 		cel.Function("version",
 			cel.Overload("version_string", []*cel.Type{cel.StringType}, versionType, cel.UnaryBinding(versionOfString)),
 			cel.Overload("version_int", []*cel.Type{cel.IntType}, versionType, cel.UnaryBinding(versionOfInt))),
+		cel.Function("string",
+			cel.Overload("version_to_string", []*cel.Type{versionType}, cel.StringType, cel.UnaryBinding(func(v ref.Val) ref.Val {
+				return v.ConvertToType(types.StringType)
+			}))),
 		cel.Function("glob",
 			cel.Overload("glob_string_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType, cel.BinaryBinding(globBinding)),
 			cel.MemberOverload("string_glob_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType, cel.BinaryBinding(globBinding))),
