@@ -1,0 +1,185 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// batch is what a handful of messages says, on its way to the store and then into memory. One goroutine works on it.
+type batch struct {
+	store.Batch
+	s        *Server
+	now      fettle.Millis
+	messages int
+	drafts   map[fettle.NodeID]*draft
+	order    []fettle.NodeID // of drafts, as they came
+	states   map[stateKey]fettle.CheckState
+	results  []fettle.Result // of runs, in step with Batch.Results
+	hellos   map[fettle.NodeID]wire.Hello
+	asks     map[fettle.NodeID]bool   // of whom the full facts are wanted
+	beats    map[fettle.NodeID]string // the hash of the check set that the node has
+}
+
+// draft is a node as it will be after the batch.
+type draft struct {
+	fettle.Node
+	fresh   bool // not in the inventory yet
+	changed bool // the stored row has to be written
+	changes []store.FactChange
+}
+
+type stateKey struct {
+	check string
+	node  fettle.NodeID
+}
+
+func (s *Server) newBatch() *batch {
+	return &batch{
+		s: s, now: fettle.MillisOf(s.Now()),
+		drafts: map[fettle.NodeID]*draft{}, states: map[stateKey]fettle.CheckState{}, hellos: map[fettle.NodeID]wire.Hello{},
+		asks: map[fettle.NodeID]bool{}, beats: map[fettle.NodeID]string{},
+	}
+}
+
+// take adds what one message says. What can never be right becomes a dead letter: it is kept and counted, and the sender gets his receipt,
+// because sending it again would not mend it.
+func (b *batch) take(in Incoming) {
+	b.messages++
+	if err := b.read(in); err != nil {
+		b.refuse(in, err)
+	}
+}
+
+// refuse makes a dead letter of a message.
+func (b *batch) refuse(in Incoming, why error) {
+	b.s.meters.deadLetters.Inc()
+	b.s.Log.Warn("message refused", "node", in.Sender, "destination", in.Destination, "err", why)
+	b.DeadLetters = append(b.DeadLetters, store.DeadLetter{
+		At: b.now, Destination: in.Destination, Sender: string(in.Sender), Reason: why.Error(), Body: in.Message.Body,
+	})
+}
+
+func (b *batch) read(in Incoming) error {
+	env, err := wire.Open(in.Message, nil, 0) // a node that was away for long has things to say all the same
+	if err != nil {
+		return err
+	}
+	from, err := fettle.ParseNodeID(env.From)
+	if err != nil {
+		return fmt.Errorf("sender: %w", err)
+	}
+	if in.Sender != "" && in.Sender != from {
+		return fmt.Errorf("%s sent a message in the name of %s: %w", in.Sender, from, fettle.ErrDenied)
+	}
+	b.s.presence.heard(from, b.s.Now())
+	switch env.Type {
+	case wire.TypeHello:
+		return decode(env, func(body wire.Hello) error { return b.hello(from, body) })
+	case wire.TypeFacts:
+		return decode(env, func(body wire.Facts) error { return b.facts(from, body) })
+	case wire.TypeBeat:
+		return decode(env, func(body wire.Beat) error { return b.beat(from, body) })
+	case wire.TypeResults:
+		return decode(env, func(body wire.Results) error { return b.takeResults(from, body) })
+	case wire.TypeOutput:
+		return decode(env, func(body wire.Output) error { return b.output(from, body) })
+	}
+	return fmt.Errorf("a message of type %q is not expected here: %w", env.Type, fettle.ErrInvalid)
+}
+
+func decode[T any](env wire.Envelope, use func(T) error) error {
+	var body T
+	if err := env.Decode(&body); err != nil {
+		return err
+	}
+	return use(body)
+}
+
+// draft gives the node as it stands after the messages before; nil, if it has never said hello.
+func (b *batch) draft(id fettle.NodeID) *draft {
+	if d := b.drafts[id]; d != nil {
+		return d
+	}
+	n, known := b.s.Inventory.Get(id)
+	if !known {
+		return nil
+	}
+	return b.add(&draft{Node: n})
+}
+
+func (b *batch) add(d *draft) *draft {
+	b.drafts[d.Identity] = d
+	b.order = append(b.order, d.Identity)
+	return d
+}
+
+// seal moves what the drafts say into the batch that the store commits.
+func (b *batch) seal() {
+	for _, id := range b.order {
+		d := b.drafts[id]
+		if !d.changed {
+			continue
+		}
+		d.Rev++ // as the store counts
+		b.Nodes = append(b.Nodes, store.NodeWrite{Node: d.Node, Changes: d.changes})
+	}
+	for _, state := range b.states {
+		b.States = append(b.States, state)
+	}
+	b.Results, b.Received = b.results, b.now
+}
+
+// apply lets take effect in memory what is now on disk.
+func (b *batch) apply(done store.Committed) {
+	for _, id := range b.order {
+		d := b.drafts[id]
+		if !d.changed {
+			continue
+		}
+		if err := b.s.Inventory.Put(d.Node); err != nil {
+			b.s.Log.Error("a stored node does not fit the inventory", "node", id, "err", err)
+		}
+		b.s.presence.load(d.Node)
+		b.s.Board.SetSilent(id, false, b.now)
+	}
+	b.s.Board.Restore(b.States, b.now)
+	for _, state := range b.states {
+		b.s.Inventory.SetCheck(state)
+	}
+	for i, r := range b.results {
+		if !done.New[i] {
+			b.s.meters.repeats.Inc()
+			continue
+		}
+		b.s.meters.results.Inc()
+		b.s.takeRunResult(r)
+	}
+	if len(b.Nodes)+len(b.States) > 0 {
+		b.s.changes.notify()
+	}
+}
+
+// follow sends what the messages call for.
+func (b *batch) follow(ctx context.Context) {
+	for id, hello := range b.hellos {
+		b.s.welcome(ctx, b.drafts[id].Node, hello)
+	}
+	for id := range b.asks {
+		if _, greeted := b.hellos[id]; !greeted {
+			b.s.meters.factsAsked.Inc()
+			b.s.send(ctx, id, wire.TypeAsk, wire.Ask{Facts: true})
+		}
+	}
+	for id, d := range b.drafts {
+		if d.changed {
+			b.s.defs.touch(id)
+		}
+	}
+	for id, hash := range b.beats {
+		b.s.defs.compare(id, hash)
+	}
+}

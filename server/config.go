@@ -1,0 +1,153 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/facts"
+	"github.com/fettle-dev/fettle/filter"
+)
+
+// Config holds the settings of a server's work; listeners, store and broker are opened by cmd/fettle and handed in.
+type Config struct {
+	Collective string        `yaml:"collective" help:"what destinations begin with; empty stands for fettle"`
+	Beat       time.Duration `yaml:"beat-interval" help:"how often agents say that they are there; a node is late after two beats and silent after five"`
+	Volatile   []string      `yaml:"volatile" help:"patterns of fact paths that are left out of history"`
+	RunsKept   time.Duration `yaml:"runs-kept" help:"how long ended runs, their tasks and results are kept"`
+	FactsKept  time.Duration `yaml:"facts-kept" help:"how long the history of facts, transitions and events is kept"`
+	Checks     []CheckConfig `yaml:"checks" help:"checks that agents keep and that verdicts are folded of"`
+	Version    string        `yaml:"-"`
+}
+
+// CheckConfig defines a check in the configuration file.
+type CheckConfig struct {
+	Name      string        `yaml:"name"`
+	Command   string        `yaml:"command"` // a check command of the nodes; empty: Name
+	Filter    fettle.Filter `yaml:"filter"`  // in CEL or the short form; empty: the nodes that offer the command
+	Interval  time.Duration `yaml:"interval"`
+	Timeout   time.Duration `yaml:"timeout"`
+	Attempts  int           `yaml:"attempts"`
+	Retry     time.Duration `yaml:"retry"`
+	Undefined string        `yaml:"undefined"` // "unknown": nodes for which Filter is undefined count as unknown
+	Args      []string      `yaml:"args"`
+}
+
+// DefaultConfig gives the settings that hold where nothing else is said.
+func DefaultConfig() Config {
+	return Config{
+		Beat:      30 * time.Second,
+		Volatile:  facts.DefaultVolatile(),
+		RunsKept:  30 * 24 * time.Hour,
+		FactsKept: 90 * 24 * time.Hour,
+		Version:   "dev",
+	}
+}
+
+// Bounds of the settings, and what a check has where its definition is silent.
+const (
+	minBeat          = 100 * time.Millisecond
+	maxBeat          = time.Hour
+	defaultInterval  = time.Minute
+	minCheckInterval = time.Second
+)
+
+// Validate reports every fault of c, each by its key.
+func (c Config) Validate() error {
+	var faults []error
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
+	}
+	if c.Beat < minBeat || c.Beat > maxBeat {
+		bad("beat-interval", "%s is not between %s and %s", c.Beat, minBeat, maxBeat)
+	}
+	if c.RunsKept <= 0 {
+		bad("runs-kept", "%s is not above zero", c.RunsKept)
+	}
+	if c.FactsKept <= 0 {
+		bad("facts-kept", "%s is not above zero", c.FactsKept)
+	}
+	if _, err := facts.NewVolatile(c.Volatile); err != nil {
+		bad("volatile", "%v", err)
+	}
+	names := map[string]bool{}
+	for i, check := range c.Checks {
+		in := func(key string) string { return fmt.Sprintf("checks[%d].%s", i, key) }
+		if names[check.Name] {
+			bad(in("name"), "%q is defined twice", check.Name)
+		}
+		names[check.Name] = true
+		check.validate(func(key, format string, args ...any) { bad(in(key), format, args...) })
+	}
+	return errors.Join(faults...)
+}
+
+func (c CheckConfig) validate(bad func(key, format string, args ...any)) {
+	if c.Name == "" {
+		bad("name", "a check needs a name")
+	}
+	if c.Interval != 0 && c.Interval < minCheckInterval {
+		bad("interval", "%s is below %s", c.Interval, minCheckInterval)
+	}
+	for key, d := range map[string]time.Duration{"timeout": c.Timeout, "retry": c.Retry} {
+		if d < 0 {
+			bad(key, "%s is below zero", d)
+		}
+	}
+	if c.Attempts < 0 {
+		bad("attempts", "%d is below zero", c.Attempts)
+	}
+	if c.Undefined != "" && c.Undefined != string(fettle.CheckUnknown) {
+		bad("undefined", "%q: only \"unknown\" may stand here", c.Undefined)
+	}
+	if c.Filter != "" {
+		if _, err := compileWritten(c.Filter); err != nil {
+			bad("filter", "%v", err)
+		}
+	}
+}
+
+// compileWritten compiles a filter that a person wrote into a file: CEL, or the short form.
+func compileWritten(text fettle.Filter) (*filter.Program, error) {
+	program, err := filter.Compile(filter.Node, text)
+	if err == nil {
+		return program, nil
+	}
+	cel, shortErr := filter.Parse(text)
+	if shortErr != nil {
+		return nil, err
+	}
+	return filter.Compile(filter.Node, cel)
+}
+
+// definition makes a Check of c, with what c leaves open filled in.
+func (c CheckConfig) definition() (fettle.Check, error) {
+	command := c.Command
+	if command == "" {
+		command = c.Name
+	}
+	check := fettle.Check{
+		Name: c.Name, Action: actionCheck, Inputs: map[string]any{"command": command},
+		Interval: orDefault(c.Interval, defaultInterval).Milliseconds(), Timeout: orDefault(c.Timeout, fettle.DefaultTimeout).Milliseconds(),
+		Attempts: max(c.Attempts, 1), Retry: c.Retry.Milliseconds(), Undefined: fettle.CheckStatus(c.Undefined),
+	}
+	if len(c.Args) > 0 {
+		check.Inputs["args"] = c.Args
+	}
+	if c.Filter != "" {
+		program, err := compileWritten(c.Filter)
+		if err != nil {
+			return fettle.Check{}, fmt.Errorf("check %s: %w", c.Name, err)
+		}
+		check.Filter = program.Text()
+	}
+	return check, nil
+}
+
+func orDefault(d, other time.Duration) time.Duration {
+	if d == 0 {
+		return other
+	}
+	return d
+}

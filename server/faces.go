@@ -1,0 +1,25 @@
+package server
+
+import (
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/filter"
+	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/plugins"
+)
+
+// What the floors below give, under this package's name: faces call the server and import nothing beneath it.
+type (
+	// PathInfo is one fact path with its type, coverage and number of values.
+	PathInfo = inventory.PathInfo
+	// ValuesAnswer is the values of one path, counted.
+	ValuesAnswer = inventory.ValuesAnswer
+	// Explanation is what a filter does, clause by clause.
+	Explanation = inventory.Explanation
+	// FilterError is a fault in a filter, with its place in the text.
+	FilterError = filter.Error
+	// Action is the manifest of an action.
+	Action = plugins.Action
+)
+
+// ShortForm translates the short form of a filter, environment=production mysql::master, into CEL.
+func ShortForm(text string) (fettle.Filter, error) { return filter.Parse(fettle.Filter(text)) }

@@ -1,0 +1,177 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// hello greets a node. A session older than the one that is known is an echo of the past, and is dropped.
+func (b *batch) hello(from fettle.NodeID, h wire.Hello) error {
+	if h.Session == "" {
+		return fmt.Errorf("a hello without a session: %w", fettle.ErrInvalid)
+	}
+	d := b.draft(from)
+	if d == nil {
+		d = b.add(&draft{Node: fettle.Node{Identity: from, Enrolled: b.now}, fresh: true})
+		b.event(fettle.EventEnrolled, from)
+	}
+	if h.Session < d.Session {
+		return nil
+	}
+	if h.Session != d.Session {
+		d.Session, d.Seq = h.Session, 0
+	}
+	if d.Liveness != fettle.Alive {
+		b.event(fettle.EventAlive, from)
+	}
+	d.Liveness, d.Seen, d.changed = fettle.Alive, b.now, true
+	d.Agent, d.Classes, d.Commands = h.Agent, sorted(h.Classes), sorted(h.Commands)
+	b.hellos[from] = h
+	return nil
+}
+
+// facts takes a document or a patch, in the order of (session, seq); what comes again or too late is dropped.
+func (b *batch) facts(from fettle.NodeID, f wire.Facts) error {
+	d := b.draft(from)
+	if d == nil {
+		b.asks[from] = true // the hello was lost with a store that was put back to an earlier day
+		return nil
+	}
+	if f.Session < d.Session || f.Session == d.Session && f.Seq <= d.Seq {
+		return nil
+	}
+	now := wire.Document{Raw: d.Facts, Hash: d.Hash}
+	next := now
+	var err error
+	switch {
+	case f.Full != nil:
+		if next, err = wire.Canonical(f.Full); err != nil {
+			return fmt.Errorf("facts document: %w", err)
+		}
+		if next.Hash != f.Hash {
+			return fmt.Errorf("facts document hashes to %s, and its sender says %s: %w", next.Hash, f.Hash, fettle.ErrInvalid)
+		}
+		b.s.meters.documents.Inc()
+	case f.Patch != nil:
+		next, _, err = wire.Apply(now, *f.Patch)
+		if errors.Is(err, wire.ErrBase) {
+			b.asks[from] = true
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("facts patch: %w", err)
+		}
+		b.s.meters.patches.Inc()
+	}
+	d.Session, d.Seq, d.changed = f.Session, f.Seq, true
+	if f.Classes != nil {
+		d.Classes = sorted(*f.Classes)
+	}
+	if f.Commands != nil {
+		d.Commands = sorted(*f.Commands)
+	}
+	if next.Hash == now.Hash {
+		return nil
+	}
+	if err := b.remember(d, now, next); err != nil {
+		return err
+	}
+	d.Facts, d.Hash, d.FactsAt = next.Raw, next.Hash, b.now
+	return nil
+}
+
+// remember notes what changed between two documents, volatile leaves apart. A first document has no history.
+func (b *batch) remember(d *draft, old, next wire.Document) error {
+	if old.Hash == "" {
+		return nil
+	}
+	changes, err := wire.Changes(old, next)
+	if err != nil {
+		return fmt.Errorf("history of facts: %w", err)
+	}
+	for _, c := range changes {
+		if !b.s.volatile.Match(c.Path) {
+			d.changes = append(d.changes, store.FactChange{Node: d.Identity, Path: c.Path.String(), At: b.now, Old: c.Old, New: c.New})
+		}
+	}
+	if len(d.changes) > 0 {
+		b.event(fettle.EventChanged, d.Identity)
+	}
+	return nil
+}
+
+// beat compares what a node has with what it ought to have.
+func (b *batch) beat(from fettle.NodeID, beat wire.Beat) error {
+	d := b.draft(from)
+	if d == nil || beat.Session != d.Session || beat.FactsHash != d.Hash {
+		b.asks[from] = true
+	}
+	if d != nil {
+		b.beats[from] = beat.ChecksHash
+	}
+	return nil
+}
+
+// takeResults sorts results to the runs and the checks that they belong to.
+func (b *batch) takeResults(from fettle.NodeID, body wire.Results) error {
+	for i := range body.Results {
+		r := body.Results[i]
+		if r.Node != from {
+			return fmt.Errorf("result %d is of %q: %w", i, r.Node, fettle.ErrDenied)
+		}
+		if r.Task == "" || !r.Status.Valid() {
+			return fmt.Errorf("result %d has no task or status %d: %w", i, r.Status, fettle.ErrInvalid)
+		}
+		if r.Check == "" {
+			b.results = append(b.results, r)
+			continue
+		}
+		b.checkResult(from, r, body)
+	}
+	return nil
+}
+
+func (b *batch) checkResult(from fettle.NodeID, r fettle.Result, body wire.Results) {
+	check, defined := b.s.defs.get(r.Check)
+	if !defined {
+		return // deleted meanwhile
+	}
+	key := stateKey{r.Check, from}
+	old, pending := b.states[key]
+	if !pending {
+		old, _ = b.s.Board.State(r.Check, from)
+	}
+	state, tr, taken := checks.Apply(old, r, check, checks.Order{Session: body.Session, Seq: body.Seq}, b.now)
+	if !taken {
+		return
+	}
+	b.states[key] = state
+	if tr != nil {
+		b.Transitions = append(b.Transitions, store.Transition{Check: tr.Check, Node: tr.Node, At: tr.At, From: tr.From, To: tr.To, Hard: tr.Hard, Output: tr.Output})
+	}
+}
+
+func (b *batch) output(from fettle.NodeID, o wire.Output) error {
+	if o.Task == "" || o.Stream != "stdout" && o.Stream != "stderr" {
+		return fmt.Errorf("output of task %q, stream %q: %w", o.Task, o.Stream, fettle.ErrInvalid)
+	}
+	b.Output = append(b.Output, store.OutputChunk{Task: o.Task, Stream: o.Stream, Seq: o.Seq, Body: string(o.Data), Received: b.now})
+	return nil
+}
+
+func (b *batch) event(kind fettle.EventKind, node fettle.NodeID) {
+	b.Events = append(b.Events, fettle.Event{Kind: kind, Node: node, At: b.now})
+}
+
+// sorted gives words in order, no two alike, and never nil.
+func sorted(words []string) []string {
+	out := append([]string{}, words...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/filter"
+	"github.com/fettle-dev/fettle/inventory"
+)
+
+// Bounds of a page of nodes.
+const (
+	defaultPage = 100
+	maxPage     = 10_000
+)
+
+// FindQuery asks which nodes match.
+type FindQuery struct {
+	Selection
+	Limit     int    // nodes a page; zero: 100; at most 10,000
+	Cursor    string // Next of the page before; empty: from the first
+	CountOnly bool   // no nodes, just how many
+	Facts     bool   // with the facts documents of the nodes
+}
+
+// FindAnswer says which nodes match, and of how many it cannot be said.
+type FindAnswer struct {
+	Matched     int
+	Undefined   int
+	UndefinedBy map[string]int // by what is missing; a node may count under several
+	Nodes       []fettle.Node
+	Next        string   // cursor of the next page; empty: this is the last
+	Hints       []string // what a person who meant something else may want to know
+}
+
+// Find asks which nodes match. ErrInvalid: the filter; the error is a *filter.Error where it has a place in the text.
+func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
+	if q.Limit < 0 || q.Limit > maxPage {
+		return FindAnswer{}, fmt.Errorf("limit %d is not between 1 and %d: %w", q.Limit, maxPage, fettle.ErrInvalid)
+	}
+	program, err := s.programOf(q.Selection)
+	if err != nil {
+		return FindAnswer{}, err
+	}
+	limit := q.Limit
+	if limit == 0 {
+		limit = defaultPage
+	}
+	if q.CountOnly {
+		limit = 0
+	}
+	a, err := s.Inventory.Query(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now()), Limit: limit, After: q.Cursor, Facts: q.Facts})
+	if err != nil {
+		return FindAnswer{}, err
+	}
+	out := FindAnswer{Matched: a.Matched, Undefined: a.Undefined, UndefinedBy: a.UndefinedBy, Next: a.Next, Nodes: make([]fettle.Node, len(a.Rows))}
+	for i, row := range a.Rows {
+		out.Nodes[i] = row.Node
+	}
+	for _, unknown := range s.Inventory.Unknown(program) {
+		out.Hints = append(out.Hints, unknown.String())
+	}
+	return out, nil
+}
+
+func (s *Server) programOf(sel Selection) (*filter.Program, error) {
+	if sel.Roster != "" {
+		return nil, fmt.Errorf("a roster can be run, not asked: %w", fettle.ErrInvalid)
+	}
+	return sel.program()
+}
+
+// NodeDetail is one node with the states of its checks.
+type NodeDetail struct {
+	fettle.Node
+	Checks map[string]fettle.CheckState
+}
+
+// Node gives one node. ErrNotFound, with a suggestion where a name is near, if there is none.
+func (s *Server) Node(_ context.Context, id fettle.NodeID) (NodeDetail, error) {
+	n, known := s.Inventory.Get(id)
+	if !known {
+		return NodeDetail{}, fmt.Errorf("node %s: %w", id, fettle.ErrNotFound)
+	}
+	return NodeDetail{Node: n, Checks: s.Board.States(id, fettle.MillisOf(s.Now()))}, nil
+}
+
+// FactPaths lists the paths that the documents of the selected nodes have.
+func (s *Server) FactPaths(ctx context.Context, sel Selection) ([]inventory.PathInfo, error) {
+	program, err := s.programOf(sel)
+	if err != nil {
+		return nil, err
+	}
+	return s.Inventory.Paths(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now())})
+}
+
+// FactValues counts the values of a path over the selected nodes.
+func (s *Server) FactValues(ctx context.Context, path fettle.Path, sel Selection) (inventory.ValuesAnswer, error) {
+	program, err := s.programOf(sel)
+	if err != nil {
+		return inventory.ValuesAnswer{}, err
+	}
+	return s.Inventory.Values(ctx, path, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now())})
+}
+
+// Explain says what a filter does, clause by clause, and for one node which clause kept it out. The node may be empty.
+func (s *Server) Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (inventory.Explanation, error) {
+	program, err := filter.Compile(filter.Node, text)
+	if err != nil {
+		return inventory.Explanation{}, err
+	}
+	return s.Inventory.Explain(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now())}, node)
+}
+
+// Commands lists every check command that some node offers.
+func (s *Server) Commands(context.Context) []string {
+	return slices.Sorted(maps.Keys(s.Inventory.Commands()))
+}

@@ -1,0 +1,279 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
+)
+
+// runBook holds the runs that go on, and those whose end is not stored yet.
+type runBook struct {
+	mu    sync.Mutex
+	going map[fettle.RunID]*liveRun // guarded by mu
+	onWay []fettle.TaskID           // guarded by mu; sent, and not yet stored as such
+	wake  chan struct{}             // something may have ended, or a deadline is new
+}
+
+func (b *runBook) init() {
+	b.going, b.wake = map[fettle.RunID]*liveRun{}, make(chan struct{}, 1)
+}
+
+func (b *runBook) add(r *liveRun) {
+	b.mu.Lock()
+	b.going[r.run.ID] = r
+	b.mu.Unlock()
+	b.poke()
+}
+
+func (b *runBook) get(id fettle.RunID) *liveRun {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.going[id]
+}
+
+func (b *runBook) all() []*liveRun {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]*liveRun, 0, len(b.going))
+	for _, r := range b.going {
+		out = append(out, r)
+	}
+	return out
+}
+
+func (b *runBook) drop(id fettle.RunID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.going, id)
+}
+
+func (b *runBook) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// sent notes that a task is on its way.
+func (b *runBook) sent(t fettle.Task) {
+	b.mu.Lock()
+	r := b.going[t.Run]
+	b.onWay = append(b.onWay, t.ID)
+	b.mu.Unlock()
+	if r != nil {
+		r.sent(t.Node, t.ID)
+	}
+	b.poke()
+}
+
+func (b *runBook) takeOnWay() []fettle.TaskID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := b.onWay
+	b.onWay = nil
+	return out
+}
+
+// tidy ends r if it is done, and has its end stored.
+func (b *runBook) tidy(r *liveRun, now time.Time) {
+	if r.end(now) {
+		b.poke()
+	}
+}
+
+// take gives a stored result to the run that it belongs to.
+func (s *Server) takeRunResult(res fettle.Result) {
+	r := s.runs.get(res.Run)
+	if r == nil {
+		return
+	}
+	r.take(res)
+	s.runs.tidy(r, s.Now())
+}
+
+// markSent stores which tasks were sent, so that a restart can tell silence from absence. A store that is away costs only that.
+func (s *Server) markSent(ctx context.Context) {
+	ids := s.runs.takeOnWay()
+	if len(ids) == 0 {
+		return
+	}
+	if err := s.Store.MarkSent(ctx, ids, fettle.MillisOf(s.Now())); err != nil && ctx.Err() == nil {
+		s.Log.Warn("mark tasks as sent", "err", err)
+	}
+}
+
+// idleLook is how long followRuns sleeps where no run goes on.
+const idleLook = time.Minute
+
+// followRuns ends runs at their deadlines and stores how they ended, until ctx ends. A store that is away is asked again.
+func (s *Server) followRuns(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.runs.wake:
+		case <-timer.C:
+		}
+		now, next := s.Now(), idleLook
+		s.markSent(ctx)
+		for _, r := range s.runs.all() {
+			r.end(now)
+			run := r.snapshot()
+			if run.Ended == 0 {
+				next = min(next, run.Deadline.Sub(fettle.MillisOf(now))+time.Millisecond)
+				continue
+			}
+			if _, err := s.Store.UpdateRun(ctx, run); err != nil && !errors.Is(err, fettle.ErrNotFound) && !errors.Is(err, fettle.ErrConflict) {
+				if ctx.Err() == nil {
+					s.Log.Error("store the end of a run", "run", run.ID, "err", err)
+				}
+				next = min(next, retryLast)
+				continue
+			}
+			s.runs.drop(run.ID)
+		}
+		timer.Reset(max(next, time.Millisecond))
+	}
+}
+
+// loadRuns takes up the runs that went on when the server stopped: what was answered is known from the store, the rest is sent again to
+// whoever says hello before the deadline.
+func (s *Server) loadRuns(ctx context.Context) error {
+	going, err := s.Store.GoingRuns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, run := range going {
+		r, err := s.storedRun(ctx, run.ID)
+		if err != nil {
+			return err
+		}
+		s.runs.add(r)
+		s.Log.Info("run taken up again", "run", run.ID, "pending", r.snapshot().Tally.Pending)
+	}
+	return nil
+}
+
+// storedRun puts a run together from what is stored of it.
+func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, error) {
+	run, err := s.Store.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	roster, err := s.Store.Roster(ctx, string(id))
+	if err != nil {
+		return nil, err
+	}
+	r := newLiveRun(run, roster.Nodes)
+	for _, p := range r.parts {
+		p.state = partNever
+	}
+	if err := s.Store.LoadTasks(ctx, store.TaskQuery{Run: id}, func(t store.StoredTask) error {
+		if p := r.parts[t.Node]; p != nil && t.State != store.TaskCancelled {
+			p.task, p.state = t.ID, partSent
+			if t.Sent == 0 {
+				p.state = partWaiting
+			}
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	r.run.Tally = r.tally()
+	for cursor := ""; ; {
+		results, next, err := s.RunResults(ctx, id, resultsPage, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, res := range results {
+			r.take(res)
+		}
+		if cursor = next; cursor == "" {
+			return r, nil
+		}
+	}
+}
+
+// resultsPage is how many results are read from the store at a time.
+const resultsPage = 1000
+
+// RunUpdate is one thing that happened to a run: a result came, or the run's own state changed. The last one of a stream has Run.Ended.
+type RunUpdate struct {
+	Result *fettle.Result
+	Run    *fettle.Run
+}
+
+// WatchRun gives everything that has come so far, and then what comes. The channel is closed after the end of the run, or when ctx ends. A
+// reader that is slow holds nobody but himself.
+func (s *Server) WatchRun(ctx context.Context, id fettle.RunID) (<-chan RunUpdate, error) {
+	r := s.runs.get(id)
+	if r == nil {
+		return s.replayRun(ctx, id)
+	}
+	out := make(chan RunUpdate)
+	go func() { // ends with ctx or the run, which ends at its deadline
+		defer close(out)
+		for n := 0; ; {
+			results, run, changed := r.since(n)
+			for i := range results {
+				if !offer(ctx, out, RunUpdate{Result: &results[i]}) {
+					return
+				}
+			}
+			n += len(results)
+			if !offer(ctx, out, RunUpdate{Run: &run}) || run.Ended != 0 {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+			}
+		}
+	}()
+	return out, nil
+}
+
+// replayRun gives the stream of a run that has ended.
+func (s *Server) replayRun(ctx context.Context, id fettle.RunID) (<-chan RunUpdate, error) {
+	run, err := s.Store.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan RunUpdate)
+	go func() { // ends with ctx or the last page
+		defer close(out)
+		for cursor := ""; ; {
+			results, next, err := s.RunResults(ctx, id, resultsPage, cursor)
+			if err != nil {
+				s.Log.Error("results of a run", "run", id, "err", err)
+				return
+			}
+			for i := range results {
+				if !offer(ctx, out, RunUpdate{Result: &results[i]}) {
+					return
+				}
+			}
+			if cursor = next; cursor == "" {
+				offer(ctx, out, RunUpdate{Run: &run})
+				return
+			}
+		}
+	}()
+	return out, nil
+}
+
+func offer(ctx context.Context, out chan<- RunUpdate, u RunUpdate) bool {
+	select {
+	case out <- u:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

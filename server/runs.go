@@ -1,0 +1,184 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/plugins"
+	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// answerSlack is what a node gets beyond an action's timeout to say that it timed out.
+const answerSlack = 500 * time.Millisecond
+
+// RunRequest asks an action of the nodes of a selection.
+type RunRequest struct {
+	Action string
+	Inputs map[string]any // text is converted to what the manifest declares
+	Selection
+	Timeout time.Duration // for the action on each node; zero: 30 s
+	Caller  string
+}
+
+// StartRun fixes the roster, stores the run with its tasks, and then sends them. It returns when all is on its way; WatchRun follows it.
+// Nodes that have been silent are counted as never: there is nothing to wait for. An empty roster gives a run that has ended.
+// ErrNotFound: no such action. ErrInvalid: the filter or the inputs, every bad one named.
+func (s *Server) StartRun(ctx context.Context, req RunRequest) (fettle.Run, error) {
+	if _, err := checkInputs(req); err != nil {
+		return fettle.Run{}, err // before the roster is looked for, so that a wrong input is the first thing said
+	}
+	roster, err := s.roster(ctx, req.Selection)
+	if err != nil {
+		return fettle.Run{}, err
+	}
+	r, err := s.startRun(ctx, req, roster)
+	if err != nil {
+		return fettle.Run{}, err
+	}
+	return r.snapshot(), nil
+}
+
+// checkInputs gives the inputs as the action's manifest wants them.
+func checkInputs(req RunRequest) (map[string]any, error) {
+	action, err := plugins.Lookup(req.Action)
+	if err != nil {
+		return nil, err
+	}
+	return plugins.Validate(action, req.Inputs)
+}
+
+func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Roster) (*liveRun, error) {
+	inputs, err := checkInputs(req)
+	if err != nil {
+		return nil, err
+	}
+	timeout := orDefault(req.Timeout, fettle.DefaultTimeout)
+	if timeout < 0 || timeout > fettle.MaxExpiry-time.Minute {
+		return nil, fmt.Errorf("timeout %s is not between 0 and %s: %w", timeout, fettle.MaxExpiry-time.Minute, fettle.ErrInvalid)
+	}
+	now := fettle.MillisOf(s.Now())
+	r := newLiveRun(fettle.Run{
+		ID: fettle.RunID(wire.NewID()), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
+		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: now.Add(timeout + answerSlack),
+	}, roster.Nodes)
+	r.run.Rev = 1
+	roster.ID, roster.Created = string(r.run.ID), now
+	tasks := s.tasksFor(r, timeout)
+	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks}); err != nil {
+		return nil, err
+	}
+	s.meters.runsStarted.Inc()
+	s.runs.add(r)
+	for _, t := range tasks {
+		s.sendTask(ctx, t)
+	}
+	s.runs.tidy(r, s.Now())
+	return r, nil
+}
+
+// tasksFor makes the tasks of a run, and none for a node that has been silent.
+func (s *Server) tasksFor(r *liveRun, timeout time.Duration) []fettle.Task {
+	tasks := make([]fettle.Task, 0, len(r.parts))
+	for _, id := range r.nodes {
+		if s.presence.liveness(id) == fettle.Silent {
+			r.parts[id].state = partNever
+			continue
+		}
+		t := fettle.Task{
+			ID: fettle.TaskID(wire.NewID()), Node: id, Action: r.run.Action, Inputs: r.run.Inputs, Timeout: timeout.Milliseconds(),
+			Expires: r.run.Deadline, Run: r.run.ID, Caller: r.run.Caller,
+		}
+		r.parts[id].task = t.ID
+		tasks = append(tasks, t)
+	}
+	r.run.Tally = r.tally()
+	return tasks
+}
+
+// RunByID gives a run as it stands. ErrNotFound: there is none.
+func (s *Server) RunByID(ctx context.Context, id fettle.RunID) (fettle.Run, error) {
+	if r := s.runs.get(id); r != nil {
+		return r.snapshot(), nil
+	}
+	return s.Store.Run(ctx, id)
+}
+
+// Runs lists runs, the latest first, from the cursor on.
+func (s *Server) Runs(ctx context.Context, limit int, cursor string) ([]fettle.Run, string, error) {
+	runs, err := s.Store.Runs(ctx, fettle.RunID(cursor), limit)
+	if err != nil || len(runs) == 0 || len(runs) < limit {
+		return s.withGoing(runs), "", err
+	}
+	return s.withGoing(runs), string(runs[len(runs)-1].ID), nil
+}
+
+// withGoing puts what is known now in the place of what was stored of runs that go on.
+func (s *Server) withGoing(runs []fettle.Run) []fettle.Run {
+	for i := range runs {
+		if r := s.runs.get(runs[i].ID); r != nil {
+			runs[i] = r.snapshot()
+		}
+	}
+	return runs
+}
+
+// RunResults lists the results of a run in the order in which they came, from the cursor on.
+func (s *Server) RunResults(ctx context.Context, id fettle.RunID, limit int, cursor string) ([]fettle.Result, string, error) {
+	after, err := strconv.ParseInt(cmp.Or(cursor, "0"), 10, 64)
+	if err != nil {
+		return nil, "", fmt.Errorf("cursor %q is none of ours: %w", cursor, fettle.ErrInvalid)
+	}
+	stored, err := s.Store.RunResults(ctx, id, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]fettle.Result, len(stored))
+	for i := range stored {
+		out[i] = stored[i].Result
+	}
+	if len(stored) == 0 || limit > 0 && len(stored) < limit {
+		return out, "", nil
+	}
+	return out, strconv.FormatInt(stored[len(stored)-1].Seq, 10), nil
+}
+
+// RunSilent gives the nodes of a run's roster that have given no result, sorted: pending, silent and never alike.
+func (s *Server) RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error) {
+	if r := s.runs.get(id); r != nil {
+		return r.unanswered(), nil
+	}
+	r, err := s.storedRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.unanswered(), nil
+}
+
+// CancelRun takes back what is not sent, and asks the nodes to stop what is. The run ends when they have answered, or at its deadline.
+func (s *Server) CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error) {
+	r := s.runs.get(id)
+	if r == nil {
+		run, err := s.Store.Run(ctx, id)
+		if err != nil {
+			return fettle.Run{}, err
+		}
+		return run, fmt.Errorf("run %s has ended: %w", id, fettle.ErrConflict)
+	}
+	if _, err := s.Store.CancelRunTasks(ctx, id); err != nil {
+		return fettle.Run{}, err
+	}
+	s.Log.Info("run cancelled", "run", id, "user", caller)
+	for node, task := range r.cancel() {
+		s.send(ctx, node, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{task}})
+	}
+	s.runs.tidy(r, s.Now())
+	return r.snapshot(), nil
+}
+
+// Actions gives every action that can be run, by name.
+func (s *Server) Actions(context.Context) []plugins.Action { return plugins.Builtin() }

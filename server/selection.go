@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/filter"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// Selection says which nodes are meant. Exactly one of its fields has to be there: an empty filter is never "everything".
+type Selection struct {
+	Where  fettle.Filter // in CEL
+	All    bool          // every node, on purpose
+	Roster string        // the id of a preview
+}
+
+// rosterLife is for how long a preview can be run.
+const rosterLife = time.Hour
+
+// program compiles the selection; nil stands for every node.
+func (sel Selection) program() (*filter.Program, error) {
+	switch {
+	case sel.Where != "" && sel.All:
+		return nil, fmt.Errorf("a filter and \"all\" exclude each other: %w", fettle.ErrInvalid)
+	case sel.All:
+		return nil, nil
+	case sel.Where == "":
+		return nil, fmt.Errorf("no filter was given; for every node say so with --all (\"all\": true): %w", fettle.ErrInvalid)
+	}
+	return filter.Compile(filter.Node, sel.Where)
+}
+
+// roster resolves a selection to the nodes that ought to answer.
+func (s *Server) roster(ctx context.Context, sel Selection) (fettle.Roster, error) {
+	if sel.Roster != "" {
+		if sel.Where != "" || sel.All {
+			return fettle.Roster{}, fmt.Errorf("a roster stands alone, without a filter: %w", fettle.ErrInvalid)
+		}
+		r, err := s.Store.Roster(ctx, sel.Roster)
+		if err == nil && fettle.MillisOf(s.Now()).Sub(r.Created) > rosterLife {
+			return fettle.Roster{}, fmt.Errorf("roster %s is older than %s, make a new preview: %w", sel.Roster, rosterLife, fettle.ErrConflict)
+		}
+		return r, err
+	}
+	program, err := sel.program()
+	if err != nil {
+		return fettle.Roster{}, err
+	}
+	found, err := s.Inventory.Roster(ctx, program, fettle.MillisOf(s.Now()))
+	if err != nil {
+		return fettle.Roster{}, err
+	}
+	return fettle.Roster{Filter: sel.Where, Nodes: found.Nodes, Undefined: found.Undefined, Created: fettle.MillisOf(s.Now())}, nil
+}
+
+// Preview fixes a roster and keeps it for an hour, so that what was looked at is what is run.
+func (s *Server) Preview(ctx context.Context, sel Selection) (fettle.Roster, error) {
+	r, err := s.roster(ctx, sel)
+	if err != nil {
+		return fettle.Roster{}, err
+	}
+	r.ID = wire.NewID()
+	if err := s.Store.SaveRoster(ctx, r); err != nil {
+		return fettle.Roster{}, err
+	}
+	return r, nil
+}

@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/facts"
+	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/wire"
+	"golang.org/x/sync/errgroup"
+)
+
+// Sender puts a message on the broker. It is called by the server for tasks, welcomes and check sets, from many goroutines. It must not wait
+// for a reader. It gives the number of subscribers that the message went to, or -1 where the broker does not tell.
+type Sender interface {
+	Send(ctx context.Context, destination string, m wire.Message) (delivered int, err error)
+}
+
+// Parts is what a server works with. All but Log must be there.
+type Parts struct {
+	Store     *store.Store
+	Inventory *inventory.Inventory
+	Board     *checks.Board
+	Send      Sender
+	Log       *slog.Logger
+	Now       func() time.Time // nil: time.Now
+	// Heard goes over the nodes of which the broker has received bytes, with the moment of the last one. Nil: messages alone count.
+	Heard func(func(fettle.NodeID, time.Time))
+}
+
+// Server is the middle. Its methods are safe for concurrent use; those that answer questions want Load to have returned.
+type Server struct {
+	cfg Config
+	Parts
+	dest     wire.Destinations
+	volatile facts.Volatile
+	meters   *meters
+	inbox    inbox
+	presence presence
+	runs     runBook
+	defs     definitions
+	changes  signal
+	loaded   atomic.Bool
+}
+
+// New makes a server of its parts. It does no work before Load and Run.
+func New(cfg Config, parts Parts) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	volatile, err := facts.NewVolatile(cfg.Volatile)
+	if err != nil {
+		return nil, err
+	}
+	if parts.Now == nil {
+		parts.Now = time.Now
+	}
+	if parts.Log == nil {
+		parts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters()}
+	s.inbox.init()
+	s.presence.init()
+	s.runs.init()
+	s.changes.init()
+	return s, nil
+}
+
+// Load fills the inventory, the board and the going runs from the store. It comes before Run and before any listener opens.
+func (s *Server) Load(ctx context.Context) error {
+	began := time.Now()
+	if err := s.Store.LoadNodes(ctx, func(n fettle.Node) error {
+		s.presence.load(n)
+		s.Board.SetSilent(n.Identity, n.Liveness == fettle.Silent, fettle.MillisOf(s.Now()))
+		return s.Inventory.Put(n)
+	}); err != nil {
+		return fmt.Errorf("load nodes: %w", err)
+	}
+	if err := s.loadChecks(ctx); err != nil {
+		return fmt.Errorf("load checks: %w", err)
+	}
+	if err := s.loadRuns(ctx); err != nil {
+		return fmt.Errorf("load runs: %w", err)
+	}
+	s.presence.listen(s.Now())
+	s.loaded.Store(true)
+	s.Log.Info("inventory loaded", "nodes", s.Inventory.Len(), "took", time.Since(began))
+	return nil
+}
+
+// Run works until ctx ends, and returns when all that it started has ended. What was received by then and is not committed has had no receipt.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.collect(ctx) })
+	g.Go(func() error { return s.watchLiveness(ctx) })
+	g.Go(func() error { return s.followRuns(ctx) })
+	g.Go(func() error { return s.spreadChecks(ctx) })
+	g.Go(func() error { return s.prune(ctx) })
+	return g.Wait()
+}
+
+// Version is that of the program.
+func (s *Server) Version() string { return s.cfg.Version }
+
+// Health tells whether the process works; it asks nothing of others.
+func (s *Server) Health(context.Context) error { return nil }
+
+// Ready tells whether questions can be answered and messages taken: ErrUnavailable with the reason otherwise.
+func (s *Server) Ready(ctx context.Context) error {
+	if !s.loaded.Load() {
+		return fmt.Errorf("the inventory is being loaded: %w", fettle.ErrUnavailable)
+	}
+	return s.Store.Ping(ctx)
+}
+
+// Changes gives a channel that receives, coalesced, when something in the inventory has changed. It is closed when ctx ends.
+func (s *Server) Changes(ctx context.Context) <-chan struct{} { return s.changes.subscribe(ctx) }
+
+// signal tells any number of listeners that something happened; who is busy hears of many as one.
+type signal struct {
+	mu        sync.Mutex
+	listeners map[chan struct{}]struct{} // guarded by mu
+}
+
+func (s *signal) init() { s.listeners = map[chan struct{}]struct{}{} }
+
+func (s *signal) subscribe(ctx context.Context) <-chan struct{} {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.listeners[c] = struct{}{}
+	s.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		delete(s.listeners, c)
+		close(c)
+		s.mu.Unlock()
+	})
+	return c
+}
+
+func (s *signal) notify() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.listeners {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/filter"
+)
+
+// defaultVerdictTimeout is how long a live verdict waits for the nodes.
+const defaultVerdictTimeout = 10 * time.Second
+
+// VerdictQuery asks for one verdict over a check's states.
+type VerdictQuery struct {
+	Check     string
+	Selection               // may be empty here: the nodes that have the check
+	Live      bool          // ask the nodes now, also where a definition has states on the board
+	Timeout   time.Duration // of a live verdict; zero: 10 s
+	Warning   string        // Nagios range over the number of nodes that are not ok, or percent of the total ("10%"), or CEL over the tally
+	Critical  string        // likewise
+	Caller    string
+}
+
+// members are the nodes that a verdict counts.
+type members struct {
+	nodes     []fettle.NodeID // sorted
+	undefined []fettle.NodeID // nodes of which it cannot be said whether they are meant
+}
+
+// Verdict folds a check over nodes. A check that is defined is read from the board; a command that nodes offer is asked live.
+// ErrNotFound: no node offers it and nobody defined it. A filter that matches nobody is a verdict: unknown, with its reason.
+func (s *Server) Verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, error) {
+	began := time.Now()
+	rules, err := checks.ParseThresholds(q.Warning, q.Critical, func(text string) (checks.When, error) { return compileTally(ctx, text) })
+	if err != nil {
+		return fettle.Verdict{}, err
+	}
+	def, defined := s.definition(q.Check)
+	having := s.Inventory.Offering(def.command())
+	if len(having) == 0 && !defined {
+		return fettle.Verdict{}, fmt.Errorf("unknown check %q: it is not defined, and no node offers a command of that name: %w", q.Check, fettle.ErrNotFound)
+	}
+	var v fettle.Verdict
+	now := fettle.MillisOf(s.Now())
+	if defined && !q.Live && q.Selection == (Selection{}) && q.Warning == "" && q.Critical == "" {
+		v, err = s.Board.Verdict(q.Check, now)
+	} else {
+		var m members
+		if m, err = s.members(ctx, q, def, having); err != nil {
+			return fettle.Verdict{}, err
+		}
+		if defined && !q.Live {
+			v, err = s.Board.Over(q.Check, m.nodes, m.undefined, rules, now)
+		} else {
+			v, err = s.foldLive(ctx, q, def, m, having, rules)
+		}
+	}
+	v.TookMS = time.Since(began).Milliseconds()
+	return v, err
+}
+
+// compileTally makes a threshold of an expression over the tally, such as critical > 0.1 * total.
+func compileTally(ctx context.Context, text string) (checks.When, error) {
+	program, err := filter.Compile(filter.Tally, fettle.Filter(text))
+	if err != nil {
+		return nil, err
+	}
+	return func(t fettle.CheckTally) (bool, error) {
+		truth, missing := program.Match(ctx, &filter.Record{Vars: map[string]any{
+			"total": t.Total, "ok": t.OK, "warning": t.Warning, "critical": t.Critical, "unknown": t.Unknown,
+			"silent": t.Silent, "stale": t.Stale, "undefined": t.Undefined,
+		}})
+		if truth == filter.Undefined {
+			return false, fmt.Errorf("%s is undefined: %v: %w", text, missing, fettle.ErrInvalid)
+		}
+		return truth == filter.True, nil
+	}, nil
+}
+
+// definition gives the check of that name; where none is defined, the command of that name.
+func (s *Server) definition(name string) (definition, bool) {
+	s.defs.mu.Lock()
+	defer s.defs.mu.Unlock()
+	def, ok := s.defs.byName[name]
+	if !ok {
+		def.Check = fettle.Check{Name: name, Action: actionCheck, Inputs: map[string]any{"command": name}, Attempts: 1}
+	}
+	return def, ok
+}
+
+// members resolves the question to nodes.
+func (s *Server) members(ctx context.Context, q VerdictQuery, def definition, having []fettle.NodeID) (members, error) {
+	if q.Selection != (Selection{}) {
+		r, err := s.roster(ctx, q.Selection)
+		return members{nodes: r.Nodes, undefined: make([]fettle.NodeID, r.Undefined)}, err
+	}
+	if def.program == nil {
+		return members{nodes: having}, nil
+	}
+	nodes, undefined, err := s.placesOf(ctx, def)
+	return members{nodes: nodes, undefined: undefined}, err
+}
+
+// foldLive runs the command on the nodes that have it, and folds what they answer. A node that is meant and does not have it is unknown.
+func (s *Server) foldLive(ctx context.Context, q VerdictQuery, def definition, m members, having []fettle.NodeID, rules checks.Thresholds) (fettle.Verdict, error) {
+	began := time.Now()
+	group := checks.LiveGroup{Check: q.Check, Roster: m.nodes, Undefined: m.undefined, UndefinedAs: def.Undefined, Thresholds: rules}
+	var ask []fettle.NodeID
+	for _, id := range m.nodes {
+		if _, has := slices.BinarySearch(having, id); has {
+			ask = append(ask, id)
+			continue
+		}
+		group.Results = append(group.Results, fettle.Result{Node: id, Status: fettle.StatusInvalidInput, Message: "this node has no command " + def.command()})
+	}
+	if len(ask) > 0 {
+		results, err := s.ask(ctx, q, def, ask)
+		if err != nil {
+			return fettle.Verdict{}, err
+		}
+		group.Results = append(group.Results, results...)
+	}
+	group.Took = time.Since(began)
+	return checks.FoldLive(group), nil
+}
+
+// ask runs a check command on nodes, and waits for the end of it.
+func (s *Server) ask(ctx context.Context, q VerdictQuery, def definition, nodes []fettle.NodeID) ([]fettle.Result, error) {
+	run, err := s.startRun(ctx, RunRequest{
+		Action: def.Action, Inputs: def.Inputs, Timeout: orDefault(q.Timeout, defaultVerdictTimeout), Caller: q.Caller,
+	}, fettle.Roster{Filter: q.Where, Nodes: nodes})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		results, now, changed := run.since(0)
+		if now.Ended != 0 {
+			return results, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ask check %s: %w", q.Check, ctx.Err())
+		case <-changed:
+		}
+	}
+}
+
+// Verdicts folds every check that is defined, from the board.
+func (s *Server) Verdicts(ctx context.Context) ([]fettle.Verdict, error) {
+	var out []fettle.Verdict
+	for _, def := range s.defs.all() {
+		v, err := s.Verdict(ctx, VerdictQuery{Check: def.Name})
+		if err != nil {
+			v = fettle.Verdict{Check: def.Name, Status: fettle.CheckUnknown, Reason: err.Error()}
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
