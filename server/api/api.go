@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server/auth"
+)
+
+// Config holds the settings of the REST face. The zero value works.
+type Config struct {
+	Timeout      time.Duration     // how long a request may take; zero: 30 s. Live verdicts and streams have limits of their own
+	MetricsToken string            // what /metrics wants as a bearer token; empty: it is open
+	Meters       []func(io.Writer) // further parts of /metrics in the Prometheus text format, such as the broker's
+	Docs         fs.FS             // swagger-ui.css and swagger-ui-bundle.js for /docs; nil: there is no /docs
+	ShrinkTo     float64           // a list of scrape targets that falls below this part of what it was is held back; zero: 0.5; below zero: never
+	ShrinkHold   time.Duration     // for so long; zero: 10 minutes
+	Now          func() time.Time  // nil: time.Now
+}
+
+// defaults gives c with what is not set.
+func (c Config) defaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = 30 * time.Second
+	}
+	if c.ShrinkTo == 0 {
+		c.ShrinkTo = 0.5
+	}
+	if c.ShrinkHold == 0 {
+		c.ShrinkHold = 10 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Validate reports every fault of c, each by its key.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("timeout: %s is below zero: %w", c.Timeout, fettle.ErrInvalid))
+	}
+	if c.ShrinkTo > 1 {
+		faults = append(faults, fmt.Errorf("shrink-to: %g is above 1: %w", c.ShrinkTo, fettle.ErrInvalid))
+	}
+	if c.ShrinkHold < 0 {
+		faults = append(faults, fmt.Errorf("shrink-hold: %s is below zero: %w", c.ShrinkHold, fettle.ErrInvalid))
+	}
+	return errors.Join(faults...)
+}
+
+// rest is the REST face at work.
+type rest struct {
+	cfg    Config
+	fleet  Fleet
+	keeper *auth.Keeper
+	log    *slog.Logger
+	huma   huma.API
+	guard  *shrinkGuard
+}
+
+// New makes a handler that serves REST alone.
+func New(cfg Config, fleet Fleet, keeper *auth.Keeper, log *slog.Logger) (http.Handler, error) {
+	r := NewEngine(log)
+	if err := Mount(r, cfg, fleet, keeper, log); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Mount adds the routes of REST to r, which NewEngine made and which pages may share.
+func Mount(r *gin.Engine, cfg Config, fleet Fleet, keeper *auth.Keeper, log *slog.Logger) error {
+	_, err := mount(r, cfg, fleet, keeper, log)
+	return err
+}
+
+func mount(r *gin.Engine, cfg Config, fleet Fleet, keeper *auth.Keeper, log *slog.Logger) (*rest, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.defaults()
+	a := &rest{cfg: cfg, fleet: fleet, keeper: keeper, log: log, guard: newShrinkGuard(cfg.ShrinkTo, cfg.ShrinkHold, cfg.Now)}
+	a.huma = humagin.New(r, description())
+	a.routes()
+	document, err := a.document()
+	if err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	a.plainRoutes(r, document)
+	return a, nil
+}
+
+// routes registers every typed handler: one method per file and noun.
+func (a *rest) routes() {
+	a.nodeRoutes()
+	a.factRoutes()
+	a.filterRoutes()
+	a.runRoutes()
+	a.eventRoutes()
+	a.checkRoutes()
+	a.prometheusRoutes()
+	a.tokenRoutes()
+	a.aboutRoutes()
+}
+
+// noLimit is for routes that choose how long they may take.
+const noLimit = time.Duration(-1)
+
+// route is what the operations of this package have in common. Who asks needs the role need; a wait of zero is the configured limit.
+type route struct {
+	id, method, path string
+	summary, text    string
+	tag              string
+	need             auth.Role
+	wait             time.Duration
+	status           int // of success; zero: 200, or 204 without a body
+}
+
+// handle registers h: behind it stand authentication, the role and the time limit, and any error becomes a problem.
+func handle[I, O any](a *rest, r route, h func(context.Context, *I) (*O, error)) {
+	wait := r.wait
+	if wait == 0 {
+		wait = a.cfg.Timeout
+	}
+	op := huma.Operation{
+		OperationID: r.id, Method: r.method, Path: prefix + r.path, Summary: r.summary, Description: r.text, Tags: []string{r.tag},
+		DefaultStatus: r.status, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true,
+		Security:    []map[string][]string{{securityScheme: {}}},
+		Middlewares: huma.Middlewares{a.admit(r.need)},
+	}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		if wait > 0 {
+			limited, cancel := context.WithTimeout(ctx, wait)
+			defer cancel()
+			ctx = limited
+		}
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, answer(ctx, a.log, err)
+		}
+		return out, nil
+	})
+}
+
+// admit lets a request pass whose sender has the role need.
+func (a *rest) admit(need auth.Role) func(huma.Context, func(huma.Context)) {
+	csrf := http.NewCrossOriginProtection()
+	return func(ctx huma.Context, next func(huma.Context)) {
+		c := humagin.Unwrap(ctx)
+		if err := csrf.Check(c.Request); err != nil {
+			a.refuse(c, problemFor(http.StatusForbidden, "this comes from another site: "+err.Error()))
+			return
+		}
+		person, err := a.keeper.FromRequest(c.Request)
+		if errors.Is(err, fettle.ErrDenied) {
+			c.Header("WWW-Authenticate", `Bearer realm="fettle"`)
+			p := problemOf(err)
+			a.refuse(c, problemFor(http.StatusUnauthorized, p.Detail))
+			return
+		}
+		if err == nil {
+			err = person.Need(need)
+		}
+		if err != nil {
+			a.refuse(c, err)
+			return
+		}
+		next(huma.WithContext(ctx, auth.With(ctx.Context(), person)))
+	}
+}
+
+// refuse ends a request before its handler.
+func (a *rest) refuse(c *gin.Context, err error) {
+	answer(c.Request.Context(), a.log, err).write(c.Writer)
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth"
+)
+
+// ExplainOrder asks what a filter does. It is a body, because a filter may be longer than a URL.
+type ExplainOrder struct {
+	Where string `json:"where,omitempty" doc:"The filter in CEL"`
+	Short string `json:"short,omitempty" doc:"Instead: the filter in the short form"`
+	Node  string `json:"node,omitempty" maxLength:"253" doc:"Say for this node which clause keeps it out"`
+}
+
+type explainIn struct {
+	Aim
+	Node string `query:"node" maxLength:"253" doc:"Say for this node which clause keeps it out"`
+}
+
+func (a *rest) filterRoutes() {
+	text := "The filter in CEL and clause by clause: for how many nodes each is true, false and undefined, and what is missing."
+	handle(a, route{
+		id: "explain-filter", method: http.MethodGet, path: "/filter/explain", tag: "filters", need: auth.Viewer, summary: "Explain a filter", text: text,
+	}, func(ctx context.Context, in *explainIn) (*output[server.Explanation], error) {
+		return a.explain(ctx, ExplainOrder{Where: in.Where, Short: in.Short, Node: in.Node})
+	})
+	handle(a, route{
+		id: "explain-long-filter", method: http.MethodPost, path: "/filter/explain", tag: "filters", need: auth.Viewer, summary: "Explain a long filter", text: text,
+	}, func(ctx context.Context, in *struct{ Body ExplainOrder }) (*output[server.Explanation], error) {
+		return a.explain(ctx, in.Body)
+	})
+}
+
+func (a *rest) explain(ctx context.Context, in ExplainOrder) (*output[server.Explanation], error) {
+	where, err := filterOf(in.Where, in.Short)
+	if err != nil {
+		return nil, err
+	}
+	var node fettle.NodeID
+	if in.Node != "" {
+		if node, err = fettle.ParseNodeID(in.Node); err != nil {
+			return nil, err
+		}
+	}
+	found, err := a.fleet.Explain(ctx, where, node)
+	if err != nil {
+		return nil, err
+	}
+	return &output[server.Explanation]{found}, nil
+}

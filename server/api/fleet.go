@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+	"io"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+)
+
+// Fleet is the server, as this package calls it; *server.Server is one. All methods are safe for concurrent use, end with their ctx, and
+// wrap the kinds of error of package fettle.
+type Fleet interface {
+	Nodes
+	Runs
+	Checks
+	Pipeline
+}
+
+// Nodes answers questions about nodes. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
+type Nodes interface {
+	Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error)
+	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error)
+	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
+	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
+	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error)
+}
+
+// Runs starts and follows runs.
+type Runs interface {
+	Actions(ctx context.Context) []server.Action
+	Preview(ctx context.Context, sel server.Selection) (fettle.Roster, error)
+	StartRun(ctx context.Context, req server.RunRequest) (fettle.Run, error)
+	RunByID(ctx context.Context, id fettle.RunID) (fettle.Run, error)
+	Runs(ctx context.Context, limit int, cursor string) ([]fettle.Run, string, error)
+	RunResults(ctx context.Context, id fettle.RunID, limit int, cursor string) ([]fettle.Result, string, error)
+	RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error)
+	WatchRun(ctx context.Context, id fettle.RunID) (<-chan server.RunUpdate, error)
+	CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error)
+}
+
+// Checks gives checks and folds them.
+type Checks interface {
+	Commands(ctx context.Context) []string
+	Checks(ctx context.Context) ([]fettle.Check, error)
+	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
+	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
+}
+
+// Pipeline tells how the server itself is.
+type Pipeline interface {
+	Version() string
+	Health(ctx context.Context) error
+	Ready(ctx context.Context) error
+	Gatherer() prometheus.Gatherer
+	WriteMetrics(w io.Writer)
+}

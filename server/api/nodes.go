@@ -1,0 +1,180 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth"
+)
+
+// maxPage is the number of nodes that a page may have; the server has the same limit.
+const maxPage = 10_000
+
+type findIn struct {
+	Aim
+	Limit  int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"Nodes a page"`
+	Cursor string `query:"cursor" doc:"next of the page before"`
+	Fields string `query:"fields" doc:"What to tell of each node under fields, with commas between: facts, classes, agent, commands, pools, labels, or fact paths" example:"os.family,classes"`
+	Count  bool   `query:"count" doc:"Only count, and list no nodes"`
+}
+
+// NodeList says which nodes match, and of how many it cannot be said.
+type NodeList struct {
+	Matched     int            `json:"matched" doc:"Nodes for which the filter is true, on all pages"`
+	Undefined   int            `json:"undefined" doc:"Nodes for which the filter is neither true nor false"`
+	UndefinedBy map[string]int `json:"undefined_by" doc:"What they lack; a node may count under several paths"`
+	Hints       []string       `json:"hints,omitempty" doc:"What a person who meant something else may want to know"`
+	Nodes       []NodeItem     `json:"nodes"`
+	Next        string         `json:"next" doc:"Cursor of the next page; empty: this is the last"`
+}
+
+// NodeItem is a node in a list.
+type NodeItem struct {
+	Identity fettle.NodeID    `json:"identity"`
+	Liveness fettle.Liveness  `json:"liveness" enum:"alive,late,silent"`
+	Seen     time.Time        `json:"seen" doc:"When a byte of it was last received"`
+	Enrolled time.Time        `json:"enrolled" doc:"When it was first heard of"`
+	FactsAt  *time.Time       `json:"facts_at,omitempty" doc:"When its facts last changed"`
+	Fields   map[string]Value `json:"fields,omitempty" doc:"What was asked for by fields; a node that lacks one has no such key"`
+}
+
+// NodeInfo is all that is known of one node.
+type NodeInfo struct {
+	Identity fettle.NodeID        `json:"identity"`
+	Facts    Object               `json:"facts"`
+	Hash     string               `json:"facts_hash"`
+	FactsAt  *time.Time           `json:"facts_at,omitempty" doc:"When its facts last changed"`
+	Classes  []string             `json:"classes"`
+	Agent    fettle.AgentInfo     `json:"agent"`
+	Commands []string             `json:"commands" doc:"Check commands that it offers"`
+	Pools    []string             `json:"pools"`
+	Labels   map[string]string    `json:"labels"`
+	Liveness fettle.Liveness      `json:"liveness" enum:"alive,late,silent"`
+	Seen     time.Time            `json:"seen" doc:"When a byte of it was last received"`
+	Enrolled time.Time            `json:"enrolled" doc:"When it was first heard of"`
+	Checks   map[string]NodeCheck `json:"checks"`
+}
+
+// NodeCheck is what one node's last results say of one check.
+type NodeCheck struct {
+	Status   fettle.CheckStatus `json:"status" enum:"ok,warning,critical,unknown,stale" doc:"The hard status"`
+	Soft     fettle.CheckStatus `json:"soft" enum:"ok,warning,critical,unknown,stale" doc:"The status of the last result"`
+	Attempt  int                `json:"attempt" doc:"Results in a row with the soft status"`
+	Since    *time.Time         `json:"since,omitempty" doc:"When status began"`
+	At       *time.Time         `json:"at,omitempty" doc:"When the last result was received"`
+	Output   string             `json:"output"`
+	Perfdata []fettle.Perf      `json:"perfdata,omitempty"`
+	Rev      int64              `json:"rev" doc:"Of the check's definition"`
+}
+
+func (a *rest) nodeRoutes() {
+	handle(a, route{
+		id: "find-nodes", method: http.MethodGet, path: "/nodes", tag: "nodes", need: auth.Viewer,
+		summary: "Find nodes", text: "Lists the nodes that a filter matches, by identity.",
+	}, a.findNodes)
+	handle(a, route{
+		id: "show-node", method: http.MethodGet, path: "/nodes/{identity}", tag: "nodes", need: auth.Viewer,
+		summary: "Show a node", text: "Everything that is known of one node.",
+	}, a.showNode)
+}
+
+func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], error) {
+	sel, err := in.selection()
+	if err != nil {
+		return nil, err
+	}
+	fields, err := parseFields(in.Fields)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.fleet.Find(ctx, server.FindQuery{Selection: sel, Limit: in.Limit, Cursor: in.Cursor, CountOnly: in.Count, Facts: fields.facts})
+	if err != nil {
+		return nil, err
+	}
+	list := NodeList{
+		Matched: found.Matched, Undefined: found.Undefined, UndefinedBy: orEmpty(found.UndefinedBy), Hints: found.Hints,
+		Nodes: make([]NodeItem, 0, len(found.Nodes)), Next: found.Next,
+	}
+	for _, n := range found.Nodes {
+		list.Nodes = append(list.Nodes, NodeItem{
+			Identity: n.Identity, Liveness: n.Liveness, Seen: n.Seen.Time(), Enrolled: n.Enrolled.Time(), FactsAt: moment(n.FactsAt), Fields: fields.of(n),
+		})
+	}
+	return &output[NodeList]{list}, nil
+}
+
+func (a *rest) showNode(ctx context.Context, in *struct {
+	Identity string `path:"identity" maxLength:"253" doc:"The node's name"`
+},
+) (*output[NodeInfo], error) {
+	id, err := fettle.ParseNodeID(in.Identity)
+	if err != nil {
+		return nil, err
+	}
+	n, err := a.fleet.Node(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	info := NodeInfo{
+		Identity: n.Identity, Facts: Object(n.Facts), Hash: n.Hash, FactsAt: moment(n.FactsAt), Classes: orNone(n.Classes), Agent: n.Agent,
+		Commands: orNone(n.Commands), Pools: orNone(n.Pools), Labels: orEmpty(n.Labels), Liveness: n.Liveness, Seen: n.Seen.Time(),
+		Enrolled: n.Enrolled.Time(), Checks: make(map[string]NodeCheck, len(n.Checks)),
+	}
+	info.Agent.Plugins = orEmpty(info.Agent.Plugins)
+	for name, s := range n.Checks {
+		info.Checks[name] = NodeCheck{
+			Status: s.Status, Soft: s.Soft, Attempt: s.Attempt, Since: moment(s.Since), At: moment(s.At), Output: s.Output, Perfdata: s.Perfdata, Rev: s.Rev,
+		}
+	}
+	return &output[NodeInfo]{info}, nil
+}
+
+// output is what a handler gives: its body.
+type output[T any] struct{ Body T }
+
+// moment gives m as JSON has it, and nothing for what never happened.
+func moment(m fettle.Millis) *time.Time {
+	if m == 0 {
+		return nil
+	}
+	t := m.Time()
+	return &t
+}
+
+// orNone gives an empty list for none, which JSON has as [] and not as null.
+func orNone[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// orEmpty gives an empty map for none.
+func orEmpty[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
+}
+
+// splitList splits what stands between commas, and leaves out what is blank. Commas inside double quotes belong to a key.
+func splitList(s string) []string {
+	quoted := false
+	parts := strings.FieldsFunc(s, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ',' && !quoted
+	})
+	list := parts[:0]
+	for _, part := range parts {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}
