@@ -1,0 +1,134 @@
+package actions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/plugins"
+)
+
+// Config says what the built-in actions work with.
+type Config struct {
+	Node       fettle.NodeID
+	Version    string       // of the agent
+	NRPEConfig string       // an NRPE configuration, with an absolute path; empty, or a file that is not there: built-in checks only
+	PluginDirs []string     // folders of whose plugins check.run may run any; empty: none
+	Log        *slog.Logger // nil: nothing is logged
+
+	// Facts collects the node's facts again, publishes them, and gives what agent.facts answers. It is called from many goroutines.
+	Facts func(ctx context.Context) (map[string]any, error)
+}
+
+// Call is one action asked of the node.
+type Call struct {
+	Action  string
+	Inputs  map[string]any
+	Timeout time.Duration // zero: the manifest's
+}
+
+// Outcome is what an action gave. It becomes a result.
+type Outcome struct {
+	Status  fettle.Status
+	Message string
+	Data    map[string]any
+	Output  *fettle.CheckOutput // of a check command; nil for any other action
+}
+
+// Action is an action that the node can do. Do is given validated inputs and a context with a deadline, and may be called concurrently.
+type Action struct {
+	Manifest plugins.Action
+	Do       func(ctx context.Context, call Call) Outcome
+}
+
+// Table holds actions by name. Its methods are safe for concurrent use.
+type Table struct {
+	actions map[string]Action
+	nrpe    *nrpeFile
+}
+
+// New gives the table of built-in actions, and of more. The error tells every fault of a manifest, and names that are taken twice.
+func New(cfg Config, more ...Action) (*Table, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	t := &Table{actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log}}
+	var faults []error
+	for _, a := range append([]Action{ping(cfg), facts(cfg), nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, more...) {
+		faults = append(faults, a.Manifest.Check())
+		if _, taken := t.actions[a.Manifest.Name]; taken {
+			faults = append(faults, fmt.Errorf("action %s is there twice: %w", a.Manifest.Name, fettle.ErrConflict))
+		}
+		t.actions[a.Manifest.Name] = a
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Manifests gives what the table offers, by name.
+func (t *Table) Manifests() []plugins.Action {
+	var out []plugins.Action
+	for _, a := range t.actions {
+		out = append(out, a.Manifest)
+	}
+	slices.SortFunc(out, func(a, b plugins.Action) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Manifest gives the manifest of an action, or ErrNotFound.
+func (t *Table) Manifest(action string) (plugins.Action, error) {
+	a, found := t.actions[action]
+	if !found {
+		return plugins.Action{}, fmt.Errorf("action %q: %w", action, fettle.ErrNotFound)
+	}
+	return a.Manifest, nil
+}
+
+// Commands gives the names of the check commands that the node offers, sorted: those of its NRPE configuration as it is now, and the built-in
+// ones.
+func (t *Table) Commands() []string {
+	n, _ := t.nrpe.get()
+	names := builtinNames()
+	for name := range n.Commands {
+		if len(name) <= maxCommandName && strings.ToValidUTF8(name, "") == name {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Do does what call asks: it validates the inputs again, holds the action to its time, and always gives an outcome. When ctx is cancelled the
+// outcome says so.
+func (t *Table) Do(ctx context.Context, call Call) Outcome {
+	a, found := t.actions[call.Action]
+	if !found {
+		return Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", call.Action)}
+	}
+	inputs, err := plugins.Validate(a.Manifest, call.Inputs)
+	if err != nil {
+		return Outcome{Status: plugins.StatusOf(err), Message: err.Error()}
+	}
+	call.Inputs = inputs
+	if call.Timeout <= 0 {
+		call.Timeout = a.Manifest.Limit()
+	}
+	ctx, cancel := context.WithTimeout(ctx, call.Timeout)
+	defer cancel()
+	return a.Do(ctx, call)
+}
+
+// ended gives the outcome of an action that ctx has ended.
+func ended(ctx context.Context, what string, limit time.Duration) Outcome {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return Outcome{Status: fettle.StatusTimeout, Message: fmt.Sprintf("%s timed out after %s", what, limit)}
+	}
+	return Outcome{Status: fettle.StatusCancelled, Message: what + " was cancelled"}
+}
