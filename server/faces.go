@@ -23,3 +23,6 @@ type (
 
 // ShortForm translates the short form of a filter, environment=production mysql::master, into CEL.
 func ShortForm(text string) (fettle.Filter, error) { return filter.Parse(fettle.Filter(text)) }
+
+// FactCEL writes the expression of CEL that reads a fact: facts.mountpoints["/boot"].size.
+func FactCEL(p fettle.Path) string { return filter.FactCEL(p) }

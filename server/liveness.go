@@ -25,7 +25,7 @@ type presence struct {
 	mu       sync.Mutex
 	last     map[fettle.NodeID]*sighting // guarded by mu
 	since    time.Time                   // guarded by mu; from when on silence counts
-	began    time.Time                   // guarded by mu; when listening began
+	began    time.Time                   // guarded by mu; when listening began, zero before
 	pausedAt time.Time                   // guarded by mu; zero: not paused
 	dropped  map[fettle.NodeID]bool      // guarded by mu; nodes whose connection went since the last look
 }
@@ -78,7 +78,7 @@ func (p *presence) resume(now time.Time) {
 func (p *presence) heard(id fettle.NodeID, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.last[id]; s != nil && now.After(s.at) {
+	if s := p.last[id]; s != nil && !now.Before(s.at) {
 		s.at = now
 		delete(p.dropped, id)
 	}
@@ -101,13 +101,6 @@ func (p *presence) liveness(id fettle.NodeID) fettle.Liveness {
 	return fettle.Silent
 }
 
-// settling tells whether the server has listened for too short a time to judge anyone.
-func (p *presence) settling(now time.Time, beat time.Duration) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.began.IsZero() || now.Sub(p.began) < settleBeats*beat
-}
-
 // judged is a node whose liveness changed, or whose sighting is due to be stored.
 type judged struct {
 	id   fettle.NodeID
@@ -120,7 +113,7 @@ type judged struct {
 func (p *presence) judge(now time.Time, beat time.Duration) (out []judged) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.pausedAt.IsZero() || now.Sub(p.began) < settleBeats*beat {
+	if p.began.IsZero() || !p.pausedAt.IsZero() || now.Sub(p.began) < settleBeats*beat {
 		return nil
 	}
 	for id, s := range p.last {
