@@ -117,14 +117,21 @@ func (b *Broker) ServeConn(ctx context.Context, nc net.Conn) {
 	defer b.open.Add(-1)
 	b.m.connections.Inc()
 	if int(b.open.Add(1)) > b.cfg.MaxConnections {
-		b.m.refusedConnections.Inc()
-		_ = nc.Close()
+		b.turnAway(nc)
 		return
 	}
 	c := newConn(b, nc)
 	stop := context.AfterFunc(ctx, c.drain)
 	defer stop()
 	c.serve()
+}
+
+// turnAway closes a connection that is one too many, and tells it so.
+func (b *Broker) turnAway(nc net.Conn) {
+	b.m.refusedConnections.Inc()
+	_ = nc.SetDeadline(time.Now().Add(b.cfg.LingerTimeout))
+	_, _ = nc.Write(errorFrame(fmt.Errorf("there are %d connections, and no more are allowed: %w", b.cfg.MaxConnections, fettle.ErrUnavailable)))
+	_ = nc.Close()
 }
 
 // Publish sends a message of the server's own. It never waits for a client. delivered is the number of subscribers of a topic that took it,

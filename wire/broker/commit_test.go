@@ -148,9 +148,12 @@ func (clumsy) MaySend(_ Principal, dest string) error {
 	return nil
 }
 
+func (clumsy) Connected(Principal, string)            {}
+func (clumsy) Disconnected(Principal, string, string) { panic("oh") }
+
 func TestPanicCostsOneConnection(t *testing.T) {
 	r := newRig(t, nil)
-	r.auth, r.collect = clumsy{}, clumsy{}
+	r.auth, r.collect, r.presence = clumsy{}, clumsy{}, clumsy{}
 	other := r.login("")
 	for i, dest := range []string{"/queue/panic", "/queue/collected"} {
 		c := r.login("")
@@ -160,6 +163,8 @@ func TestPanicCostsOneConnection(t *testing.T) {
 			t.Errorf("%d panics, want %d", n, i+1)
 		}
 	}
+	r.login("client-id:web1\n").Close()
+	until(t, "third panic", func() bool { return r.Stats().Panics == 3 })
 	other.wantQuiet()
 	until(t, "end", func() bool { s := r.Stats(); return s.Connections == 1 && s.InflightBytes == 0 })
 	r.m.panics.Set(0)

@@ -288,5 +288,10 @@ func (c *conn) sayGoodbye(reason string) {
 	if c.principal.Node == "" || c.b.presence == nil {
 		return
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = c.panicked(p)
+		}
+	}()
 	c.farewell.Do(func() { c.b.presence.Disconnected(c.principal, c.session, reason) })
 }

@@ -74,6 +74,7 @@ func TestFaults(t *testing.T) {
 		{"SUBSCRIBE twice", "SUBSCRIBE\nid:1\ndestination:/queue/a\n\n\x00SUBSCRIBE\nreceipt:9\nid:1\ndestination:/queue/b\n\n\x00", `with the id "1" already`},
 		{"SUBSCRIBE with a strange ack", "SUBSCRIBE\nreceipt:9\nid:1\nack:no\ndestination:/queue/a\n\n\x00", `ack "no" is none of`},
 		{"SUBSCRIBE with a strange credit", "SUBSCRIBE\nreceipt:9\nid:1\nprefetch-count:-1\ndestination:/queue/a\n\n\x00", `prefetch-count "-1" is no number`},
+		{"SUBSCRIBE with a selector", "SUBSCRIBE\nreceipt:9\nid:1\nselector:a=b\ndestination:/queue/a\n\n\x00", "the broker has no selectors"},
 		{"UNSUBSCRIBE from nothing", "UNSUBSCRIBE\nreceipt:9\nid:7\n\n\x00", `no subscription with the id "7"`},
 		{"ACK of nothing", "ACK\nreceipt:9\n\n\x00", `the header id is ""`},
 		{"ACK of what never was", "ACK\nreceipt:9\nid:1-1\n\n\x00", `the header id is "1-1"`},

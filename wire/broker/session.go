@@ -76,6 +76,9 @@ func (c *conn) connect(f *frame) error {
 		c.b.refused(err, c.remote())
 		return err
 	}
+	if c.isGone() { // it took too long: this must not take the place of a session that works
+		return nil
+	}
 	c.principal = p
 	c.dec.version, c.dec.limits = v, c.b.cfg.AfterLogin
 	c.b.m.logins.Inc()

@@ -54,6 +54,9 @@ func (c *conn) newSubscription(f *frame) (*subscription, error) {
 	if len(c.subs) >= c.b.cfg.MaxSubscriptions {
 		return nil, fmt.Errorf("there are %d subscriptions, and no more are allowed: %w", len(c.subs), fettle.ErrInvalid)
 	}
+	if f.get("selector") != "" {
+		return nil, fmt.Errorf("the broker has no selectors: %w", fettle.ErrInvalid)
+	}
 	mode, ok := parseAckMode(f.get("ack"))
 	if !ok {
 		return nil, fmt.Errorf("ack %q is none of auto, client, client-individual: %w", shorten(f.get("ack")), fettle.ErrInvalid)
