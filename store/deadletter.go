@@ -43,11 +43,8 @@ func (s *Store) DeadLetters(ctx context.Context, before int64, limit int) ([]Dea
 }
 
 // DroppedDeadLetters tells how many dead letters were dropped to make room for newer ones, ever.
-func (s *Store) DroppedDeadLetters(ctx context.Context) (n int64, err error) {
-	err = s.reader().one(ctx, "read counter", "SELECT value FROM counters WHERE name = ?", []any{droppedLetters}, &n)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
-	}
+func (s *Store) DroppedDeadLetters(ctx context.Context) (int64, error) {
+	n, err := s.counter(ctx, droppedLetters)
 	return n, s.fault(ctx, "count dropped dead letters", err)
 }
 

@@ -45,9 +45,7 @@ func parseDSN(dsn string) (source, error) {
 }
 
 func parseFile(path string) (source, error) {
-	if strings.HasPrefix(path, "//") { // sqlite:///var/lib/fettle.db, as other programs write it
-		path = strings.TrimPrefix(path, "//")
-	}
+	path = strings.TrimPrefix(path, "//") // sqlite:///var/lib/fettle.db, as other programs write it
 	if path == "" || path == ":memory:" || strings.HasSuffix(path, "/") {
 		return source{}, fmt.Errorf("store DSN names no file after sqlite: : %w", fettle.ErrInvalid)
 	}

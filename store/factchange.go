@@ -40,6 +40,15 @@ func (s *Store) UndoFacts(ctx context.Context, q ChangeQuery, fn func(FactChange
 	return s.fault(ctx, "undo facts", s.changes(ctx, q, 0, fn))
 }
 
+// historyFrom is the name of the counter that holds the moment before which changes were pruned.
+const historyFrom = "fact_changes_from"
+
+// HistoryFrom gives the moment since which all changes are kept: facts as of an earlier one cannot be told. Zero: nothing was pruned yet.
+func (s *Store) HistoryFrom(ctx context.Context) (fettle.Millis, error) {
+	n, err := s.counter(ctx, historyFrom)
+	return fettle.Millis(n), s.fault(ctx, "read begin of history", err)
+}
+
 func (s *Store) changes(ctx context.Context, q ChangeQuery, limit int, fn func(FactChange) error) error {
 	w := where{}
 	w.addIf(q.Node != "", "node = ?", string(q.Node))

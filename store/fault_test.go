@@ -49,7 +49,7 @@ func TestLockedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.Close()
+	defer func() { _ = other.Close() }()
 	execute(t, s, "PRAGMA busy_timeout = 20") // milliseconds
 	holder, err := other.db.write.BeginTx(t.Context(), nil)
 	if err != nil {

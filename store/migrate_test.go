@@ -27,7 +27,7 @@ func testMigrateAgain(t *testing.T, s *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.Close()
+	defer func() { _ = again.Close() }()
 	if n := len(loadNodes(t, again)); n != 1 {
 		t.Fatalf("%d nodes are there after the migration, want 1", n)
 	}

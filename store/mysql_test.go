@@ -62,7 +62,7 @@ func admin(t testing.TB, cfg *mysql.Config, statement string) {
 		t.Fatal(err)
 	}
 	db := sql.OpenDB(c)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(context.WithoutCancel(t.Context()), statement); err != nil {
 		t.Fatal(err)
 	}

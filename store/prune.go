@@ -37,6 +37,11 @@ func DefaultRetention() Retention {
 // Prune deletes what is older than r says, in many short transactions, and gives the number of rows deleted by table. When ctx ends or the
 // database fails, what was deleted until then stays deleted.
 func (s *Store) Prune(ctx context.Context, r Retention, now fettle.Millis) (map[string]int64, error) {
+	if r.FactChanges > 0 { // first: who asks meanwhile is told too little rather than something wrong
+		if err := s.raise(ctx, historyFrom, int64(now.Add(-r.FactChanges))); err != nil {
+			return nil, err
+		}
+	}
 	p := pruner{s: s, deleted: map[string]int64{}}
 	const ofNoRun = " AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = "
 	for _, rule := range []struct {

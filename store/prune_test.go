@@ -43,6 +43,9 @@ func testPrune(t *testing.T, s *Store) {
 	save(t, s, going)
 	commit(t, s, Batch{Received: old, Results: []fettle.Result{{Task: "going-0", Node: "a", Run: "going"}}})
 
+	if from := must(s.HistoryFrom(t.Context()))(t); from != 0 {
+		t.Fatalf("history begins at %d before anything was pruned", from)
+	}
 	deleted, err := s.Prune(t.Context(), Retention{}, fresh)
 	if err != nil || len(deleted) != 0 {
 		t.Fatalf("without retention %v is deleted, error %v", deleted, err)
@@ -53,6 +56,13 @@ func testPrune(t *testing.T, s *Store) {
 		"fact_changes": 1, "events": 1, "transitions": 1, "audit": 1, "dead_letters": 1, "output_chunks": 1, "results": 2, "tasks": 3, "rosters": 2,
 		"roster_parts": 2, "tokens": 1, "runs": 1,
 	}, deleted)
+	if from := must(s.HistoryFrom(t.Context()))(t); from != cutoff {
+		t.Fatalf("history begins at %d, want %d", from, cutoff)
+	}
+	must(s.Prune(t.Context(), Retention{FactChanges: 2 * keep}, fresh))(t)
+	if from := must(s.HistoryFrom(t.Context()))(t); from != cutoff {
+		t.Fatalf("history begins at %d after a longer retention, want %d still", from, cutoff)
+	}
 	if again := must(s.Prune(t.Context(), all, fresh))(t); len(again) != 0 {
 		t.Fatalf("a second time %v is deleted", again)
 	}

@@ -31,9 +31,3 @@ func (s *Store) SetSetting(ctx context.Context, name, value string, rev int64) (
 	})
 	return rev + 1, err
 }
-
-// add adds to one of the counters of this package, such as that of dropped dead letters.
-func (t *tx) add(ctx context.Context, name string, n int64) error {
-	_, err := t.exec(ctx, "count", "INSERT INTO counters (name, value) VALUES (?,?)"+t.s.d.upsert("name", "value = counters.value + new(value)"), name, n)
-	return err
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -52,6 +53,7 @@ func suite(t *testing.T, open opener) {
 		{"text that is not UTF-8 is stored mended", testForeignText},
 		{"keys differ in case and in accents", testKeys},
 		{"a cancelled context stops, and the store goes on", testCancel},
+		{"a commit that its deadline cuts short leaves nothing behind", testDeadline},
 		{"a closed store is unavailable", testClosed},
 		{"large documents go through", testLarge},
 		{"many write at once", testConcurrent},
@@ -719,6 +721,30 @@ func testCancel(t *testing.T, s *Store) {
 	wantKind(t, err, context.Canceled)
 	if err := s.Ping(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func testDeadline(t *testing.T, s *Store) {
+	b := Batch{Events: make([]fettle.Event, 500)}
+	for i := range 500 {
+		b.Nodes = append(b.Nodes, NodeWrite{Node: bigNode(i)})
+	}
+	cut := 0
+	for limit := 200 * time.Microsecond; ; limit = limit * 3 / 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		_, err := s.Commit(ctx, &b)
+		cancel()
+		events := len(must(s.Events(t.Context(), 0, 0))(t))
+		if err == nil {
+			if events != 500 || len(loadNodes(t, s)) != 500 || cut == 0 {
+				t.Fatalf("%d events are there after %d cuts and a whole commit, want 500", events, cut)
+			}
+			return
+		}
+		wantKind(t, err, fettle.ErrUnavailable)
+		if cut++; events != 0 || len(loadNodes(t, s)) != 0 {
+			t.Fatalf("%d events and %d nodes of a commit that was cut after %v are there", events, len(loadNodes(t, s)), limit)
+		}
 	}
 }
 

@@ -109,7 +109,7 @@ func (t *tx) each(ctx context.Context, name, query string, args []any, scan func
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }() // rows.Err tells what was wrong
 		for rows.Next() {
 			if err := scan(rows); err != nil {
 				return err
