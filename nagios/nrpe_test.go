@@ -93,6 +93,7 @@ func TestReadNRPEFatal(t *testing.T) {
 		{"an empty command", "command[a]=\n", "/n.cfg, line 1: no variable value specified"},
 		{"a command of blanks", "command[a]=   \n", "/n.cfg, line 1: no variable value specified"},
 		{"a command without a name", "\n\ncommand[]=/bin/true\n", "/n.cfg, line 3: a command without a name"},
+		{"a name with = in it", "command[=x]=/bin/true\n", "/n.cfg, line 1: a command without a name"},
 		{"a value without a key", "=x\n", "/n.cfg, line 1: no variable value specified"},
 		{"a file too large", strings.Repeat("#\n", maxConfigBytes), "more than 1048576 bytes"},
 	}

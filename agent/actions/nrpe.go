@@ -18,7 +18,7 @@ import (
 const maxCommandName = 255
 
 // standardPath is where a check command looks for programs: NRPE clears the variable and sets this.
-const standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+const standardPath = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 // checkOutputs are what every action that runs a check command gives back, under the names that MCollective's users know.
 var checkOutputs = []plugins.Output{
