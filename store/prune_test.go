@@ -88,33 +88,3 @@ func testPruneMany(t *testing.T, s *Store) {
 		t.Fatalf("the event after those that were pruned has a number that was given before: %v", e)
 	}
 }
-
-func testSavedFilters(t *testing.T, s *Store) {
-	f := SavedFilter{Name: "prod", Filter: `facts.env == "prod"`, Description: "all of it", Owner: "ann", Updated: 4}
-	f.Rev = must(s.SaveFilter(t.Context(), f))(t)
-	_, err := s.SaveFilter(t.Context(), SavedFilter{Name: "prod"})
-	wantKind(t, err, fettle.ErrConflict)
-	f.Filter = "true"
-	stale := f
-	f.Rev = must(s.SaveFilter(t.Context(), f))(t)
-	_, err = s.SaveFilter(t.Context(), stale)
-	wantKind(t, err, fettle.ErrConflict)
-	must(s.SaveFilter(t.Context(), SavedFilter{Name: "test"}))(t)
-	wantSame(t, []SavedFilter{f}, must(s.SavedFilters(t.Context(), "", 1))(t))
-	wantSame(t, []SavedFilter{{Name: "test", Rev: 1}}, must(s.SavedFilters(t.Context(), "prod", 0))(t))
-	if err := s.DeleteFilter(t.Context(), "test"); err != nil {
-		t.Fatal(err)
-	}
-	wantKind(t, s.DeleteFilter(t.Context(), "test"), fettle.ErrNotFound)
-}
-
-func testAudit(t *testing.T, s *Store) {
-	list := []AuditEntry{{At: 1, Caller: "ann", Action: "run", Subject: "r1", Body: json.RawMessage(`{"a":1}`)}, {At: 2, Caller: "bob", Action: "login"}}
-	if err := s.AppendAudit(t.Context(), list); err != nil {
-		t.Fatal(err)
-	}
-	newest := must(s.Audit(t.Context(), 0, 1))(t)
-	rest := must(s.Audit(t.Context(), newest[0].Seq, 1))(t)
-	list[1].Seq, list[0].Seq = newest[0].Seq, rest[0].Seq
-	wantSame(t, []AuditEntry{list[1], list[0]}, append(newest, rest...))
-}
