@@ -41,7 +41,7 @@ func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
 	if q.Limit < 0 || q.Limit > maxPage {
 		return FindAnswer{}, fmt.Errorf("limit %d is not between 1 and %d: %w", q.Limit, maxPage, fettle.ErrInvalid)
 	}
-	program, err := s.programOf(q.Selection)
+	program, inv, now, err := s.asked(ctx, q.Selection)
 	if err != nil {
 		return FindAnswer{}, err
 	}
@@ -52,7 +52,7 @@ func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
 	if q.CountOnly {
 		limit = 0
 	}
-	a, err := s.Inventory.Query(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now()), Limit: limit, After: q.Cursor, Facts: q.Facts})
+	a, err := inv.Query(ctx, inventory.Query{Program: program, Now: now, Limit: limit, After: q.Cursor, Facts: q.Facts})
 	if err != nil {
 		return FindAnswer{}, err
 	}
@@ -60,17 +60,23 @@ func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
 	for i, row := range a.Rows {
 		out.Nodes[i] = row.Node
 	}
-	for _, unknown := range s.Inventory.Unknown(program) {
+	for _, unknown := range inv.Unknown(program) {
 		out.Hints = append(out.Hints, unknown.String())
 	}
 	return out, nil
 }
 
-func (s *Server) programOf(sel Selection) (*filter.Program, error) {
+// asked gives the compiled filter of a selection, nil for every node, and the inventory that it is about.
+func (s *Server) asked(ctx context.Context, sel Selection) (*filter.Program, *inventory.Inventory, fettle.Millis, error) {
 	if sel.Roster != "" {
-		return nil, fmt.Errorf("a roster can be run, not asked: %w", fettle.ErrInvalid)
+		return nil, nil, 0, fmt.Errorf("a roster can be run, not asked: %w", fettle.ErrInvalid)
 	}
-	return sel.program()
+	program, err := sel.program()
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	inv, now, err := s.view(ctx, sel, program)
+	return program, inv, now, err
 }
 
 // NodeDetail is one node with the states of its checks.
@@ -90,20 +96,20 @@ func (s *Server) Node(_ context.Context, id fettle.NodeID) (NodeDetail, error) {
 
 // FactPaths lists the paths that the documents of the selected nodes have.
 func (s *Server) FactPaths(ctx context.Context, sel Selection) ([]inventory.PathInfo, error) {
-	program, err := s.programOf(sel)
+	program, inv, now, err := s.asked(ctx, sel)
 	if err != nil {
 		return nil, err
 	}
-	return s.Inventory.Paths(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now())})
+	return inv.Paths(ctx, inventory.Query{Program: program, Now: now})
 }
 
 // FactValues counts the values of a path over the selected nodes.
 func (s *Server) FactValues(ctx context.Context, path fettle.Path, sel Selection) (inventory.ValuesAnswer, error) {
-	program, err := s.programOf(sel)
+	program, inv, now, err := s.asked(ctx, sel)
 	if err != nil {
 		return inventory.ValuesAnswer{}, err
 	}
-	return s.Inventory.Values(ctx, path, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now())})
+	return inv.Values(ctx, path, inventory.Query{Program: program, Now: now})
 }
 
 // Explain says what a filter does, clause by clause, and for one node which clause kept it out. The node may be empty.

@@ -10,11 +10,12 @@ import (
 	"github.com/fettle-dev/fettle/wire"
 )
 
-// Selection says which nodes are meant. Exactly one of its fields has to be there: an empty filter is never "everything".
+// Selection says which nodes are meant. Exactly one of Where, All and Roster has to be there: an empty filter is never "everything".
 type Selection struct {
 	Where  fettle.Filter // in CEL
 	All    bool          // every node, on purpose
 	Roster string        // the id of a preview
+	AsOf   fettle.Millis // the moment that is asked about; zero: now
 }
 
 // rosterLife is for how long a preview can be run.
@@ -35,6 +36,9 @@ func (sel Selection) program() (*filter.Program, error) {
 
 // roster resolves a selection to the nodes that ought to answer.
 func (s *Server) roster(ctx context.Context, sel Selection) (fettle.Roster, error) {
+	if sel.AsOf != 0 {
+		return fettle.Roster{}, fmt.Errorf("the past can be asked, not run: %w", fettle.ErrInvalid)
+	}
 	if sel.Roster != "" {
 		if sel.Where != "" || sel.All {
 			return fettle.Roster{}, fmt.Errorf("a roster stands alone, without a filter: %w", fettle.ErrInvalid)

@@ -47,6 +47,7 @@ type Server struct {
 	runs     runBook
 	defs     definitions
 	changes  signal
+	past     past
 	loaded   atomic.Bool
 }
 
