@@ -18,6 +18,13 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 )
 
+func noFault(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBoardLife(t *testing.T) {
 	check := fettle.Check{Name: "c", Rev: 1, Interval: 60_000, Timeout: 10_000}
 	b := NewBoard()
@@ -72,7 +79,7 @@ func TestBoardSettles(t *testing.T) {
 	check := fettle.Check{Name: "c", Interval: 60_000}
 	b := NewBoard()
 	b.Define(check, Thresholds{}, minute)
-	b.PutAll("c", []fettle.NodeID{"n1"}, nil, minute)
+	noFault(t, b.PutAll("c", []fettle.NodeID{"n1"}, nil, minute))
 	b.Settle(2*minute, map[string]fettle.CheckStatus{"c": fettle.CheckWarning})
 	v, _ := b.Verdict("c", minute)
 	if !v.Settling || v.Status != fettle.CheckWarning {
@@ -88,7 +95,7 @@ func TestBoardRestores(t *testing.T) {
 	check := fettle.Check{Name: "c", Interval: 60_000, Timeout: 10_000}
 	b := NewBoard()
 	b.Define(check, Thresholds{}, 9*minute)
-	b.PutAll("c", []fettle.NodeID{"n1", "n2"}, nil, 9*minute)
+	noFault(t, b.PutAll("c", []fettle.NodeID{"n1", "n2"}, nil, 9*minute))
 	b.Restore([]fettle.CheckState{
 		{Check: "c", Node: "n2", Status: fettle.CheckOK, Soft: fettle.CheckOK, At: 9 * minute, Session: "s", Seq: 5},
 		{Check: "c", Node: "n1", Status: fettle.CheckOK, Soft: fettle.CheckOK, At: 6 * minute},
@@ -187,7 +194,7 @@ func TestBoardConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				node := fettle.NodeID(fmt.Sprintf("n%d", i))
-				b.Put("c", node, Member, minute)
+				noFault(t, b.Put("c", node, Member, minute))
 				b.Take(result(check, node, "critical"), Order{"s", int64(w)}, minute)
 				if v, err := b.Verdict("c", minute); err != nil || len(v.Nodes[fettle.CheckCritical]) != v.Tally.Critical {
 					t.Errorf("verdict %+v, %v", v.Tally, err)
@@ -202,7 +209,7 @@ func TestCollector(t *testing.T) {
 	check := fettle.Check{Name: "check_load", Interval: 60_000}
 	b := NewBoard()
 	b.Define(check, Thresholds{}, minute)
-	b.PutAll("check_load", []fettle.NodeID{"n1", "n2", "n3"}, nil, minute)
+	noFault(t, b.PutAll("check_load", []fettle.NodeID{"n1", "n2", "n3"}, nil, minute))
 	for i, v := range []float64{1, 4} {
 		r := result(check, fettle.NodeID(fmt.Sprintf("n%d", i+1)), "ok")
 		r.Output.Perfdata = []fettle.Perf{{Label: "load1", Value: &v}, {Label: "u"}}
@@ -258,7 +265,7 @@ func TestPerfdataIsBounded(t *testing.T) {
 	b.Define(check, Thresholds{}, minute)
 	for i := range 100 {
 		node := fettle.NodeID(fmt.Sprintf("n%d", i))
-		b.Put("c", node, Member, minute)
+		noFault(t, b.Put("c", node, Member, minute))
 		r := result(check, node, "ok")
 		one := 1.0
 		r.Output.Perfdata = []fettle.Perf{{Label: "same", Value: &one}, {Label: fmt.Sprintf("pid %d", i), Value: &one}}
@@ -278,7 +285,7 @@ func BenchmarkTake20kNodes(b *testing.B) {
 	for i := range nodes {
 		nodes[i] = fettle.NodeID(fmt.Sprintf("web%05d.acme.net", i))
 	}
-	board.PutAll("c", nodes, nil, 0)
+	noFault(b, board.PutAll("c", nodes, nil, 0))
 	r := result(check, "", "ok")
 	for _, node := range nodes {
 		r.Node = node
@@ -287,6 +294,8 @@ func BenchmarkTake20kNodes(b *testing.B) {
 	for i := 1; b.Loop(); i++ {
 		r.Node = nodes[i%len(nodes)]
 		board.Take(r, Order{"s", int64(i)}, 0)
-		board.Verdict("c", 0)
+		if _, err := board.Verdict("c", 0); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

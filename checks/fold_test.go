@@ -25,14 +25,17 @@ func TestFold(t *testing.T) {
 	gone.Silent = true
 	got := Fold(Group{Check: check, Now: now, Undefined: []fettle.NodeID{"u1", "u2"}, Members: []NodeState{
 		member("w", fettle.CheckWarning, now), member("b", fettle.CheckOK, now), member("a", fettle.CheckCritical, now), member("old", fettle.CheckOK, now-3*minute),
-		soft, gone, {Node: "never"},
+		soft, gone,
+		{Node: "never"},
 	}})
 	want := fettle.Verdict{
 		Check: "c", Status: fettle.CheckCritical,
 		Tally: fettle.CheckTally{Total: 7, OK: 2, Warning: 1, Critical: 1, Unknown: 3, Silent: 1, Stale: 1, Undefined: 2},
 		Nodes: map[fettle.CheckStatus][]fettle.NodeID{fettle.CheckWarning: {"w"}, fettle.CheckCritical: {"a"}, fettle.CheckUnknown: {"gone", "never", "old"}},
-		Output: map[fettle.NodeID]string{"w": "said warning", "a": "said critical", "gone": "silent; last was ok: said ok", "never": "no result yet",
-			"old": "stale; last was ok: said ok", "soft": "soft critical, 2 of 3: load 9"},
+		Output: map[fettle.NodeID]string{
+			"w": "said warning", "a": "said critical", "gone": "silent; last was ok: said ok", "never": "no result yet",
+			"old": "stale; last was ok: said ok", "soft": "soft critical, 2 of 3: load 9",
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -105,8 +108,10 @@ func TestVerdictStatus(t *testing.T) {
 func TestFoldLive(t *testing.T) {
 	check := fettle.Check{Name: "c"}
 	refused := fettle.Result{Node: "d", Status: fettle.StatusInvalidInput, Message: "NRPE: Command 'c' not defined"}
-	got := FoldLive(LiveGroup{Check: "c", Roster: []fettle.NodeID{"b", "a", "d", "e"}, Undefined: []fettle.NodeID{"u"}, Took: 12 * time.Millisecond,
-		Results: []fettle.Result{result(check, "a", "ok"), result(check, "b", "warning"), refused}})
+	got := FoldLive(LiveGroup{
+		Check: "c", Roster: []fettle.NodeID{"b", "a", "d", "e"}, Undefined: []fettle.NodeID{"u"}, Took: 12 * time.Millisecond,
+		Results: []fettle.Result{result(check, "a", "ok"), result(check, "b", "warning"), refused},
+	})
 	want := fettle.Verdict{
 		Check: "c", Status: fettle.CheckUnknown, Live: true, TookMS: 12,
 		Tally:  fettle.CheckTally{Total: 4, OK: 1, Warning: 1, Unknown: 2, Silent: 1, Undefined: 1},

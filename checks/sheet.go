@@ -103,8 +103,8 @@ func (s *sheet) set(c *cell, state fettle.CheckState, now fettle.Millis) {
 // expire counts the states that have become stale. Each is looked at once, so that reading a verdict costs what has changed.
 func (s *sheet) expire(now fettle.Millis) {
 	for e := s.fresh.Front(); e != nil; e = s.fresh.Front() {
-		c := e.Value.(*cell)
-		if !isStale(c.state, s.check, now) {
+		c, is := e.Value.(*cell)
+		if !is || !isStale(c.state, s.check, now) {
 			return
 		}
 		s.fresh.Remove(e)

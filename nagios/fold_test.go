@@ -2,6 +2,7 @@ package nagios
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,8 +57,10 @@ func TestFold(t *testing.T) {
 }
 
 func TestUnfoldRefuses(t *testing.T) {
-	for _, s := range []string{"a,", ",a", "a,,b", "a[1", "a[]", "a[2-1]", "a[x]", "a[1-]", "a[01-1]", "a b", "[0-999999]", "a[1-1000][1-1000]", "a]", "-a", "a[1-2" + strings.Repeat("0", 30) + "]",
-		"[1-200000]" + strings.Repeat("x", 300)} {
+	for _, s := range []string{
+		"a,", ",a", "a,,b", "a[1", "a[]", "a[2-1]", "a[x]", "a[1-]", "a[01-1]", "a b", "[0-999999]", "a[1-1000][1-1000]", "a]", "-a", "a[1-2" + strings.Repeat("0", 30) + "]",
+		"[1-200000]" + strings.Repeat("x", 300),
+	} {
 		if got, err := Unfold(s); !errors.Is(err, fettle.ErrInvalid) {
 			t.Errorf("%.60q: got %d names, %v", s, len(got), err)
 		}
@@ -99,4 +102,14 @@ func FuzzUnfold(f *testing.F) {
 			t.Fatalf("%q: %v is folded to %s, and that to %v, %v", s, names, Fold(names), again, err)
 		}
 	})
+}
+
+func BenchmarkFold20kNames(b *testing.B) {
+	var names []fettle.NodeID
+	for i := range 20_000 {
+		names = append(names, fettle.NodeID(fmt.Sprintf("web%05d.dc%d.acme.net", i, i%4)))
+	}
+	for b.Loop() {
+		Fold(names)
+	}
 }

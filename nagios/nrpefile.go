@@ -96,7 +96,7 @@ func (r *nrpeReader) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read NRPE configuration: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("read NRPE configuration: %w", err)

@@ -25,10 +25,13 @@ func TestParse(t *testing.T) {
 		}}, 0},
 		{"a bar with nothing behind it", "pipe only|", 2, fettle.CheckOutput{Code: 2, Line: "pipe only"}, 0},
 		{"perfdata only", "|a=1", 0, fettle.CheckOutput{Perfdata: []fettle.Perf{{Label: "a", Value: num(1)}}}, 0},
-		{"long output and a second block", "OK: 42|total=42 ok=41\nnode1: fine\nnode2: a \\ and a ; here|warning=0\ncritical=0 unknown=U\n", 0,
+		{
+			"long output and a second block", "OK: 42|total=42 ok=41\nnode1: fine\nnode2: a \\ and a ; here|warning=0\ncritical=0 unknown=U\n", 0,
 			fettle.CheckOutput{Line: "OK: 42", Long: "node1: fine\nnode2: a \\ and a ; here", Perfdata: []fettle.Perf{
 				{Label: "total", Value: num(42)}, {Label: "ok", Value: num(41)}, {Label: "warning", Value: num(0)}, {Label: "critical", Value: num(0)}, {Label: "unknown"},
-			}}, 0},
+			}},
+			0,
+		},
 		{"lines ended by CR LF", "OK|a=1\r\nlong\r\n", 0, fettle.CheckOutput{Line: "OK", Long: "long", Perfdata: []fettle.Perf{{Label: "a", Value: num(1)}}}, 0},
 		{"bytes that are not UTF-8, and an escape", "caf\xe9 \x1b[31mred\n", 0, fettle.CheckOutput{Line: "caf\uFFFD \uFFFD[31mred"}, 0},
 		{"nothing at all", "", 3, fettle.CheckOutput{Code: 3}, 0},
@@ -56,11 +59,11 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseIsBounded(t *testing.T) {
-	out, bad := Parse([]byte(strings.Repeat("ü", MaxOutput)+"|a=1"), 0)
+	out := ParseOutput([]byte(strings.Repeat("ü", MaxOutput)+"|a=1"), 0)
 	if len(out.Line) > MaxLine || !strings.HasSuffix(out.Line, "…") || !utf8.ValidString(out.Line) {
 		t.Errorf("line has %d bytes and ends in %q", len(out.Line), out.Line[len(out.Line)-6:])
 	}
-	out, bad = Parse([]byte("OK|"+strings.Repeat("a=1 ", 1000)), 0)
+	out, bad := Parse([]byte("OK|"+strings.Repeat("a=1 ", 1000)), 0)
 	if len(out.Perfdata) != MaxPerfdata || len(bad) != 1 {
 		t.Errorf("%d values and %q", len(out.Perfdata), bad)
 	}

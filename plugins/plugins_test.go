@@ -31,8 +31,13 @@ func TestActionCheck(t *testing.T) {
 		t.Errorf("a good one: %v", err)
 	}
 	bad := Action{Name: "Nodot", Timeout: -1, Inputs: []Input{
-		{Name: "a-b", Type: String}, {Name: "a", Type: "text"}, {Name: "a", Type: Int, Pattern: "x"}, {Name: "b", Type: String, Pattern: "("},
-		{Name: "c", Type: String, Min: f(1)}, {Name: "d", Type: Int, Max: f(1), Default: 2}, {Name: "e", Type: Bool, Required: true, Default: true},
+		{Name: "a-b", Type: String},
+		{Name: "a", Type: "text"},
+		{Name: "a", Type: Int, Pattern: "x"},
+		{Name: "b", Type: String, Pattern: "("},
+		{Name: "c", Type: String, Min: f(1)},
+		{Name: "d", Type: Int, Max: f(1), Default: 2},
+		{Name: "e", Type: Bool, Required: true, Default: true},
 	}}
 	err := bad.Check()
 	if !errors.Is(err, fettle.ErrInvalid) {
@@ -69,10 +74,13 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		status fettle.Status
 	}{
 		{"missing", nil, "service.restart: input name is missing", fettle.StatusMissingInput},
-		{"all at once", map[string]any{"how": "so", "tries": 9.0, "wait": -1, "force": "yes", "flags": []any{1}, "zzz": 1},
+		{
+			"all at once",
+			map[string]any{"how": "so", "tries": 9.0, "wait": -1, "force": "yes", "flags": []any{1}, "zzz": 1},
 			"service.restart: input flags has to be a list of strings, and holds a number of another kind; input force has to be true or false, not a string; " +
 				`input how has to be one of hard, soft, not "so"; input name is missing; input tries has to be at most 5, not 9; ` +
-				"input wait has to be at least 0, not -1; input zzz is not one of the action's: it takes name, how, tries, wait, force, flags, password", fettle.StatusInvalidInput},
+				"input wait has to be at least 0, not -1; input zzz is not one of the action's: it takes name, how, tries, wait, force, flags, password", fettle.StatusInvalidInput,
+		},
 		{"the whole value has to match", map[string]any{"name": "nginx; rm"}, `service.restart: input name has to match [a-z][a-z0-9-]*, and "nginx; rm" does not`, fettle.StatusInvalidInput},
 		{"a newline at the end", map[string]any{"name": "nginx\n"}, `service.restart: input name has to match [a-z][a-z0-9-]*, and "nginx\n" does not`, fettle.StatusInvalidInput},
 		{"too long", map[string]any{"name": strings.Repeat("x", 21)}, "service.restart: input name has 21 bytes, and 20 are allowed", fettle.StatusInvalidInput},

@@ -29,12 +29,16 @@ func ParseInputs(action Action, words []string) (map[string]any, error) {
 			continue
 		}
 		v, fault := in.parse(text)
-		before, again := out[name]
-		switch {
-		case fault != "":
+		if fault != "" {
 			bad(name, "%s", fault)
-		case again && in.Type == List:
-			out[name] = append(before.([]string), v.([]string)...)
+			continue
+		}
+		before, again := out[name]
+		listed, isList := before.([]string)
+		more, _ := v.([]string)
+		switch {
+		case again && isList:
+			out[name] = append(listed, more...)
 		case again:
 			bad(name, "is given twice")
 		default:

@@ -73,8 +73,10 @@ func TestDiskOutput(t *testing.T) {
 		want              string
 	}{
 		{"all well", all[:1], percent(10), percent(5), 0, "DISK OK - free space: / 45.0 GiB (47.4% inode=90%)|/=53687091200B;91804925952;96905199616;0;102005473280"},
-		{"the bad ones first", all[:2], percent(10), percent(5), 1,
-			"DISK WARNING - free space: /var 512.0 MiB (5.3%); / 45.0 GiB (47.4% inode=90%)|/=53687091200B;91804925952;96905199616;0;102005473280 /var=9663676416B;9180492595;9690519962;0;10200547328"},
+		{
+			"the bad ones first", all[:2], percent(10), percent(5), 1,
+			"DISK WARNING - free space: /var 512.0 MiB (5.3%); / 45.0 GiB (47.4% inode=90%)|/=53687091200B;91804925952;96905199616;0;102005473280 /var=9663676416B;9180492595;9690519962;0;10200547328",
+		},
 		{"inodes", all[2:3], percent(10), percent(5), 2, "DISK CRITICAL - free space: /many 9.0 GiB (90.0% inode=4%)|/many=1073741824B;9663676416;10200547328;0;10737418240"},
 		{"mebibytes", all[1:2], least{none: true}, least{v: 600}, 2, "DISK CRITICAL - free space: /var 512.0 MiB (5.3%)|/var=9663676416B;;9571401728;0;10200547328"},
 		{"nothing to fill", all[3:], percent(10), percent(5), 0, "DISK OK - free space: /empty none|/empty=0B;0;0;0;0"},

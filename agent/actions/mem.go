@@ -46,7 +46,10 @@ func memOutput(total, available float64, l limits) (fettle.CheckOutput, error) {
 	return fettle.CheckOutput{
 		Code: code,
 		Line: fmt.Sprintf("MEMORY %s - %.1f%% used: %s of %s, %s available", statusWord(code), percent, bytesText(used), bytesText(total), bytesText(available)),
-		Perfdata: []fettle.Perf{p, {Label: "available", Value: &available, Unit: "B", Min: new(float64), Max: &total},
-			l.perf("used_percent", float64(int(percent*100))/100, "%")},
+		Perfdata: []fettle.Perf{
+			p,
+			{Label: "available", Value: &available, Unit: "B", Min: new(float64), Max: &total},
+			l.perf("used_percent", float64(int(percent*100))/100, "%"),
+		},
 	}, nil
 }

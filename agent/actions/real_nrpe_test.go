@@ -61,8 +61,10 @@ include=/nowhere/missing.cfg
 unknown_keyword=1
 `
 
-var realNames = []string{"plain", "sp1", " sp2 ", "sp2", "lead", "trail", "hash", "quo", "dup", "eq", "pipe", "arg", "dollar", "home", "homes", "odd", "who", "where", "path", "warn",
-	"crit", "unknown", "four", "minus", "silent", "noise", "missing", "long", "killed", "childkilled", "stdin", "load", "nosuch", "PLAIN"}
+var realNames = []string{
+	"plain", "sp1", " sp2 ", "sp2", "lead", "trail", "hash", "quo", "dup", "eq", "pipe", "arg", "dollar", "home", "homes", "odd", "who", "where", "path", "warn",
+	"crit", "unknown", "four", "minus", "silent", "noise", "missing", "long", "killed", "childkilled", "stdin", "load", "nosuch", "PLAIN",
+}
 
 // startNRPE starts a real daemon with a configuration, and gives its port.
 func startNRPE(t *testing.T, config string) (file, port string) {
@@ -79,7 +81,7 @@ func startNRPE(t *testing.T, config string) (file, port string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
