@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -41,8 +42,11 @@ func testServer(t testing.TB) source {
 	t.Helper()
 	dsn := os.Getenv(dsnVariable)
 	if dsn == "" {
-		t.Fatalf("%s is not set: these tests need a MySQL or MariaDB server, such as mysql://user:password@127.0.0.1:3306/mysql, "+
+		t.Fatalf("%s is not set: these tests need a MySQL or MariaDB server, such as mysql://user:password@127.0.0.1:3306/, "+
 			"with a user who may create databases", dsnVariable)
+	}
+	if strings.HasSuffix(dsn, "/") { // no database is named: each test makes its own, and begins in one that is always there
+		dsn += "information_schema"
 	}
 	src, err := parseDSN(dsn)
 	if err != nil {
