@@ -1,0 +1,449 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-stomp/stomp/v3/frame"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// session is one connection of a link, from CONNECTED to its end. It is written here on the frame package and not on that module's client,
+// whose Send holds a lock until the RECEIPT has come: nothing else, not even an ACK, can be sent meanwhile.
+type session struct {
+	cfg     *LinkConfig
+	conn    net.Conn
+	version string
+	beats   time.Duration // the longest that we may be silent; zero: for ever
+	wrote   atomic.Int64  // when a frame was last written, in nanoseconds
+	hungUp  atomic.Pointer[error]
+
+	write sync.Mutex // held while a frame is written
+
+	mu      sync.Mutex // guards all below
+	posts   map[string]post
+	bytes   int // of posts
+	counter uint64
+	over    bool
+}
+
+// post waits for its RECEIPT.
+type post struct {
+	size  int
+	until time.Time
+	done  func(error)
+}
+
+// Delivery is a message that was received.
+type Delivery struct {
+	Destination string
+	Message     Message
+	from        *session
+	ack         []string // header of the ACK; nil: none is due
+}
+
+// session connects, serves the connection until it ends, and tells whether there was one.
+func (l *Link) session(ctx context.Context, name string) (connected bool, err error) {
+	s, in, err := l.connect(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	defer s.conn.Close()
+	l.mu.Lock()
+	l.now = s
+	l.mu.Unlock()
+	l.listen.Connected(name)
+	l.log.Info("connected", "server", name)
+
+	var reader sync.WaitGroup
+	ended := make(chan error, 1) // so that the reader need not wait for us
+	reader.Go(func() { ended <- s.read(in, l.listen) })
+	err = s.keep(ctx, ended)
+	if reason := s.hungUp.Load(); reason != nil {
+		err = *reason
+	}
+	l.mu.Lock()
+	l.now = nil
+	l.mu.Unlock()
+	if ctx.Err() != nil {
+		s.goodbye()
+	}
+	s.conn.Close()
+	reader.Wait()
+	s.fail(err)
+	var refusal *brokerError
+	if errors.As(err, &refusal) && refusal.retryAfter > 0 {
+		l.mu.Lock()
+		l.retryAfter = max(l.retryAfter, refusal.retryAfter)
+		l.mu.Unlock()
+	}
+	l.listen.Lost(err)
+	return true, err
+}
+
+// connect dials, logs in and subscribes.
+func (l *Link) connect(ctx context.Context, name string) (*session, *frame.Reader, error) {
+	to, err := parseServer(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
+	defer cancel()
+	conn, err := l.dial(ctx, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	s := &session{cfg: &l.cfg, conn: conn, posts: map[string]post{}}
+	alive := &deadlines{conn: conn}
+	in := frame.NewReaderSize(&guard{from: alive}, 2048)
+	if err = s.login(to, in, alive); err == nil {
+		err = s.subscribe()
+	}
+	if err == nil && !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return s, in, nil
+}
+
+// deadlines reads from a connection that is dead when it is silent for too long.
+type deadlines struct {
+	conn   net.Conn
+	silent time.Duration // zero: for ever
+}
+
+func (d *deadlines) Read(p []byte) (int, error) {
+	var until time.Time
+	if d.silent > 0 {
+		until = time.Now().Add(d.silent)
+	}
+	if err := d.conn.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	return d.conn.Read(p)
+}
+
+// login sends CONNECT and reads CONNECTED.
+func (s *session) login(to server, in *frame.Reader, alive *deadlines) error {
+	host := s.cfg.Dialect.Host
+	if host == "" {
+		host = to.name
+	}
+	beat := s.cfg.HeartBeat.Milliseconds()
+	// By hand, because values of this frame are not escaped. STOMP 1.2, "Value Encoding".
+	head := fmt.Sprintf("CONNECT\naccept-version:1.1,1.2\nhost:%s\nheart-beat:%d,%d\n", host, beat, beat)
+	for _, f := range []Field{{"login", s.cfg.Login}, {"passcode", s.cfg.Passcode}, {"client-id", s.cfg.ClientID}} {
+		if f.Value != "" {
+			head += f.Name + ":" + f.Value + "\n"
+		}
+	}
+	if err := s.writeBytes([]byte(head + "\n\x00")); err != nil {
+		return err
+	}
+	f, err := readFrame(in)
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	if f.Command != frame.CONNECTED {
+		return fmt.Errorf("log in: a %s came instead of CONNECTED: %w", clip(f.Command), fettle.ErrUnavailable)
+	}
+	if s.version = f.Header.Get(frame.Version); s.version != "1.1" && s.version != "1.2" {
+		return fmt.Errorf("log in: the broker speaks STOMP %q: %w", clip(s.version), fettle.ErrInvalid)
+	}
+	gives, wants, err := frame.ParseHeartBeat(f.Header.Get(frame.HeartBeat))
+	if err == nil && s.cfg.HeartBeat > 0 {
+		if wants > 0 {
+			s.beats = max(wants, s.cfg.HeartBeat)
+		}
+		if gives > 0 {
+			alive.silent = 2 * max(gives, s.cfg.HeartBeat)
+		}
+	}
+	return nil
+}
+
+// readFrame reads a frame, skips heart-beats, and gives an ERROR as the error that it is.
+func readFrame(in *frame.Reader) (*frame.Frame, error) {
+	for {
+		f, err := in.Read()
+		switch {
+		case err != nil:
+			return nil, err
+		case f == nil:
+			continue
+		case f.Command == frame.ERROR:
+			return nil, errorOf(f)
+		}
+		return f, nil
+	}
+}
+
+// brokerError is an ERROR frame.
+type brokerError struct {
+	text       string
+	retryAfter time.Duration
+}
+
+func (e *brokerError) Error() string { return "the broker says: " + e.text }
+
+// Unwrap makes it an ErrUnavailable: whoever mends the other end need not restart this one.
+func (e *brokerError) Unwrap() error { return fettle.ErrUnavailable }
+
+func errorOf(f *frame.Frame) error {
+	e := &brokerError{text: clip(f.Header.Get(frame.Message))}
+	if body := bytes.TrimSpace(f.Body); len(body) > 0 {
+		e.text += ": " + clip(string(body))
+	}
+	if ms, err := strconv.ParseInt(f.Header.Get("retry-after"), 10, 32); err == nil {
+		e.retryAfter = time.Duration(ms) * time.Millisecond
+	}
+	return e
+}
+
+// subscribe sends SUBSCRIBE for all that is read, without asking for receipts, which not every broker gives here.
+func (s *session) subscribe() error {
+	for i, sub := range s.cfg.Subscriptions {
+		f := frame.New(frame.SUBSCRIBE, frame.Id, strconv.Itoa(i), frame.Destination, sub.Destination)
+		if f.Header.Set(frame.Ack, frame.AckClientIndividual); sub.Auto {
+			f.Header.Set(frame.Ack, frame.AckAuto)
+		}
+		if sub.Prefetch > 0 && s.cfg.Dialect.Prefetch != "" {
+			f.Header.Set(s.cfg.Dialect.Prefetch, strconv.Itoa(sub.Prefetch))
+		}
+		for _, h := range sub.Header {
+			f.Header.Set(h.Name, h.Value)
+		}
+		if err := s.writeFrame(f); err != nil {
+			return fmt.Errorf("subscribe to %s: %w", sub.Destination, err)
+		}
+	}
+	return nil
+}
+
+// read hands on what comes, until nothing more does.
+func (s *session) read(in *frame.Reader, listen Listener) error {
+	for {
+		f, err := readFrame(in)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("the broker hung up: %w", fettle.ErrUnavailable)
+			}
+			return err
+		}
+		switch f.Command {
+		case frame.RECEIPT:
+			s.receipt(f.Header.Get(frame.ReceiptId))
+		case frame.MESSAGE:
+			listen.Received(s.delivery(f))
+		}
+	}
+}
+
+func (s *session) delivery(f *frame.Frame) *Delivery {
+	d := &Delivery{Destination: f.Header.Get(frame.Destination), Message: Message{Body: f.Body}, from: s}
+	for i := range f.Header.Len() {
+		name, value := f.Header.GetAt(i)
+		d.Message.Header = append(d.Message.Header, Field{name, value})
+	}
+	n, err := strconv.Atoi(f.Header.Get(frame.Subscription))
+	if err != nil || n < 0 || n >= len(s.cfg.Subscriptions) || s.cfg.Subscriptions[n].Auto {
+		return d
+	}
+	if s.version == "1.1" {
+		d.ack = []string{frame.Subscription, strconv.Itoa(n), frame.MessageId, f.Header.Get(frame.MessageId)}
+	} else if id := f.Header.Get(frame.Ack); id != "" {
+		d.ack = []string{frame.Id, id}
+	}
+	return d
+}
+
+// Ack says that the delivery need not come again. ErrUnavailable: the connection on which it came is gone, and it comes again. One that waits
+// for no acknowledgement gives nil.
+func (d *Delivery) Ack() error {
+	if d.ack == nil {
+		return nil
+	}
+	return d.from.writeFrame(frame.New(frame.ACK, d.ack...))
+}
+
+// keep sends heart-beats and looks for receipts that do not come, until the connection ends.
+func (s *session) keep(ctx context.Context, ended <-chan error) error {
+	timer := time.NewTimer(s.pause())
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-ended:
+			return err
+		case <-timer.C:
+			if s.late() {
+				return fmt.Errorf("no receipt for %v: %w", s.cfg.ReceiptTimeout, fettle.ErrUnavailable)
+			}
+			if s.beats > 0 && s.idle() >= s.beatAfter() {
+				if err := s.writeBytes([]byte("\n")); err != nil {
+					return err
+				}
+			}
+			timer.Reset(s.pause())
+		}
+	}
+}
+
+func (s *session) idle() time.Duration { return time.Duration(time.Now().UnixNano() - s.wrote.Load()) }
+
+// beatAfter leaves a third of what was agreed for the way.
+func (s *session) beatAfter() time.Duration { return s.beats * 2 / 3 }
+
+// pause gives how long nothing is to be done, whatever is posted meanwhile.
+func (s *session) pause() time.Duration {
+	wait := s.cfg.ReceiptTimeout
+	if s.beats > 0 {
+		wait = min(wait, s.beatAfter()-s.idle())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.posts {
+		wait = min(wait, time.Until(p.until))
+	}
+	return max(wait, time.Millisecond)
+}
+
+// late tells whether a receipt ought to have come.
+func (s *session) late() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.posts {
+		if !time.Now().Before(p.until) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) post(dest string, m Message, done func(error)) error {
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return errNotConnected
+	}
+	if len(s.posts) >= s.cfg.Window || s.bytes > 0 && s.bytes+len(m.Body) > s.cfg.WindowBytes {
+		s.mu.Unlock()
+		return ErrWindow
+	}
+	s.counter++
+	id := strconv.FormatUint(s.counter, 36)
+	s.posts[id] = post{size: len(m.Body), until: time.Now().Add(s.cfg.ReceiptTimeout), done: done}
+	s.bytes += len(m.Body)
+	s.mu.Unlock()
+	if err := s.send(dest, m, id); err != nil {
+		if _, ok := s.take(id); ok {
+			return err
+		}
+	}
+	return nil // sent, or done has been told that it was not
+}
+
+// take gives the post that waits under id, which waits no more.
+func (s *session) take(id string) (post, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.posts[id]
+	if ok {
+		delete(s.posts, id)
+		s.bytes -= p.size
+	}
+	return p, ok
+}
+
+func (s *session) receipt(id string) {
+	if p, ok := s.take(id); ok {
+		p.done(nil)
+	}
+}
+
+// fail tells every post that its receipt will not come.
+func (s *session) fail(err error) {
+	s.mu.Lock()
+	posts := s.posts
+	s.posts, s.bytes, s.over = map[string]post{}, 0, true
+	s.mu.Unlock()
+	for _, p := range posts {
+		p.done(fmt.Errorf("no receipt: %w", err))
+	}
+}
+
+func (s *session) send(dest string, m Message, receipt string) error {
+	f := frame.New(frame.SEND, frame.Destination, dest, frame.ContentLength, strconv.Itoa(len(m.Body)), frame.ContentType, "application/json")
+	if receipt != "" {
+		f.Header.Add(frame.Receipt, receipt)
+	}
+	for _, h := range m.Header {
+		f.Header.Add(h.Name, h.Value)
+	}
+	f.Body = m.Body
+	return s.writeFrame(f)
+}
+
+// frames keeps buffers from one frame to the next.
+var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (s *session) writeFrame(f *frame.Frame) error {
+	buf := frames.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= 64<<10 { // a large one is rare, and would stay
+			frames.Put(buf)
+		}
+	}()
+	buf.Reset()
+	if err := frame.NewWriterSize(buf, 512).Write(f); err != nil {
+		return err
+	}
+	return s.writeBytes(buf.Bytes())
+}
+
+// writeBytes writes a frame at once. When it fails, the connection is of no use any more.
+func (s *session) writeBytes(p []byte) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); err != nil {
+		return fmt.Errorf("send: %w: %w", err, fettle.ErrUnavailable)
+	}
+	if _, err := s.conn.Write(p); err != nil {
+		s.conn.Close()
+		return fmt.Errorf("send: %w: %w", err, fettle.ErrUnavailable)
+	}
+	s.wrote.Store(time.Now().UnixNano())
+	return nil
+}
+
+// hangUp ends the session.
+func (s *session) hangUp(reason error) {
+	s.hungUp.CompareAndSwap(nil, &reason)
+	s.conn.Close()
+}
+
+// goodbyeTimeout is how long the other end has to take our DISCONNECT: there is nothing to lose.
+const goodbyeTimeout = 500 * time.Millisecond
+
+func (s *session) goodbye() {
+	if s.write.TryLock() { // whoever writes now will not end sooner
+		defer s.write.Unlock()
+		_ = s.conn.SetWriteDeadline(time.Now().Add(goodbyeTimeout))
+		_, _ = s.conn.Write([]byte("DISCONNECT\n\n\x00"))
+	}
+}
