@@ -42,8 +42,9 @@ const (
 	maxDepth = 250      // of nesting, before the parser gives up
 	maxLoops = 3        // comprehensions inside one another
 	maxRange = 1000     // elements of lists.range()
-	// maxCost bounds one evaluation of an expression whose cost is not bounded by its length; in cel-go's units, about 50 ns each.
-	maxCost = 1_000_000
+	// maxCost bounds one evaluation of an expression whose cost is not bounded by its length; in cel-go's units, of which counting makes about a
+	// microsecond each.
+	maxCost = 200_000
 	// maxEstimate bounds what an expression may cost at worst, by an estimate over documents of a likely size.
 	maxEstimate = 100_000_000
 )

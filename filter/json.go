@@ -15,6 +15,7 @@ type jsonReader struct {
 	s      string
 	at     int
 	leaves int
+	plain  bool // so far there was no blank, and no key out of order or escaped in a way of its own
 }
 
 func (p *jsonReader) document() (*fields, error) {
@@ -41,9 +42,14 @@ func (p *jsonReader) peek() byte {
 }
 
 func (p *jsonReader) space() {
+	if p.at < len(p.s) && p.s[p.at] > ' ' {
+		return
+	}
+	begin := p.at
 	for p.at < len(p.s) && (p.s[p.at] == ' ' || p.s[p.at] == '\n' || p.s[p.at] == '\t' || p.s[p.at] == '\r') {
 		p.at++
 	}
+	p.plain = p.plain && p.at == begin
 }
 
 func (p *jsonReader) value(level int) (any, error) {
@@ -100,16 +106,20 @@ func (p *jsonReader) object(level int) (*fields, error) {
 		if p.peek() != '"' {
 			return nil, fmt.Errorf("a key is missing")
 		}
+		begin := p.at
 		k, err := p.str()
 		if err != nil {
 			return nil, err
+		}
+		if p.at-begin != len(k)+2 && string(AppendJSON(nil, k)) != p.s[begin:p.at] {
+			p.plain = false
 		}
 		if p.space(); p.peek() != ':' {
 			return nil, fmt.Errorf("a colon is missing")
 		}
 		p.at++
 		p.space()
-		v, err := p.value(level)
+		v, err := p.member(level)
 		if err != nil {
 			return nil, err
 		}
@@ -120,9 +130,38 @@ func (p *jsonReader) object(level int) (*fields, error) {
 	}
 	p.at++
 	if !sorted {
+		p.plain = false
 		return f, f.sort()
 	}
 	return f, nil
+}
+
+// member reads the value of a key, and keeps its text where that cannot be made again from the value. A list's always is.
+func (p *jsonReader) member(level int) (any, error) {
+	begin := p.at
+	v, err := p.value(level)
+	if err != nil {
+		return nil, err
+	}
+	text := p.s[begin:p.at]
+	switch x := v.(type) {
+	case []any:
+		return written{value: v, text: text}, nil
+	case string:
+		if len(text) != len(x)+2 && string(AppendJSON(nil, x)) != text {
+			return written{value: v, text: text}, nil
+		}
+	case int64:
+		if text == "-0" {
+			return written{value: v, text: text}, nil
+		}
+	case float64:
+		var buf [32]byte
+		if string(AppendJSON(buf[:0], x)) != text {
+			return written{value: v, text: text}, nil
+		}
+	}
+	return v, nil
 }
 
 // sort brings the keys into byte order; canonical documents have them so already.
@@ -143,7 +182,7 @@ func (f *fields) sort() error {
 	return nil
 }
 
-func (p *jsonReader) list(level int) (any, error) {
+func (p *jsonReader) list(level int) ([]any, error) {
 	if level > MaxLevels {
 		return nil, fmt.Errorf("more than %d levels", MaxLevels)
 	}

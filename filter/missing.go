@@ -29,10 +29,10 @@ func (m Missing) String() string {
 	return m.Fault
 }
 
-// Missing gives why the tree is undefined for rec, each reason once: those of all parts that are undefined and whose truth could have decided.
-func (t *Tree) Missing(ctx context.Context, rec *Record) []Missing {
+// Missing gives why the tree is undefined for node, each reason once: those of all parts that are undefined and whose truth could have decided.
+func (t *Tree) Missing(ctx context.Context, node Names) []Missing {
 	var out []Missing
-	t.missing(ctx, rec, func(m Missing) {
+	t.missing(ctx, node, func(m Missing) {
 		for _, o := range out {
 			if o == m {
 				return
@@ -43,23 +43,23 @@ func (t *Tree) Missing(ctx context.Context, rec *Record) []Missing {
 	return out
 }
 
-func (t *Tree) missing(ctx context.Context, rec *Record, add func(Missing)) {
+func (t *Tree) missing(ctx context.Context, node Names, add func(Missing)) {
 	if t.Op == Leaf {
-		for _, m := range t.Atom.Missing(ctx, rec) {
+		for _, m := range t.Atom.Missing(ctx, node) {
 			add(m)
 		}
 		return
 	}
 	for _, k := range t.Kids {
-		if k.Match(ctx, rec) == Undefined {
-			k.missing(ctx, rec, add)
+		if k.Match(ctx, node) == Undefined {
+			k.missing(ctx, node, add)
 		}
 	}
 }
 
-// Missing gives why the atom is undefined for rec.
-func (a *Atom) Missing(ctx context.Context, rec *Record) []Missing {
-	v, _, err := a.prog.ContextEval(ctx, activation{rec})
+// Missing gives why the atom is undefined for node.
+func (a *Atom) Missing(ctx context.Context, node Names) []Missing {
+	v, _, err := a.prog.ContextEval(ctx, activation{node})
 	var stopped interpreter.EvalCancelledError
 	switch {
 	case ctx.Err() != nil:
@@ -71,14 +71,14 @@ func (a *Atom) Missing(ctx context.Context, rec *Record) []Missing {
 	case errors.As(err, &stopped):
 		return []Missing{{Fault: a.short(a.expr) + ": costs too much"}}
 	}
-	if m, ok := a.plainlyMissing(rec); ok {
+	if m, ok := a.plainlyMissing(node); ok {
 		return []Missing{m}
 	}
 	prog, err := a.track()
 	if err != nil {
 		return []Missing{{Fault: a.short(a.expr) + ": " + withoutValues(err.Error())}}
 	}
-	_, details, err := prog.ContextEval(ctx, activation{rec})
+	_, details, err := prog.ContextEval(ctx, activation{node})
 	if err == nil {
 		return nil
 	}
@@ -86,11 +86,18 @@ func (a *Atom) Missing(ctx context.Context, rec *Record) []Missing {
 }
 
 // plainlyMissing spares the search for the reason where the atom reads one fact, not softly, and the node does not have it.
-func (a *Atom) plainlyMissing(rec *Record) (Missing, bool) {
+func (a *Atom) plainlyMissing(node Names) (Missing, bool) {
 	if !a.only || a.name != "facts" || a.soft {
 		return Missing{}, false
 	}
-	if _, ok := Lookup(rec.Facts, a.path); ok {
+	var facts Object
+	switch v, _ := node.Name("facts"); v := v.(type) {
+	case object:
+		facts = v.Object
+	case Object:
+		facts = v
+	}
+	if _, ok := Lookup(facts, a.path); ok {
 		return Missing{}, false
 	}
 	return Missing{Path: a.reads[0].String()}, true

@@ -53,26 +53,26 @@ func (p *Program) Tree() *Tree { return p.tree }
 // Reads gives what the filter reads.
 func (p *Program) Reads() Reads { return p.reads }
 
-// Cost gives what one evaluation may cost at worst, by cel-go's estimate over documents of a likely size; one unit is about 50 ns.
+// Cost gives what one evaluation may cost at worst, in cel-go's units, by its estimate over documents of a likely size.
 func (p *Program) Cost() uint64 { return p.cost }
 
-// Match gives the filter's truth for rec and, where it is undefined, why, each reason once. A bound that is exceeded, on cost or by ctx, makes
+// Match gives the filter's truth for node and, where it is undefined, why, each reason once. A bound that is exceeded, on cost or by ctx, makes
 // it undefined too; whoever goes on after that looks at ctx first.
-func (p *Program) Match(ctx context.Context, rec *Record) (Truth, []Missing) {
-	t := p.tree.Match(ctx, rec)
+func (p *Program) Match(ctx context.Context, node Names) (Truth, []Missing) {
+	t := p.tree.Match(ctx, node)
 	if t != Undefined {
 		return t, nil
 	}
-	return t, p.tree.Missing(ctx, rec)
+	return t, p.tree.Missing(ctx, node)
 }
 
-// Match gives the tree's truth for rec.
-func (t *Tree) Match(ctx context.Context, rec *Record) Truth {
+// Match gives the tree's truth for node.
+func (t *Tree) Match(ctx context.Context, node Names) Truth {
 	switch t.Op {
 	case Leaf:
-		return t.Atom.Match(ctx, rec)
+		return t.Atom.Match(ctx, node)
 	case Not:
-		return t.Kids[0].Match(ctx, rec).Not()
+		return t.Kids[0].Match(ctx, node).Not()
 	}
 	stop := False // the truth that decides
 	if t.Op == Or {
@@ -80,7 +80,7 @@ func (t *Tree) Match(ctx context.Context, rec *Record) Truth {
 	}
 	all := stop.Not()
 	for _, k := range t.Kids {
-		switch k.Match(ctx, rec) {
+		switch k.Match(ctx, node) {
 		case stop:
 			return stop
 		case Undefined:
@@ -101,16 +101,16 @@ func (t Truth) Not() Truth {
 	return Undefined
 }
 
-// Value gives what an expression gives for rec, as plain Go values (Plain); ok is false where it is undefined, and missing says why.
-func (p *Program) Value(ctx context.Context, rec *Record) (value any, missing []Missing, ok bool) {
+// Value gives what an expression gives for node, as plain Go values (Plain); ok is false where it is undefined, and missing says why.
+func (p *Program) Value(ctx context.Context, node Names) (value any, missing []Missing, ok bool) {
 	if p.tree.Op != Leaf {
-		t, missing := p.Match(ctx, rec)
+		t, missing := p.Match(ctx, node)
 		return t == True, missing, t != Undefined
 	}
 	a := p.tree.Atom
-	v, _, err := a.prog.ContextEval(ctx, activation{rec})
+	v, _, err := a.prog.ContextEval(ctx, activation{node})
 	if err != nil {
-		return nil, a.Missing(ctx, rec), false
+		return nil, a.Missing(ctx, node), false
 	}
 	return goValue(v), nil, true
 }

@@ -96,16 +96,16 @@ func TestAtomByValue(t *testing.T) {
 func byValue(t *testing.T, a *filter.Atom, d *filter.Document) filter.Truth {
 	v, ok := d.Get("a")
 	if !ok {
-		return a.Absent(t.Context(), 0)
+		return a.Match(t.Context(), a.Without(0))
 	}
 	inner, ok := v.(filter.Object)
 	if !ok {
-		return a.Blocked(t.Context(), 1, v)
+		return a.Match(t.Context(), a.Blocked(1, v))
 	}
 	if v, ok = inner.Get("b"); !ok {
-		return a.Absent(t.Context(), 1)
+		return a.Match(t.Context(), a.Without(1))
 	}
-	return a.Value(t.Context(), v)
+	return a.Match(t.Context(), a.With(v))
 }
 
 func TestCostIsBounded(t *testing.T) {
@@ -199,5 +199,22 @@ func TestOtherEnvironments(t *testing.T) {
 	condition := filter.Record{Vars: map[string]any{"context": map[string]any{"n": json.Number("1")}, "steps": map[string]any{"build": map[string]any{"status": int64(0)}}}}
 	if got := match(filter.Condition, `steps.build.status == 0`, condition); got != filter.True {
 		t.Errorf("condition: %v", got)
+	}
+}
+
+func TestClassAtoms(t *testing.T) {
+	for text, want := range map[string]filter.Op{
+		`classes.exists(c, c.matches("^db"))`: filter.Or, `classes.all(c, c != "x")`: filter.And, `classes.exists_one(c, c == "x")`: filter.Leaf,
+		`classes.exists(c, c == identity)`: filter.Leaf, `classes.map(c, c).exists(c, c == "x")`: filter.Leaf, `classes.exists(c, c in classes)`: filter.Leaf,
+	} {
+		if op, _ := compile(t, text).Tree().Atom.PerClass(); op != want {
+			t.Errorf("%s is %v per class, want %v", text, op, want)
+		}
+	}
+	if class, ok := compile(t, `"a::b" in classes`).Tree().Atom.ClassMember(); !ok || class != "a::b" {
+		t.Errorf("the class is %q %v", class, ok)
+	}
+	if _, ok := compile(t, `identity in classes`).Tree().Atom.ClassMember(); ok {
+		t.Error("an identity is taken for a constant")
 	}
 }

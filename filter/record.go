@@ -2,7 +2,6 @@ package filter
 
 import (
 	"github.com/google/cel-go/cel"
-	"github.com/google/cel-go/common/types"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -31,57 +30,68 @@ type CheckView struct {
 	Output string
 }
 
-// activation lets a program read a record. It is made anew for each evaluation, and converts only what is asked for.
-type activation struct{ rec *Record }
+// Names gives a program what it asks of a node, by a name of its environment. A value is as Object has them, or a map[string]any, map[string]string,
+// []string, time.Time; ok is false where the node does not have it. A *Record is one.
+type Names interface {
+	Name(name string) (value any, ok bool)
+}
+
+// activation lets a program read names. It converts only what is asked for.
+type activation struct{ names Names }
 
 func (a activation) Parent() cel.Activation { return nil }
 
 // ResolveName gives the value of a name of the environment.
 func (a activation) ResolveName(name string) (any, bool) {
-	r := a.rec
-	switch name {
-	case "facts":
-		return newObject(r.Facts), true
-	case "identity":
-		return types.String(r.Identity), r.Identity != ""
-	case "classes":
-		return types.NewStringList(types.DefaultTypeAdapter, r.Classes), true
-	case "agent":
-		return agentValue(r.Agent), true
-	case "checks":
-		return newObject(checksObject(r.Checks)), true
-	case "now":
-		return moment(r.Now)
-	case "pools":
-		return types.NewStringList(types.DefaultTypeAdapter, r.Pools), true
-	case "labels":
-		return types.NewStringStringMap(types.DefaultTypeAdapter, r.Labels), true
-	case "liveness":
-		return types.String(r.Liveness), r.Liveness != ""
-	case "seen":
-		return moment(r.Seen)
-	case "enrolled":
-		return moment(r.Enrolled)
-	}
-	v, ok := r.Vars[name]
+	v, ok := a.names.Name(name)
 	if !ok {
 		return nil, false
 	}
 	return toValue(v), true
 }
 
+// Name gives what the record knows under a name.
+func (r *Record) Name(name string) (any, bool) {
+	switch name {
+	case "facts":
+		return newObject(r.Facts), true
+	case "identity":
+		return string(r.Identity), r.Identity != ""
+	case "classes":
+		return r.Classes, true
+	case "agent":
+		return agentValue(r.Agent), true
+	case "checks":
+		return checksObject(r.Checks), true
+	case "now":
+		return moment(r.Now)
+	case "pools":
+		return r.Pools, true
+	case "labels":
+		return r.Labels, true
+	case "liveness":
+		return string(r.Liveness), r.Liveness != ""
+	case "seen":
+		return moment(r.Seen)
+	case "enrolled":
+		return moment(r.Enrolled)
+	}
+	v, ok := r.Vars[name]
+	return v, ok
+}
+
 func moment(m fettle.Millis) (any, bool) {
 	if m == 0 {
 		return nil, false
 	}
-	return types.Timestamp{Time: m.Time()}, true
+	return m.Time(), true
 }
 
-func agentValue(a *fettle.AgentInfo) any {
+func agentValue(a *fettle.AgentInfo) Object {
 	if a == nil {
-		return newObject(nil)
+		return Map(nil)
 	}
-	return newObject(Map{"version": a.Version, "os": a.OS, "arch": a.Arch, "plugins": a.Plugins, "collective": a.Collective})
+	return Map{"version": a.Version, "os": a.OS, "arch": a.Arch, "plugins": a.Plugins, "collective": a.Collective}
 }
 
 // checksObject shows check states as an object of objects.

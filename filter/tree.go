@@ -55,7 +55,7 @@ func (a *Atom) Text() string { return a.text }
 func (a *Atom) Reads() Reads { return a.reads }
 
 // Single gives the one thing that the atom reads, and false when there are several. An atom that reads nothing is always the same: name is
-// empty. A planner may evaluate a single atom once per distinct value of that thing (Value).
+// empty. A planner may evaluate a single atom once per distinct value of that thing (With).
 func (a *Atom) Single() (name string, path fettle.Path, ok bool) { return a.name, a.path, a.only }
 
 // IsHas tells whether the atom is has(facts.a.b) and nothing else: true where the path is, false where only its last key is missing.
@@ -63,6 +63,42 @@ func (a *Atom) IsHas() bool { return a.has }
 
 // Soft tells whether the atom may have a truth where its path is missing, because it asks by has() or `.?`.
 func (a *Atom) Soft() bool { return a.soft }
+
+// ClassMember gives the class that the atom asks for, when it is `"class" in classes`.
+func (a *Atom) ClassMember() (class string, ok bool) {
+	if a.expr.Kind() != ast.CallKind || a.expr.AsCall().FunctionName() != operators.In {
+		return "", false
+	}
+	args := a.expr.AsCall().Args()
+	if args[0].Kind() != ast.LiteralKind || args[1].Kind() != ast.IdentKind || args[1].AsIdent() != "classes" {
+		return "", false
+	}
+	class, ok = args[0].AsLiteral().Value().(string)
+	return class, ok
+}
+
+// PerClass tells whether the atom is classes.exists(c, …) or classes.all(c, …) over each class by itself. By CEL's definition of these macros its
+// truth is then the Or, or the And, of its truths for a list of each class alone, and False, or True, for a node without classes.
+func (a *Atom) PerClass() (op Op, ok bool) {
+	if a.expr.Kind() != ast.ComprehensionKind || len(a.reads) != 1 || a.name != "classes" {
+		return Leaf, false
+	}
+	f := a.expr.AsComprehension()
+	if f.IterRange().Kind() != ast.IdentKind || f.HasIterVar2() || len(readsOf(f.LoopStep())) != 0 {
+		return Leaf, false
+	}
+	macro, ok := a.of.ast.NativeRep().SourceInfo().GetMacroCall(a.expr.ID())
+	if !ok || macro.Kind() != ast.CallKind {
+		return Leaf, false
+	}
+	switch macro.AsCall().FunctionName() {
+	case operators.Exists:
+		return Or, true
+	case operators.All:
+		return And, true
+	}
+	return Leaf, false
+}
 
 // newTree takes e apart.
 func (p *Program) newTree(e ast.Expr) (*Tree, error) {
@@ -139,9 +175,9 @@ func single(rs Reads) (string, fettle.Path, bool) {
 	return first.Name, nil, true
 }
 
-// Match gives the atom's truth for rec. When ctx ends first, the answer is Undefined, and the caller looks at ctx.
-func (a *Atom) Match(ctx context.Context, rec *Record) Truth {
-	v, _, err := a.prog.ContextEval(ctx, activation{rec})
+// Match gives the atom's truth for a node. When ctx ends first, the answer is Undefined, and the caller looks at ctx.
+func (a *Atom) Match(ctx context.Context, node Names) Truth {
+	v, _, err := a.prog.ContextEval(ctx, activation{node})
 	if err != nil {
 		return Undefined
 	}
@@ -154,28 +190,64 @@ func (a *Atom) Match(ctx context.Context, rec *Record) Truth {
 	return Undefined
 }
 
-// Value gives the truth of an atom over one path below facts where that path has this value (nil, bool, int64, float64, string, []any, Object).
-// It is what Match gives for any node whose document has this value there, because the atom cannot see the rest.
-func (a *Atom) Value(ctx context.Context, value any) Truth {
-	return a.Match(ctx, &Record{Facts: nest(a.path, value)})
-}
+// With, Without and Blocked give a node that has nothing but what an atom reads that reads one thing only (Single). The atom is for it what it is
+// for any node that is like that there, because it cannot see the rest; so a planner decides it once for all of them.
 
-// Absent gives the truth of an atom over one path below facts where only the first depth keys of that path lead anywhere.
-func (a *Atom) Absent(ctx context.Context, depth int) Truth {
-	return a.Match(ctx, &Record{Facts: nest(a.path[:depth], Map(nil))})
-}
+// With is a node where what the atom reads has this value.
+func (a *Atom) With(value any) Names { return a.alone(len(a.path), value) }
 
-// Blocked gives the truth of an atom over one path below facts where the first depth keys of that path lead to a value that is no object, so that
-// the path ends there. A depth of the whole path is Value.
-func (a *Atom) Blocked(ctx context.Context, depth int, value any) Truth {
-	return a.Match(ctx, &Record{Facts: nest(a.path[:depth], value)})
-}
-
-// nest gives the document that has value at path, and nothing else.
-func nest(path fettle.Path, value any) Object {
-	for i := len(path) - 1; i >= 0; i-- {
-		value = &fields{keys: path[i : i+1], values: []any{value}}
+// Without is a node where only the first depth keys of the atom's path lead to an object, and the next is missing.
+func (a *Atom) Without(depth int) Names {
+	if a.name != "facts" {
+		return nothing{}
 	}
-	o, _ := value.(Object)
-	return o
+	return a.alone(depth, Map(nil))
 }
+
+// Blocked is a node where the first depth keys of the atom's path lead to a value that is no object, so that the path ends there.
+func (a *Atom) Blocked(depth int, value any) Names { return a.alone(depth, value) }
+
+func (a *Atom) alone(depth int, value any) Names {
+	if depth > 0 {
+		value = &onePath{keys: a.path[:depth], value: value}
+	}
+	return &lone{name: a.name, value: value}
+}
+
+// onePath is an object that has one path.
+type onePath struct {
+	keys  []string // at least one
+	value any
+}
+
+// Get gives the value under key.
+func (o *onePath) Get(key string) (any, bool) {
+	if key != o.keys[0] {
+		return nil, false
+	}
+	if len(o.keys) == 1 {
+		return o.value, true
+	}
+	return &onePath{keys: o.keys[1:], value: o.value}, true
+}
+
+// Keys gives the one key.
+func (o *onePath) Keys() []string { return o.keys[:1] }
+
+// Len gives 1.
+func (o *onePath) Len() int { return 1 }
+
+// lone is a node that has one name.
+type lone struct {
+	name  string
+	value any
+}
+
+// Name gives the value of the one name.
+func (l *lone) Name(name string) (any, bool) { return l.value, name == l.name }
+
+// nothing is a node that has no name.
+type nothing struct{}
+
+// Name gives nothing.
+func (nothing) Name(string) (any, bool) { return nil, false }
