@@ -18,7 +18,10 @@ import (
 	"github.com/fettle-dev/fettle"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain looks for goroutines that are left over. One of go-stomp's client may be: see unsubscribe.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/go-stomp/stomp/v3.waitWithTimeout.func1"))
+}
 
 // patience is how long a test waits for what has to happen.
 const patience = 10 * time.Second
