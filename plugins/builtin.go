@@ -9,31 +9,42 @@ import (
 
 // Builtin gives the manifests of the actions that every agent has, by name. The server validates by them before it sends, the agent again.
 func Builtin() []Action {
-	args := Input{Name: "args", Type: List, Description: "arguments, each as it is"}
-	outputs := []Output{
-		{Name: "code", Type: Int, Description: "exit code, as Nagios reads it"},
-		{Name: "output", Type: String, Description: "first line of what it printed"},
+	outputs := []Output{ // under the names that MCollective's users know
+		{Name: "exitcode", Description: "What the command exited with; -1: it was ended by a signal.", Type: Int},
+		{Name: "output", Description: "First line of its output.", Type: String},
+		{Name: "perfdata", Description: "Its perfdata, as far as it could be read.", Type: String},
+		{Name: "perfdata_bad", Description: "Perfdata that broke the guidelines, and why.", Type: List},
+		{Name: "stderr", Description: "What it said on standard error.", Type: String},
 	}
 	return []Action{
 		{
-			Name: "agent.facts", Description: "collect the node's facts again and publish what changed", Idempotent: true, Slotless: true,
-			Outputs: []Output{{Name: "leaves", Type: Int, Description: "facts that the node has"}},
+			Name: "agent.facts", Description: "Collect the node's facts again, and publish them.", Idempotent: true, Slotless: true, Timeout: 60_000,
+			Outputs: []Output{{Name: "hash", Description: "Hash of the facts document.", Type: String}},
 		},
 		{
-			Name: "agent.ping", Description: "answer, and nothing else", Idempotent: true, Slotless: true,
-			Outputs: []Output{{Name: "version", Type: String, Description: "of the agent"}, {Name: "time", Type: String, Description: "by the node's clock, RFC 3339"}},
+			Name: "agent.ping", Description: "Answer at once, to show that the node is there.", Idempotent: true, Slotless: true, Timeout: 10_000,
+			Outputs: []Output{
+				{Name: "time", Description: "The node's clock, in milliseconds since 1970 UTC.", Type: Int},
+				{Name: "version", Description: "Version of the agent.", Type: String},
+				{Name: "os", Description: "Operating system, as Go names it.", Type: String},
+				{Name: "arch", Description: "Architecture, as Go names it.", Type: String},
+			},
 		},
 		{
-			Name: "check.run", Description: "run a Nagios plugin of an allowed directory, without a shell",
+			Name: "check.run", Description: "Run a plugin of Nagios from a folder that the node allows, without a shell.", Timeout: 60_000,
 			Inputs: []Input{
-				{Name: "plugin", Type: String, Required: true, MaxLength: 4096, Description: "its path, or its name in one of the allowed directories"}, args,
+				{Name: "plugin", Description: "File name of the plugin, or its path.", Type: String, Required: true, MaxLength: 1024},
+				{Name: "args", Description: "Arguments, as they are.", Type: List, MaxLength: 8192},
 			},
 			Outputs: outputs,
 		},
 		{
-			Name: "nrpe.check", Description: "run a command of the node's NRPE configuration, or a built-in check",
+			Name: "nrpe.check", Description: "Run a check command of the node's NRPE configuration as NRPE does, or a built-in one.", Timeout: 60_000,
 			Inputs: []Input{
-				{Name: "command", Type: String, Required: true, MaxLength: 255, Description: "its name, such as check_load"}, args,
+				{Name: "command", Description: "Name of the command.", Type: String, Required: true, MaxLength: 1024},
+				{Name: "args", Description: "Arguments: $ARG1$ and so on where the node allows them, or options of a built-in check.", Type: List, MaxLength: 2048},
+				{Name: "warning", Description: "Warning threshold of a built-in check.", Type: String, MaxLength: 200},
+				{Name: "critical", Description: "Critical threshold of a built-in check.", Type: String, MaxLength: 200},
 			},
 			Outputs: outputs,
 		},

@@ -9,20 +9,12 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
-	"github.com/fettle-dev/fettle/plugins"
 )
 
 // checkRun runs a plugin of Nagios from a folder that the node allows.
 func checkRun(dirs []string) Action {
 	return Action{
-		Manifest: plugins.Action{
-			Name: "check.run", Description: "Run a plugin of Nagios from a folder that the node allows, without a shell.", Timeout: 60_000,
-			Inputs: []plugins.Input{
-				{Name: "plugin", Description: "File name of the plugin, or its path.", Type: plugins.String, Required: true, MaxLength: 1024},
-				{Name: "args", Description: "Arguments, as they are.", Type: plugins.List, MaxLength: 8192},
-			},
-			Outputs: checkOutputs,
-		},
+		Manifest: manifest("check.run"),
 		Do: func(ctx context.Context, call Call) Outcome {
 			name, _ := call.Inputs["plugin"].(string)
 			args, _ := call.Inputs["args"].([]string)

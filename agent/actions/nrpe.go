@@ -11,7 +11,6 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
-	"github.com/fettle-dev/fettle/plugins"
 )
 
 // maxCommandName bounds the name of a check command that the node tells of, in bytes.
@@ -20,28 +19,10 @@ const maxCommandName = 255
 // standardPath is where a check command looks for programs: NRPE clears the variable and sets this.
 const standardPath = "/usr/bin:/bin:/usr/sbin:/sbin"
 
-// checkOutputs are what every action that runs a check command gives back, under the names that MCollective's users know.
-var checkOutputs = []plugins.Output{
-	{Name: "exitcode", Description: "What the command exited with; -1: it was ended by a signal.", Type: plugins.Int},
-	{Name: "output", Description: "First line of its output.", Type: plugins.String},
-	{Name: "perfdata", Description: "Its perfdata, as far as it could be read.", Type: plugins.String},
-	{Name: "perfdata_bad", Description: "Perfdata that broke the guidelines, and why.", Type: plugins.List},
-	{Name: "stderr", Description: "What it said on standard error.", Type: plugins.String},
-}
-
 // nrpeCheck runs a command of the NRPE configuration, or a built-in one.
 func nrpeCheck(file *nrpeFile) Action {
 	return Action{
-		Manifest: plugins.Action{
-			Name: "nrpe.check", Description: "Run a check command of the node's NRPE configuration as NRPE does, or a built-in one.", Timeout: 60_000,
-			Inputs: []plugins.Input{
-				{Name: "command", Description: "Name of the command.", Type: plugins.String, Required: true, MaxLength: 1024},
-				{Name: "args", Description: "Arguments: $ARG1$ and so on where the node allows them, or options of a built-in check.", Type: plugins.List, MaxLength: 2048},
-				{Name: "warning", Description: "Warning threshold of a built-in check.", Type: plugins.String, MaxLength: 200},
-				{Name: "critical", Description: "Critical threshold of a built-in check.", Type: plugins.String, MaxLength: 200},
-			},
-			Outputs: checkOutputs,
-		},
+		Manifest: manifest("nrpe.check"),
 		Do: func(ctx context.Context, call Call) Outcome {
 			command, _ := call.Inputs["command"].(string)
 			args, _ := call.Inputs["args"].([]string)

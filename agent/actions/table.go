@@ -46,6 +46,15 @@ type Action struct {
 	Do       func(ctx context.Context, call Call) Outcome
 }
 
+// manifest gives the manifest of a built-in action: the server validates by the same one.
+func manifest(name string) plugins.Action {
+	m, err := plugins.Lookup(name)
+	if err != nil {
+		return plugins.Action{} // New refuses it
+	}
+	return m
+}
+
 // Table holds actions by name. Its methods are safe for concurrent use.
 type Table struct {
 	actions map[string]Action
