@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 var update = flag.Bool("update", false, "write openapi.json and the client anew; the generator is fetched")
@@ -77,4 +79,30 @@ func sums(t *testing.T) string {
 		out += fmt.Sprintf("%x  %s\n", sha256.Sum256(content), name)
 	}
 	return out
+}
+
+func TestEveryPathIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := mount(NewEngine(slog.New(slog.DiscardHandler)), Config{}, nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := bytes.Count(text, []byte("\n| `GET /api/v1")) + bytes.Count(text, []byte("\n| `POST /api/v1")) + bytes.Count(text, []byte("\n| `DELETE /api/v1"))
+	for path, item := range a.huma.OpenAPI().Paths {
+		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "DELETE": item.Delete, "PUT": item.Put, "PATCH": item.Patch} {
+			if op == nil {
+				continue
+			}
+			rows--
+			if row := fmt.Sprintf("\n| `%s %s` |", method, path); !bytes.Contains(text, []byte(row)) {
+				t.Errorf("docs/api.md has no row %s", row)
+			}
+		}
+	}
+	if rows != 0 {
+		t.Errorf("docs/api.md has %d rows too many", rows)
+	}
 }

@@ -39,12 +39,24 @@ func describe(page *bytes.Buffer, text string) {
 	}
 }
 
-// summariesIn finds the families that have quantiles.
+// summariesIn finds the families that have quantiles, or a sum and a count: the quantiles of an idle summary go away.
 func summariesIn(text string) map[string]bool {
-	found := map[string]bool{}
+	found, parts := map[string]bool{}, map[string]int{}
 	for line := range strings.SplitSeq(text, "\n") {
+		name := sampleName(line)
 		if strings.Contains(line, `quantile="`) {
-			found[sampleName(line)] = true
+			found[name] = true
+		}
+		if base, ok := strings.CutSuffix(name, "_sum"); ok {
+			parts[base] |= 1
+		}
+		if base, ok := strings.CutSuffix(name, "_count"); ok {
+			parts[base] |= 2
+		}
+	}
+	for base, both := range parts {
+		if both == 3 {
+			found[base] = true
 		}
 	}
 	return found

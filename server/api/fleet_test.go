@@ -371,5 +371,6 @@ func (f *fakeFleet) Gatherer() prometheus.Gatherer {
 func (f *fakeFleet) WriteMetrics(w io.Writer) {
 	_, _ = io.WriteString(w, "fettle_server_batch_seconds{quantile=\"0.5\"} 0.1\n"+
 		"fettle_server_batch_seconds_sum 2.5\nfettle_server_batch_seconds_count 7\nfettle_server_messages_total 41\nfettle_server_queue{kind=\"facts\"} 3\n"+
+		"fettle_server_result_seconds_sum 3\nfettle_server_result_seconds_count 9\n"+
 		"fettle_server_queue{kind=\"results\"} 0\n")
 }

@@ -42,7 +42,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatalf("%v in\n%s", err, a.body)
 	}
 	for name, kind := range map[string]string{
-		"fettle_nodes": "GAUGE", "fettle_server_batch_seconds": "SUMMARY", "fettle_server_messages_total": "COUNTER", "fettle_server_queue": "GAUGE",
+		"fettle_nodes": "GAUGE", "fettle_server_batch_seconds": "SUMMARY", "fettle_server_result_seconds": "SUMMARY", "fettle_server_messages_total": "COUNTER", "fettle_server_queue": "GAUGE",
 		"fettle_broker_connections": "GAUGE",
 	} {
 		f := families[name]

@@ -41,6 +41,7 @@ func New(base, token, ca string) (*API, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("server %q is not a URL such as http://127.0.0.1:8420: %w", base, fettle.ErrInvalid)
 	}
+	token = strings.TrimSpace(token) // files end with a line break
 	if strings.ContainsAny(token, "\r\n") {
 		return nil, fmt.Errorf("the token has a line break in it: %w", fettle.ErrInvalid)
 	}
@@ -54,7 +55,7 @@ func New(base, token, ca string) (*API, error) {
 			return nil, err
 		}
 	}
-	a := &API{base: strings.TrimSuffix(u.String(), "/"), token: strings.TrimSpace(token), http: &http.Client{Transport: transport}}
+	a := &API{base: strings.TrimSuffix(u.String(), "/"), token: token, http: &http.Client{Transport: transport}}
 	if a.calls, err = NewClient(a.base, WithHTTPClient(a)); err != nil {
 		return nil, fmt.Errorf("server %q: %w: %w", base, err, fettle.ErrInvalid)
 	}
