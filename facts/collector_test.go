@@ -127,6 +127,7 @@ func TestBrokenSourcesCostThemselvesOnly(t *testing.T) {
 		"k.json":   `{"fettle": {"version": "9"}, "k": 1}`,
 		"l.yaml":   "a: &a [x, x, x, x, x, x, x, x, x]\n" + bomb(9),
 		"m.json":   `{"m": 1} {"m": 2}`,
+		"o.yaml":   strings.Repeat("# a comment\n", maxYAML/10),
 		"well.txt": "well=1\n",
 	})
 	if err := os.Mkdir(filepath.Join(dir, "n.d"), 0o755); err != nil {
@@ -144,6 +145,7 @@ func TestBrokenSourcesCostThemselvesOnly(t *testing.T) {
 	for name, part := range map[string]string{
 		"a.json": "line 3", "b.yaml": "[", "c.yaml": "no mapping", "d.txt": "line 2", "e.txt": "UTF-8", "f.sh": "exit status 3: no such thing", "g.sh": "no such file",
 		"h.json": "levels", "i.json": "number", "j.txt": "more than 1048576 bytes", "k.json": "reserved", "l.yaml": "nodes", "m.json": "more than one",
+		"o.yaml": "write it as JSON",
 	} {
 		path := filepath.Join(dir, name)
 		text, _ := texts[path].(string)
@@ -154,7 +156,7 @@ func TestBrokenSourcesCostThemselvesOnly(t *testing.T) {
 			t.Errorf("%s: the log does not name it", name)
 		}
 	}
-	if len(snapshot.Errors) != 13 || len(texts) != 13 {
+	if len(snapshot.Errors) != 14 || len(texts) != 14 {
 		t.Errorf("%d errors, %d facts: %v", len(snapshot.Errors), len(texts), snapshot.Errors)
 	}
 	if errors.Is(snapshot.Errors[0], fettle.ErrInvalid) == false {
@@ -186,6 +188,12 @@ func bomb(lines int) string {
 }
 
 func TestPrograms(t *testing.T) {
+	t.Run("one may print more lines than YAML may have", func(t *testing.T) {
+		c, _ := external(t, map[string]string{"many.sh": "#!/bin/sh\ni=0\nwhile [ $i -lt 9000 ]; do i=$((i+1)); echo many$i=$i; done\n"})
+		if snapshot := collect(t, c); snapshot.Facts["many9000"] != "9000" {
+			t.Errorf("got %v", snapshot.Errors)
+		}
+	})
 	t.Run("one that hangs is killed with its children, and costs the others nothing", func(t *testing.T) {
 		c, dir := external(t, map[string]string{
 			"hang.sh": "#!/bin/sh\nsleep 600 &\nsleep 600\n",

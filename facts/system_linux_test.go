@@ -2,8 +2,8 @@ package facts
 
 import (
 	"os"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -60,12 +60,12 @@ func TestZone(t *testing.T) {
 
 // TestServerAway asks for the size of a file system that does not answer.
 func TestServerAway(t *testing.T) {
-	var asked int
+	var asked atomic.Int64
 	release := make(chan struct{})
 	defer close(release)
 	u := newUsages(func(path string) (usage, error) {
 		if path == "/nfs" {
-			asked++
+			asked.Add(1)
 			<-release
 		}
 		return usage{total: 10}, nil
@@ -80,8 +80,8 @@ func TestServerAway(t *testing.T) {
 			t.Errorf("took %s", took)
 		}
 	}
-	if asked != 1 {
-		t.Errorf("the server that is away was asked %s times", strconv.Itoa(asked))
+	if asked.Load() != 1 {
+		t.Errorf("the server that is away was asked %d times", asked.Load())
 	}
 }
 

@@ -17,8 +17,15 @@ import (
 // to aliases would else fill any memory.
 const maxNodes = 10 * MaxLeaves
 
+// maxYAML is the size of the largest YAML that is read. The parser takes time that grows with the square of the size: a third of a second for
+// the worst of this size, two minutes for 1 MiB. What is larger is better written as JSON.
+const maxYAML = 64 << 10 // bytes
+
 // parseYAML reads one mapping. Its syntax is read by a library, its values by us, so that aliases are counted.
 func parseYAML(raw []byte) (out object, err error) {
+	if len(raw) > maxYAML {
+		return nil, fmt.Errorf("more than %d bytes of YAML, write it as JSON: %w", maxYAML, fettle.ErrInvalid)
+	}
 	if !utf8.Valid(raw) {
 		return nil, errText
 	}
