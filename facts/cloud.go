@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"sync"
@@ -198,7 +199,7 @@ func (c *cloud) do(ctx context.Context, method, path string, header http.Header)
 	maps.Copy(request.Header, header)
 	response, err := c.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, errors.Join(fettle.ErrUnavailable, errors.Unwrap(err)))
+		return nil, fmt.Errorf("%s %s: %w: %w", method, path, fettle.ErrUnavailable, bare(err))
 	}
 	defer response.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
@@ -215,4 +216,13 @@ func (c *cloud) do(ctx context.Context, method, path string, header http.Header)
 		return nil, fmt.Errorf("%s %s: %w", method, path, errText)
 	}
 	return raw, nil
+}
+
+// bare takes method and URL off an error of the client, as we name both ourselves.
+func bare(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }

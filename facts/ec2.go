@@ -15,12 +15,15 @@ import (
 // ec2Root is the top of EC2's tree of metadata.
 const ec2Root = "/latest/meta-data/"
 
+// tokenText is what a token may be made of: base64.
+var tokenText = regexp.MustCompile(`^[A-Za-z0-9+/=_-]{1,1024}$`)
+
 // ec2 asks EC2 leaf by leaf, with a token where the service gives one (IMDSv2) and without where it does not.
 func (c *cloud) ec2(ctx context.Context) (object, error) {
 	header := http.Header{}
 	token, err := c.do(ctx, http.MethodPut, "/latest/api/token", http.Header{"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": {"100"}})
-	if err == nil {
-		header.Set("X-Aws-Ec2-Metadata-Token", strings.TrimSpace(string(token)))
+	if err == nil && tokenText.Match(token) {
+		header.Set("X-Aws-Ec2-Metadata-Token", string(token))
 	}
 	walk := ec2Walk{cloud: c, header: header}
 	metadata, err := walk.below(ctx, ec2Root, 1)
