@@ -16,7 +16,7 @@ import (
 const ec2Root = "/latest/meta-data/"
 
 // tokenText is what a token may be made of: base64.
-var tokenText = regexp.MustCompile(`^[A-Za-z0-9+/=_-]{1,1024}$`)
+var tokenText = regexp.MustCompile(`^[A-Za-z0-9+/=_-]{1,1000}$`)
 
 // ec2 asks EC2 leaf by leaf, with a token where the service gives one (IMDSv2) and without where it does not.
 func (c *cloud) ec2(ctx context.Context) (object, error) {
