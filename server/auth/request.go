@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 )
 
 // CookieName is the name of the cookie that holds the secret of a session.
@@ -50,3 +51,6 @@ func SetCookie(w http.ResponseWriter, r *http.Request, secret string) {
 func ClearCookie(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{Name: CookieName, Path: "/", MaxAge: -1, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode})
 }
+
+// IsSession tells whether secret has the form of a session's, which ends with its logout; an API token lives on.
+func IsSession(secret string) bool { return kindOf(secret) == store.TokenSession }

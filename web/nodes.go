@@ -1,0 +1,280 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+)
+
+// nodesPage is the explorer: a filter, and what it says of the fleet.
+type nodesPage struct {
+	base
+	Ask   question
+	Read  reading
+	Fleet []liveCount // of all nodes, whatever the filter
+	Total int         // all nodes
+	Paths []string    // fact paths, for completion; in whole pages only
+
+	Fault *fault // when set, nothing of what follows is
+
+	Matched   int
+	Undefined []reason
+	Unclear   int // nodes for which the filter is undefined
+	Hints     []string
+	ByName    *link // for who typed a node's name
+	Columns   []column
+	Rows      []row
+	More      string // link to the next page; empty: this is the last
+	Earlier   string // link to the first page; empty: this is it
+	Facet     *facet
+	Facets    []link // facts to split by
+	Same      []command
+}
+
+// Self gives the link to the page, from its first row.
+func (p nodesPage) Self() string { return p.Ask.first().URL() }
+
+// Width gives the number of columns of the table.
+func (p nodesPage) Width() int { return len(p.Columns) + 3 }
+
+// Words gives the columns that are not facts.
+func (p nodesPage) Words() []string { return words() }
+
+// Said gives what was found as a screen reader says it.
+func (p nodesPage) Said() string {
+	text := nodes(p.Matched)
+	if p.Unclear > 0 {
+		text += ", " + thousands(p.Unclear) + " undefined"
+	}
+	return text
+}
+
+// liveCount is how many nodes have a liveness.
+type liveCount struct {
+	Liveness fettle.Liveness
+	Count    int
+	URL      string // the filter, narrowed to those
+}
+
+// reason is why a filter is undefined for nodes.
+type reason struct {
+	What  string
+	Count int
+	URL   string // to those nodes; empty: there is no filter for them
+}
+
+// column is one column of the table.
+type column struct {
+	Name   string
+	Split  string // link that counts its values; empty: it is no fact
+	Remove string // link without it
+}
+
+// row is one node of the table.
+type row struct {
+	Identity fettle.NodeID
+	Liveness fettle.Liveness
+	Seen     moment
+	Cells    []cell
+}
+
+// cell is one value of a row.
+type cell struct {
+	Label   string
+	Text    string
+	Missing bool
+	Number  bool
+}
+
+// nodes draws the explorer: all of it, or for htmx what follows the filter, or the next rows.
+func (s *site) nodes(c *gin.Context) error {
+	ctx := c.Request.Context()
+	q, err := parseQuestion(c.Request.URL.Query())
+	if err != nil {
+		return err
+	}
+	if c.Query("add") != "" { // the form that adds a column; a link has it among the others
+		c.Redirect(http.StatusSeeOther, q.URL())
+		return nil
+	}
+	p := nodesPage{base: s.base(c, "Nodes", "nodes"), Ask: q}
+	p.Live = true
+	r, found, err := s.find(ctx, q.Where, server.FindQuery{Limit: q.Limit, Cursor: q.Cursor, Facts: needFacts(q.Columns)})
+	p.Read = r
+	if isFault(err) {
+		return s.drawFault(c, p, err)
+	}
+	if err != nil {
+		return err
+	}
+	p.fill(s, found)
+	if partly(c) && q.Cursor != "" {
+		return s.draw(c, http.StatusOK, "nodes.html", "rows", p)
+	}
+	p.ByName = s.byName(ctx, r, found.Matched, q)
+	p.Same = commandsOf(c.Request, q, r)
+	if err := s.fillFacets(ctx, &p); err != nil {
+		return err
+	}
+	p.fillFleet(s)
+	if partly(c) {
+		c.Header("HX-Replace-Url", q.first().URL())
+		return s.draw(c, http.StatusOK, "nodes.html", "explorer", p)
+	}
+	return s.draw(c, http.StatusOK, "nodes.html", "layout", p)
+}
+
+// drawFault draws what is wrong with the filter. htmx puts it above the last good table, which stays.
+func (s *site) drawFault(c *gin.Context, p nodesPage, err error) error {
+	p.Fault = faultOf(err)
+	if partly(c) {
+		c.Header("HX-Retarget", "#status")
+		c.Header("HX-Replace-Url", p.Ask.first().URL())
+		return s.draw(c, http.StatusOK, "nodes.html", "status", p) // an error status would stand in the browser's console at every other key
+	}
+	if err := s.fillFacets(c.Request.Context(), &p); err != nil {
+		return err
+	}
+	p.fillFleet(s)
+	return s.draw(c, http.StatusUnprocessableEntity, "nodes.html", "layout", p)
+}
+
+// fill takes over what was found.
+func (p *nodesPage) fill(s *site, found server.FindAnswer) {
+	p.Matched, p.Unclear, p.Hints = found.Matched, found.Undefined, found.Hints
+	p.Undefined = reasons(found.UndefinedBy, p.Ask)
+	p.Columns = columns(p.Ask)
+	for _, n := range found.Nodes {
+		p.Rows = append(p.Rows, row{Identity: n.Identity, Liveness: n.Liveness, Seen: s.moment(n.Seen), Cells: cells(n, p.Ask.Columns)})
+	}
+	if found.Next != "" {
+		p.More = p.Ask.at(found.Next).URL()
+	}
+	if p.Ask.Cursor != "" {
+		p.Earlier = p.Ask.first().URL()
+	}
+}
+
+// fillFleet counts all nodes by their liveness.
+func (p *nodesPage) fillFleet(s *site) {
+	counts := s.fleet.Counts()
+	for _, l := range []fettle.Liveness{fettle.Alive, fettle.Late, fettle.Silent} {
+		p.Total += counts[l]
+		clause := "liveness == " + quoteCEL(string(l))
+		p.Fleet = append(p.Fleet, liveCount{Liveness: l, Count: counts[l], URL: question{Columns: p.Ask.Columns, Facet: p.Ask.Facet}.where(clause).URL()})
+	}
+}
+
+func columns(q question) []column {
+	out := make([]column, len(q.Columns))
+	for i, name := range q.Columns {
+		out[i] = column{Name: name, Remove: q.without(name).URL()}
+		if !isWord(name) {
+			out[i].Split = q.facet(name).URL()
+		}
+	}
+	return out
+}
+
+// needFacts tells whether a column is a fact.
+func needFacts(columns []string) bool {
+	return slices.ContainsFunc(columns, func(c string) bool { return !isWord(c) })
+}
+
+func isWord(column string) bool { return slices.Contains(words(), column) }
+
+// maxCell is the number of characters of a value that a table shows.
+const maxCell = 120
+
+// cells gives what n has in each column.
+func cells(n fettle.Node, columns []string) []cell {
+	var document any
+	if needFacts(columns) {
+		document = parse(n.Facts)
+	}
+	out := make([]cell, len(columns))
+	for i, name := range columns {
+		value, ok := valueOf(n, document, name)
+		if !ok {
+			out[i] = cell{Label: name, Missing: true}
+			continue
+		}
+		text, number := shown(value)
+		out[i] = cell{Label: name, Text: cut(text, maxCell), Number: number}
+	}
+	return out
+}
+
+// valueOf gives what n has in the column of that name.
+func valueOf(n fettle.Node, document any, name string) (any, bool) {
+	switch name {
+	case "classes":
+		return strings.Join(n.Classes, " "), len(n.Classes) > 0
+	case "agent":
+		return n.Agent.Version, n.Agent.Version != ""
+	case "commands":
+		return strings.Join(n.Commands, " "), len(n.Commands) > 0
+	case "pools":
+		return strings.Join(n.Pools, " "), len(n.Pools) > 0
+	case "labels":
+		return n.Labels, len(n.Labels) > 0
+	}
+	path, err := fettle.ParsePath(name)
+	if err != nil { // parseQuestion has let it pass
+		return nil, false
+	}
+	for _, key := range path {
+		object, ok := document.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if document, ok = object[key]; !ok {
+			return nil, false
+		}
+	}
+	return document, true
+}
+
+// parse reads a document as the agent sent it: numbers keep their digits. What cannot be read is no document.
+func parse(raw json.RawMessage) any {
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	dec.UseNumber()
+	var v any
+	if len(raw) == 0 || dec.Decode(&v) != nil {
+		return nil
+	}
+	return v
+}
+
+// cut shortens text to n characters, and shows that it did.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	runes := []rune(text)
+	if len(runes) <= n {
+		return text
+	}
+	return string(runes[:n]) + "…"
+}
+
+// reasons lists why the filter is undefined, the most frequent first.
+func reasons(by map[string]int, q question) []reason {
+	var out []reason
+	for what, n := range by {
+		r := reason{What: what, Count: n}
+		if path, err := fettle.ParsePath(strings.TrimPrefix(what, "facts.")); err == nil && strings.HasPrefix(what, "facts.") {
+			r.What, r.URL = what+" missing", q.where(clauseWithout(path).Text).URL()
+		}
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b reason) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.What, b.What)) })
+	return out
+}

@@ -1,0 +1,78 @@
+package web
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// command is the same question for a shell.
+type command struct {
+	Name string // of what is called: CLI, REST
+	Text string
+}
+
+// commandsOf gives what shows the explorer's page elsewhere.
+func commandsOf(r *http.Request, q question, read reading) []command {
+	find, rest := "fettle find"+aimOf(read), []string{}
+	if read.Text != "" {
+		key := "where="
+		if read.Short {
+			key = "short="
+		}
+		rest = append(rest, key+read.Text)
+	}
+	if !q.plain() {
+		find += " --fields " + shellQuote(strings.Join(q.Columns, ","))
+	}
+	if len(q.Columns) > 0 {
+		rest = append(rest, "fields="+strings.Join(q.Columns, ","))
+	}
+	out := []command{{"CLI", find}, {"REST", curl(r, "/api/v1/nodes", rest)}}
+	if q.Facet != "" {
+		out = append(out, command{"CLI", "fettle facts " + shellQuote(q.Facet) + aimOf(read)})
+	}
+	return out
+}
+
+// aimOf gives the filter as an argument.
+func aimOf(read reading) string {
+	switch {
+	case read.Text == "":
+		return ""
+	case read.Short:
+		return " -W " + shellQuote(read.Text)
+	}
+	return " " + shellQuote(read.Text)
+}
+
+// commandsOfNode gives what shows a node elsewhere.
+func commandsOfNode(r *http.Request, id fettle.NodeID) []command {
+	return []command{{"CLI", "fettle show " + string(id)}, {"REST", curl(r, "/api/v1/nodes/"+string(id), nil)}}
+}
+
+// curl writes a call of REST so that it can be read, and pasted.
+func curl(r *http.Request, path string, data []string) string {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	text := `curl -sG -H "Authorization: Bearer $FETTLE_TOKEN" ` + shellQuote(scheme+r.Host+path)
+	for _, d := range data {
+		text += " --data-urlencode " + shellQuote(d)
+	}
+	return text
+}
+
+// shellPlain is what a shell takes as it is.
+var shellPlain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+
+// shellQuote writes s as one word of a POSIX shell.
+func shellQuote(s string) string {
+	if shellPlain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth"
+)
+
+// Config holds the settings of the pages. The zero value works.
+type Config struct {
+	NotFound gin.HandlerFunc  // answers for paths below /api/ where nothing is; nil: a page does
+	Refresh  time.Duration    // open pages follow the inventory at most so often; zero: 2 s
+	Files    fs.FS            // development: templates/ and static/ are read from here, at every request; nil: those in the program
+	Now      func() time.Time // nil: time.Now
+}
+
+// defaultRefresh is how often an open page may draw itself anew: a fleet of thousands changes all the time, and a person has to read.
+const defaultRefresh = 2 * time.Second
+
+// Fleet is the server, as this package calls it; *server.Server is one. All methods are safe for concurrent use, end with their ctx, and
+// wrap the kinds of error of package fettle.
+type Fleet interface {
+	Questions
+	Pipeline
+}
+
+// Questions asks about nodes. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
+type Questions interface {
+	Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error)
+	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error) // ErrNotFound
+	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
+	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
+}
+
+// Pipeline tells how the server is.
+type Pipeline interface {
+	Counts() map[fettle.Liveness]int
+	Changes(ctx context.Context) <-chan struct{} // receives, coalesced, when the inventory has changed; closed when ctx ends
+	Ready(ctx context.Context) error             // nil, or why questions cannot be answered
+	Version() string
+}
+
+// site is the pages at work.
+type site struct {
+	cfg    Config
+	fleet  Fleet
+	keeper *auth.Keeper
+	log    *slog.Logger
+	look   func() (*look, error)
+	paths  pathCache
+	csrf   *http.CrossOriginProtection
+}
+
+// Mount adds the pages to r, beside whatever else is routed there. A template that is broken is an error.
+func Mount(r *gin.Engine, cfg Config, fleet Fleet, keeper *auth.Keeper, log *slog.Logger) error {
+	if cfg.Refresh == 0 {
+		cfg.Refresh = defaultRefresh
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &site{cfg: cfg, fleet: fleet, keeper: keeper, log: log, csrf: http.NewCrossOriginProtection()}
+	if err := s.dress(); err != nil {
+		return fmt.Errorf("pages: %w", err)
+	}
+	s.routes(r)
+	return nil
+}
+
+// dress reads templates and files: once, or at every request where they are being worked on.
+func (s *site) dress() error {
+	if s.cfg.Files != nil {
+		s.look = func() (*look, error) { return newLook(s.cfg.Files) }
+		_, err := s.look()
+		return err
+	}
+	l, err := newLook(embedded)
+	s.look = func() (*look, error) { return l, nil }
+	return err
+}
+
+// both are the methods by which a page is read.
+var both = []string{http.MethodGet, http.MethodHead}
+
+func (s *site) routes(r *gin.Engine) {
+	pages := r.Group("/", protect)
+	pages.Match(both, "/", s.page(s.home))
+	pages.Match(both, "/nodes", s.page(s.nodes))
+	pages.Match(both, "/nodes/:identity", s.page(s.node))
+	pages.GET("/changes", s.page(s.changes))
+	pages.GET("/login", s.open(s.login))
+	pages.POST("/login", s.open(s.loginByToken))
+	pages.POST("/logout", s.open(s.logout))
+	pages.Match(both, "/static/:hash/*name", s.static)
+	r.NoRoute(s.noRoute)
+}
+
+// home sends people to where they can do something.
+func (s *site) home(c *gin.Context) error {
+	c.Redirect(http.StatusSeeOther, "/nodes")
+	return nil
+}
