@@ -149,6 +149,7 @@ func (b *Broker) Publish(dest string, header []Pair, body []byte) (delivered int
 }
 
 func (b *Broker) collected(dest string) bool { return b.cfg.Collected != nil && b.cfg.Collected(dest) }
+
 func (b *Broker) transient(dest string) bool { return b.cfg.Transient != nil && b.cfg.Transient(dest) }
 
 // now gives nanoseconds since epoch, on the monotonic clock.

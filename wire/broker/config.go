@@ -31,7 +31,7 @@ type Config struct {
 	BeforeLogin Limits `yaml:"before_login"`
 	AfterLogin  Limits `yaml:"after_login"`
 
-	MaxOut      int `yaml:"max_out"`       // bytes that wait to be written to one connection; past it, a slow consumer is cut off
+	MaxOut      int `yaml:"max_out"`       // bytes that wait to be written to one connection, or in one transient queue; past it, a slow consumer is cut off
 	MaxOutTotal int `yaml:"max_out_total"` // the same over all connections; past it, those that lag are cut off
 	MaxInflight int `yaml:"max_inflight"`  // bytes of unfinished frames, open transactions and uncommitted messages, over all connections
 	// MaxUncommitted and MaxUncommittedBytes bound the messages to collected queues that one connection has not had a RECEIPT for. At the
@@ -45,7 +45,7 @@ type Config struct {
 	MaxDeliveries    int `yaml:"max_deliveries"` // a message that was handed out so often and came back is dropped
 
 	MaxQueueMessages int `yaml:"max_queue_messages"` // in one queue
-	MaxQueueBytes    int `yaml:"max_queue_bytes"`    // in one queue
+	MaxQueueBytes    int `yaml:"max_queue_bytes"`    // in one queue that is not transient
 	MaxHeldMessages  int `yaml:"max_held_messages"`  // in all queues
 	MaxHeldBytes     int `yaml:"max_held_bytes"`     // in all queues
 
@@ -101,15 +101,29 @@ func (c Config) Validate() error {
 		key   string
 		value int
 	}{
-		{"max_connections", c.MaxConnections}, {"beat_tolerance", c.BeatTolerance},
-		{"before_login.header", c.BeforeLogin.Header}, {"before_login.headers", c.BeforeLogin.Headers},
-		{"after_login.header", c.AfterLogin.Header}, {"after_login.headers", c.AfterLogin.Headers}, {"after_login.body", c.AfterLogin.Body},
-		{"max_out", c.MaxOut}, {"max_out_total", c.MaxOutTotal}, {"max_inflight", c.MaxInflight},
-		{"max_uncommitted", c.MaxUncommitted}, {"max_uncommitted_bytes", c.MaxUncommittedBytes},
-		{"credit", c.Credit}, {"max_credit", c.MaxCredit}, {"max_subscriptions", c.MaxSubscriptions}, {"max_deliveries", c.MaxDeliveries},
-		{"max_queue_messages", c.MaxQueueMessages}, {"max_queue_bytes", c.MaxQueueBytes},
-		{"max_held_messages", c.MaxHeldMessages}, {"max_held_bytes", c.MaxHeldBytes},
-		{"max_transactions", c.MaxTransactions}, {"max_transaction_frames", c.MaxTransactionFrames}, {"max_transaction_bytes", c.MaxTransactionBytes},
+		{"max_connections", c.MaxConnections},
+		{"beat_tolerance", c.BeatTolerance},
+		{"before_login.header", c.BeforeLogin.Header},
+		{"before_login.headers", c.BeforeLogin.Headers},
+		{"after_login.header", c.AfterLogin.Header},
+		{"after_login.headers", c.AfterLogin.Headers},
+		{"after_login.body", c.AfterLogin.Body},
+		{"max_out", c.MaxOut},
+		{"max_out_total", c.MaxOutTotal},
+		{"max_inflight", c.MaxInflight},
+		{"max_uncommitted", c.MaxUncommitted},
+		{"max_uncommitted_bytes", c.MaxUncommittedBytes},
+		{"credit", c.Credit},
+		{"max_credit", c.MaxCredit},
+		{"max_subscriptions", c.MaxSubscriptions},
+		{"max_deliveries", c.MaxDeliveries},
+		{"max_queue_messages", c.MaxQueueMessages},
+		{"max_queue_bytes", c.MaxQueueBytes},
+		{"max_held_messages", c.MaxHeldMessages},
+		{"max_held_bytes", c.MaxHeldBytes},
+		{"max_transactions", c.MaxTransactions},
+		{"max_transaction_frames", c.MaxTransactionFrames},
+		{"max_transaction_bytes", c.MaxTransactionBytes},
 	} {
 		if f.value < 1 {
 			fault("%s: %d is less than 1", f.key, f.value)
@@ -119,8 +133,11 @@ func (c Config) Validate() error {
 		key   string
 		value time.Duration
 	}{
-		{"connect_timeout", c.ConnectTimeout}, {"frame_timeout", c.FrameTimeout}, {"write_timeout", c.WriteTimeout},
-		{"drain_timeout", c.DrainTimeout}, {"linger_timeout", c.LingerTimeout},
+		{"connect_timeout", c.ConnectTimeout},
+		{"frame_timeout", c.FrameTimeout},
+		{"write_timeout", c.WriteTimeout},
+		{"drain_timeout", c.DrainTimeout},
+		{"linger_timeout", c.LingerTimeout},
 	} {
 		if f.value <= 0 {
 			fault("%s: %s is not a span of time", f.key, f.value)

@@ -29,11 +29,24 @@ func (q *queue) put(msg *encoded) (taken bool, err error) {
 		return false, nil
 	}
 	if err := q.take(msg.size()); err != nil {
+		if q.transient && q.bytes > lagging {
+			q.cutOff()
+		}
 		return false, err
 	}
 	q.ready.pushBack(&item{msg: msg})
 	q.dispatch()
 	return true, nil
+}
+
+// cutOff ends the connections of those who let a transient queue fill: it is theirs, and what it holds counts as waiting to be written to
+// them. The caller holds q.mu.
+func (q *queue) cutOff() {
+	for _, s := range q.subs {
+		s.c.mu.Lock()
+		s.c.cutOff("did not acknowledge")
+		s.c.mu.Unlock()
+	}
 }
 
 // reserve makes sure of the room for a message that putReserved will add or unreserve will not.
@@ -64,11 +77,15 @@ func (q *queue) unreserve(size int) {
 // take counts one message more, unless a bound says no. The caller holds q.mu.
 func (q *queue) take(size int) error {
 	cfg := &q.b.cfg
+	maxBytes := cfg.MaxQueueBytes
+	if q.transient {
+		maxBytes = cfg.MaxOut
+	}
 	switch {
 	case q.messages+1 > cfg.MaxQueueMessages:
 		return fmt.Errorf("%s holds %d messages, and %d are allowed: %w", q.name, q.messages, cfg.MaxQueueMessages, fettle.ErrUnavailable)
-	case q.bytes+size > cfg.MaxQueueBytes:
-		return fmt.Errorf("%s holds %d bytes, and %d are allowed: %w", q.name, q.bytes, cfg.MaxQueueBytes, fettle.ErrUnavailable)
+	case q.bytes+size > maxBytes:
+		return fmt.Errorf("%s holds %d bytes, and %d are allowed: %w", q.name, q.bytes, maxBytes, fettle.ErrUnavailable)
 	case !q.b.held.take(size):
 		return fmt.Errorf("the queues together hold as much as they may: %w", fettle.ErrUnavailable)
 	}
@@ -210,13 +227,6 @@ func (q *queue) written(s *subscription, chunks []chunk) {
 		}
 	}
 	q.dispatch()
-}
-
-// isPending tells whether a message waits for an ACK of s.
-func (q *queue) isPending(s *subscription, id uint64) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return s.byID[id] != nil
 }
 
 // idle tells whether nothing and nobody is in q.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fettle-dev/fettle"
 )
 
 // TestSlowConsumer holds that one subscriber that stops reading is cut off, counted, and costs the others nothing.
@@ -36,6 +39,23 @@ func TestSlowConsumer(t *testing.T) {
 	if err != nil && !strings.Contains(err.Error(), "reset") {
 		t.Errorf("the slow one sees %v", err)
 	}
+}
+
+// TestStuckNode holds that a node that reads and never acknowledges is cut off too, before its queue has taken everybody's room.
+func TestStuckNode(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxOut = 5 << 20 })
+	c := r.login("client-id:web1\n")
+	c.subscribe("1", "/queue/node.web1", "ack:client-individual\n")
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	var err error
+	n := 0
+	for ; err == nil; n++ {
+		_, err = r.Publish("/queue/node.web1", nil, make([]byte, 64<<10))
+	}
+	if !errors.Is(err, fettle.ErrUnavailable) || n < 70 || n > 82 {
+		t.Errorf("after %d messages: %v", n, err)
+	}
+	until(t, "cut", func() bool { s := r.Stats(); return s.Slow == 1 && s.Connections == 0 && s.HeldMessages == 0 })
 }
 
 // TestOutTotal holds that when all connections together have too much to be written, those who lag pay for it.
