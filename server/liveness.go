@@ -146,6 +146,14 @@ func (p *presence) livenessOf(id fettle.NodeID, s *sighting, now time.Time, beat
 	return fettle.Alive
 }
 
+// Settling tells whether the server has started so lately that it judges nobody yet.
+func (s *Server) Settling() bool {
+	p := &s.presence
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.began.IsZero() || s.Now().Sub(p.began) < settleBeats*s.cfg.Beat
+}
+
 // Disconnected says that the broker lost the connection of a node: it is late at once.
 func (s *Server) Disconnected(id fettle.NodeID) {
 	s.presence.mu.Lock()

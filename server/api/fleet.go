@@ -54,6 +54,7 @@ type Pipeline interface {
 	Version() string
 	Health(ctx context.Context) error
 	Ready(ctx context.Context) error
+	Settling() bool // it has just started, and judges nobody yet
 	Gatherer() prometheus.Gatherer
 	WriteMetrics(w io.Writer)
 }

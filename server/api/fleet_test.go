@@ -30,6 +30,7 @@ type fakeFleet struct {
 	mu       sync.Mutex
 	fault    error                            // guarded by mu: every method gives it
 	unready  error                            // guarded by mu: Ready gives it
+	settling bool                             // guarded by mu
 	silent   map[fettle.NodeID]bool           // guarded by mu: nodes that do not answer
 	runs     []fettle.Run                     // guarded by mu: the latest last
 	results  map[fettle.RunID][]fettle.Result // guarded by mu: by node
@@ -358,6 +359,12 @@ func (f *fakeFleet) Ready(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return cmp.Or(f.unready, f.fault)
+}
+
+func (f *fakeFleet) Settling() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.settling
 }
 
 func (f *fakeFleet) Gatherer() prometheus.Gatherer {

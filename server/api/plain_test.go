@@ -105,8 +105,10 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%d %.100s", a.status, a.body)
 		}
 		paths, _ := d["paths"].(map[string]any)
-		for _, path := range []string{"nodes", "nodes/{identity}", "facts", "facts/{path}", "filter/explain", "rosters", "runs", "runs/{id}", "runs/{id}/results",
-			"runs/{id}/events", "runs/{id}/cancel", "checks", "verdicts", "verdicts/{check}", "actions", "commands", "prometheus/sd", "tokens", "whoami", "version"} {
+		for _, path := range []string{
+			"nodes", "nodes/{identity}", "facts", "facts/{path}", "filter/explain", "rosters", "runs", "runs/{id}", "runs/{id}/results",
+			"runs/{id}/events", "runs/{id}/cancel", "checks", "verdicts", "verdicts/{check}", "actions", "commands", "prometheus/sd", "tokens", "whoami", "version",
+		} {
 			if paths["/api/v1/"+path] == nil {
 				t.Errorf("%s is not in the document", path)
 			}

@@ -68,6 +68,9 @@ func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*output[[]Scrap
 			break
 		}
 	}
+	if len(groups) == 0 && a.fleet.Settling() { // a filter over liveness or seen, before anybody has spoken
+		return nil, fmt.Errorf("nobody matches, and the server has just started: %w", fettle.ErrUnavailable)
+	}
 	if err := a.guard.check(string(sel.Where), len(groups)); err != nil {
 		return nil, err
 	}

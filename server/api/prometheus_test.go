@@ -35,6 +35,14 @@ func TestScrapeTargets(t *testing.T) {
 	t.Run("nobody is an empty list, not null", func(t *testing.T) {
 		sameJSON(t, b.get(`/api/v1/prometheus/sd?where=identity+==+"nobody"`), `[]`)
 	})
+	t.Run("an empty list of a server that has just started is held back, any other is not", func(t *testing.T) {
+		b.fleet.settling = true
+		defer func() { b.fleet.settling = false }()
+		if a := b.ask(auth.Viewer, "GET", `/api/v1/prometheus/sd?where=identity+==+"nobody"`, ""); a.status != 503 || a.problem(t).Kind != "unavailable" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		b.get(`/api/v1/prometheus/sd?where=identity+==+"db1.acme.net"`)
+	})
 	t.Run("while the inventory is not loaded there is an error, and no empty list", func(t *testing.T) {
 		b.fleet.unready = fmt.Errorf("the inventory is being loaded: %w", fettle.ErrUnavailable)
 		if a := b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd", ""); a.status != 503 || a.problem(t).Kind != "unavailable" {

@@ -222,6 +222,9 @@ func TestLogin(t *testing.T) {
 		if _, err := k.Redeem(t.Context(), code); !errors.Is(err, fettle.ErrDenied) {
 			t.Errorf("redeemed twice: %v", err)
 		}
+		if token, err := k.CreateToken(t.Context(), "ann", Viewer, 0); err != nil || IsSession(token) || IsSession(code) || !IsSession(secret) {
+			t.Errorf("what is a session is not told from what is none: %v", err)
+		}
 		c.add(SessionTTL)
 		if _, err := k.Authenticate(t.Context(), secret); !errors.Is(err, fettle.ErrDenied) {
 			t.Errorf("the session does not end: %v", err)
@@ -300,10 +303,18 @@ func TestRole(t *testing.T) {
 		has, need Role
 		may       bool
 	}{
-		{Viewer, Viewer, true}, {Viewer, Operator, false}, {Viewer, Admin, false},
-		{Operator, Viewer, true}, {Operator, Operator, true}, {Operator, Admin, false},
-		{Admin, Viewer, true}, {Admin, Operator, true}, {Admin, Admin, true},
-		{"", Viewer, false}, {"", "", false}, {"root", Viewer, false},
+		{Viewer, Viewer, true},
+		{Viewer, Operator, false},
+		{Viewer, Admin, false},
+		{Operator, Viewer, true},
+		{Operator, Operator, true},
+		{Operator, Admin, false},
+		{Admin, Viewer, true},
+		{Admin, Operator, true},
+		{Admin, Admin, true},
+		{"", Viewer, false},
+		{"", "", false},
+		{"root", Viewer, false},
 	} {
 		err := Person{Name: "ann", Role: row.has}.Need(row.need)
 		if row.may != (err == nil) || err != nil && !errors.Is(err, fettle.ErrDenied) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
@@ -208,6 +213,34 @@ func TestQuestions(t *testing.T) {
 			t.Errorf("got %+v, %v", groups, err)
 		}
 	})
+}
+
+func TestMetricsOfAServer(t *testing.T) {
+	_, a := newTown(t, auth.Viewer)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL()+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"fettle_nodes", "fettle_server_messages_total"} {
+		if families[name] == nil {
+			t.Errorf("%s is not there", name)
+		}
+	}
+	for name, f := range families {
+		if f.GetHelp() == "" || f.GetType() == dto.MetricType_UNTYPED {
+			t.Errorf("%s has no help or no type", name)
+		}
+	}
 }
 
 func TestRun(t *testing.T) {
