@@ -25,7 +25,7 @@ var libraries = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
 		err := newHumaError(status, detail, errs...)
 		if p, ok := err.(*Problem); ok { //nolint:errorlint // made on the line above
-			p.RequestID = requestID(ctx.Context())
+			p.RequestID = RequestID(ctx.Context())
 		}
 		return err
 	}
@@ -43,7 +43,7 @@ func NewEngine(log *slog.Logger) *gin.Engine {
 	r.NoRoute(NotFound)
 	r.NoMethod(func(c *gin.Context) {
 		p := problemFor(http.StatusMethodNotAllowed, c.Request.Method+" is not a method of this path")
-		p.RequestID = requestID(c.Request.Context())
+		p.RequestID = RequestID(c.Request.Context())
 		p.write(c.Writer)
 	})
 	return r
@@ -53,20 +53,17 @@ func NewEngine(log *slog.Logger) *gin.Engine {
 // for paths below /api/.
 func NotFound(c *gin.Context) {
 	p := problemFor(http.StatusNotFound, "there is nothing at "+c.Request.URL.Path)
-	p.RequestID = requestID(c.Request.Context())
+	p.RequestID = RequestID(c.Request.Context())
 	p.write(c.Writer)
 }
 
 type requestIDKey struct{}
 
-// requestID gives the id of the request that ctx belongs to.
-func requestID(ctx context.Context) string {
+// RequestID gives the id of the request that ctx belongs to; empty outside of one.
+func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
-
-// RequestID gives the id of the request that ctx belongs to; empty outside of one.
-func RequestID(ctx context.Context) string { return requestID(ctx) }
 
 // requestIDHeader carries the id of a request, both ways.
 const requestIDHeader = "X-Request-Id"
@@ -102,10 +99,10 @@ func recovering(log *slog.Logger) gin.HandlerFunc {
 			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 				panic(cause)
 			}
-			log.Error("handler panicked", "request", requestID(c.Request.Context()), "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			log.Error("handler panicked", "request", RequestID(c.Request.Context()), "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
 				p := problemFor(http.StatusInternalServerError, "internal error")
-				p.RequestID = requestID(c.Request.Context())
+				p.RequestID = RequestID(c.Request.Context())
 				p.write(c.Writer)
 			}
 			c.Abort()

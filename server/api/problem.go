@@ -135,7 +135,7 @@ func newHumaError(status int, detail string, errs ...error) huma.StatusError {
 // answer gives the problem of err with the id of its request, and logs what is a fault of ours: it is returned to nobody else.
 func answer(ctx context.Context, log *slog.Logger, err error) *Problem {
 	p := *problemOf(err)
-	p.RequestID = requestID(ctx)
+	p.RequestID = RequestID(ctx)
 	if p.Kind == "fault" {
 		log.Error("request failed", "request", p.RequestID, "err", err)
 	}
