@@ -19,7 +19,8 @@ const graceful = time.Second
 const maxStderr = 2 << 10
 
 // run starts a program, without a shell, and gives what it printed. It is killed, with all that it started, after timeout, when ctx ends or when
-// it prints more than maxFile bytes. Any of these, and an exit status that is not 0, is an error with the end of what it said on stderr.
+// it prints more than maxFile bytes. Any of these, and an exit status
+// that is not 0, is an error with the first line that it said on stderr; what it had printed is given nevertheless.
 func run(ctx context.Context, command []string, timeout time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no end within %s: %w", timeout, fettle.ErrUnavailable))
 	defer cancel()
@@ -37,9 +38,9 @@ func run(ctx context.Context, command []string, timeout time.Duration) ([]byte, 
 	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if said := strings.TrimSpace(strings.ToValidUTF8(stderr.kept.String(), "\uFFFD")); said != "" {
 			said, _, _ = strings.Cut(said, "\n")
-			return nil, fmt.Errorf("run: %w: %s", err, said)
+			return stdout.kept.Bytes(), fmt.Errorf("run: %w: %s", err, said)
 		}
-		return nil, fmt.Errorf("run: %w", err)
+		return stdout.kept.Bytes(), fmt.Errorf("run: %w", err)
 	}
 	return stdout.kept.Bytes(), nil
 }

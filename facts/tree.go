@@ -13,7 +13,12 @@ const maxNativeFile = 4 << 20
 // tree is a file system under a root. What cannot be read in it is empty: a machine without the file simply lacks the fact.
 type tree string
 
-func (t tree) path(name string) string { return filepath.Join(string(t), name) }
+func (t tree) path(name string) string {
+	if filepath.VolumeName(name) != "" { // C:\ on windows, where nothing lies under another root
+		return name
+	}
+	return filepath.Join(string(t), name)
+}
 
 // raw gives a file's bytes, cut at maxNativeFile.
 func (t tree) raw(name string) []byte {
