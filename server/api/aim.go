@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -15,6 +16,7 @@ import (
 type Aim struct {
 	Where string `query:"where" doc:"A filter in CEL; left out: all nodes. It must not be empty" example:"facts.os.family == \"Debian\""`
 	Short string `query:"short" doc:"Instead of where: a filter in the short form" example:"os.family=Debian cores>=8"`
+	AsOf  string `query:"as_of" doc:"The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now" example:"2026-11-14T09:00:00Z"`
 
 	given bool // one of the two stands in the query string
 }
@@ -29,11 +31,24 @@ func (a *Aim) Resolve(ctx huma.Context) []error {
 
 // selection gives the nodes that are meant.
 func (a *Aim) selection() (server.Selection, error) {
-	if !a.given {
-		return server.Selection{All: true}, nil
+	at, err := asOf(a.AsOf)
+	if err != nil || !a.given {
+		return server.Selection{All: true, AsOf: at}, err
 	}
 	where, err := filterOf(a.Where, a.Short)
-	return server.Selection{Where: where}, err
+	return server.Selection{Where: where, AsOf: at}, err
+}
+
+// asOf reads a moment of the past; zero: now.
+func asOf(text string) (fettle.Millis, error) {
+	if text == "" {
+		return 0, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, fmt.Errorf("as_of: %q is no moment such as 2026-11-14T09:00:00Z: %w", text, fettle.ErrInvalid)
+	}
+	return fettle.MillisOf(t), nil
 }
 
 // filterOf gives the filter in CEL, of the two spellings in which one can be given.

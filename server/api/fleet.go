@@ -23,6 +23,8 @@ type Fleet interface {
 type Nodes interface {
 	Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error)
 	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error)
+	NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error)
+	History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error)
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error)

@@ -111,6 +111,22 @@ func (f *fakeFleet) Find(ctx context.Context, q server.FindQuery) (server.FindAn
 	return out, nil
 }
 
+func (f *fakeFleet) NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error) {
+	n, err := f.Node(ctx, id)
+	if n.Enrolled > at {
+		return server.NodeDetail{}, fmt.Errorf("node %s: %w", id, fettle.ErrNotFound)
+	}
+	n.Liveness, n.Seen, n.Checks = "", 0, nil
+	return n, err
+}
+
+func (f *fakeFleet) History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error) {
+	if _, err := f.Node(ctx, q.Node); err != nil {
+		return nil, err
+	}
+	return []server.FactChange{{Seq: 7, Node: q.Node, Path: "os.minor", At: fettle.MillisOf(now), Old: []byte(`"7"`), New: []byte(`"8"`)}}, nil
+}
+
 func (f *fakeFleet) Node(_ context.Context, id fettle.NodeID) (server.NodeDetail, error) {
 	if err := f.failing(); err != nil {
 		return server.NodeDetail{}, err

@@ -53,7 +53,7 @@ type NodeInfo struct {
 	Commands []string             `json:"commands" doc:"Check commands that it offers"`
 	Pools    []string             `json:"pools"`
 	Labels   map[string]string    `json:"labels"`
-	Liveness fettle.Liveness      `json:"liveness" enum:"alive,late,silent"`
+	Liveness fettle.Liveness      `json:"liveness" enum:"alive,late,silent," doc:"Empty for a moment of the past"`
 	Seen     time.Time            `json:"seen" doc:"When a byte of it was last received"`
 	Enrolled time.Time            `json:"enrolled" doc:"When it was first heard of"`
 	Checks   map[string]NodeCheck `json:"checks"`
@@ -80,6 +80,10 @@ func (a *rest) nodeRoutes() {
 		id: "show-node", method: http.MethodGet, path: "/nodes/{identity}", tag: "nodes", need: auth.Viewer,
 		summary: "Show a node", text: "Everything that is known of one node.",
 	}, a.showNode)
+	handle(a, route{
+		id: "show-history", method: http.MethodGet, path: "/nodes/{identity}/history", tag: "nodes", need: auth.Viewer,
+		summary: "Show what changed in a node's facts", text: "The newest change first. What is volatile has no history.",
+	}, a.showHistory)
 }
 
 func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], error) {
@@ -109,13 +113,18 @@ func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], er
 
 func (a *rest) showNode(ctx context.Context, in *struct {
 	Identity string `path:"identity" maxLength:"253" doc:"The node's name"`
+	AsOf     string `query:"as_of" doc:"The moment that is asked about, RFC 3339; left out: now" example:"2026-11-14T09:00:00Z"`
 },
 ) (*output[NodeInfo], error) {
 	id, err := fettle.ParseNodeID(in.Identity)
 	if err != nil {
 		return nil, err
 	}
-	n, err := a.fleet.Node(ctx, id)
+	at, err := asOf(in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	n, err := a.node(ctx, id, at)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +140,14 @@ func (a *rest) showNode(ctx context.Context, in *struct {
 		}
 	}
 	return &output[NodeInfo]{info}, nil
+}
+
+// node gives a node as it is, or as it was.
+func (a *rest) node(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error) {
+	if at != 0 {
+		return a.fleet.NodeAt(ctx, id, at)
+	}
+	return a.fleet.Node(ctx, id)
 }
 
 // output is what a handler gives: its body.

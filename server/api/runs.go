@@ -39,7 +39,7 @@ type RunSummary struct {
 // RunInfo is a run with its results.
 type RunInfo struct {
 	RunSummary
-	Results []ResultItem `json:"results" doc:"By node; the first thousand"`
+	Results []ResultItem `json:"results" doc:"In the order in which they came; the first thousand"`
 	Next    string       `json:"next" doc:"Cursor for the rest at /runs/{id}/results; empty: these are all"`
 }
 
@@ -61,7 +61,7 @@ type RunList struct {
 	Next string       `json:"next"`
 }
 
-// ResultList is a page of results, by node.
+// ResultList is a page of results, in the order in which they came.
 type ResultList struct {
 	Results []ResultItem `json:"results"`
 	Next    string       `json:"next"`
@@ -135,7 +135,7 @@ func (a *rest) runRoutes() {
 	}, a.showRun)
 	handle(a, route{
 		id: "list-results", method: http.MethodGet, path: "/runs/{id}/results", tag: "runs", need: auth.Viewer,
-		summary: "List the results of a run", text: "By node.",
+		summary: "List the results of a run", text: "In the order in which they came.",
 	}, a.listResults)
 	handle(a, route{
 		id: "list-unanswered", method: http.MethodGet, path: "/runs/{id}/unanswered", tag: "runs", need: auth.Viewer,

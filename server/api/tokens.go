@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/fettle-dev/fettle/server/auth"
@@ -36,7 +37,22 @@ type NewToken struct {
 	Token string `json:"token" doc:"The secret; it is kept nowhere"`
 }
 
+// LoginOrder asks for a link that signs a browser in.
+type LoginOrder struct {
+	Name string `json:"name,omitempty" maxLength:"100" doc:"Whose session it will be; left out: the name of who asks"`
+}
+
+// LoginLink lets a browser in once.
+type LoginLink struct {
+	Path    string    `json:"path" doc:"To follow below the server's address, once" example:"/login?code=..."`
+	Expires time.Time `json:"expires"`
+}
+
 func (a *rest) tokenRoutes() {
+	handle(a, route{
+		id: "create-login-link", method: http.MethodPost, path: "/login-links", tag: "tokens", need: auth.Viewer, status: http.StatusCreated,
+		summary: "Make a login link", text: "It signs a browser in once, with the rights of who asks.",
+	}, a.loginLink)
 	handle(a, route{id: "list-tokens", method: http.MethodGet, path: "/tokens", tag: "tokens", need: auth.Admin, summary: "List tokens", text: "The newest first."}, a.listTokens)
 	handle(a, route{
 		id: "create-token", method: http.MethodPost, path: "/tokens", tag: "tokens", need: auth.Admin, status: http.StatusCreated,
@@ -70,6 +86,19 @@ func (a *rest) createToken(ctx context.Context, in *struct{ Body TokenOrder }) (
 		return nil, err
 	}
 	return &output[NewToken]{NewToken{TokenInfo: tokenInfo(t), Token: secret}}, nil
+}
+
+func (a *rest) loginLink(ctx context.Context, in *struct{ Body LoginOrder }) (*output[LoginLink], error) {
+	person := auth.From(ctx)
+	name := in.Body.Name
+	if name == "" {
+		name = person.Name
+	}
+	code, err := a.keeper.LoginLink(ctx, name, person.Role)
+	if err != nil {
+		return nil, err
+	}
+	return &output[LoginLink]{LoginLink{Path: "/login?code=" + url.QueryEscape(code), Expires: a.cfg.Now().Add(auth.LoginTTL).UTC()}}, nil
 }
 
 func (a *rest) deleteToken(ctx context.Context, in *struct {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -34,7 +35,17 @@ func (a *API) FindAll(ctx context.Context, p FindNodesParams) (*NodeList, error)
 
 // Node gives all that is known of one node. ErrNotFound: there is none of that name.
 func (a *API) Node(ctx context.Context, id fettle.NodeID) (*NodeInfo, error) {
-	return read[NodeInfo](a.calls.ShowNode(ctx, string(id)))
+	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), nil))
+}
+
+// NodeAt gives one node as it was at a moment.
+func (a *API) NodeAt(ctx context.Context, id fettle.NodeID, at time.Time) (*NodeInfo, error) {
+	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), &ShowNodeParams{AsOf: new(at.UTC().Format(time.RFC3339))}))
+}
+
+// History gives one page of what changed in a node's facts, the newest first.
+func (a *API) History(ctx context.Context, id fettle.NodeID, p *ShowHistoryParams) (*ChangeList, error) {
+	return read[ChangeList](a.calls.ShowHistory(ctx, string(id), p))
 }
 
 // FactPaths lists the paths that the chosen nodes have.
@@ -81,7 +92,7 @@ func (a *API) Run(ctx context.Context, id fettle.RunID) (*RunInfo, error) {
 	return read[RunInfo](a.calls.ShowRun(ctx, string(id)))
 }
 
-// Results gives one page of a run's results, by node.
+// Results gives one page of a run's results, in the order in which they came.
 func (a *API) Results(ctx context.Context, id fettle.RunID, p *ListResultsParams) (*ResultList, error) {
 	return read[ResultList](a.calls.ListResults(ctx, string(id), p))
 }
@@ -166,6 +177,11 @@ func (a *API) Tokens(ctx context.Context) ([]TokenInfo, error) {
 // CreateToken makes a token. Its secret is in this answer and nowhere else.
 func (a *API) CreateToken(ctx context.Context, in TokenOrder) (*NewToken, error) {
 	return read[NewToken](a.calls.CreateToken(ctx, in))
+}
+
+// LoginLink makes a link that signs a browser in once.
+func (a *API) LoginLink(ctx context.Context, in LoginOrder) (*LoginLink, error) {
+	return read[LoginLink](a.calls.CreateLoginLink(ctx, in))
 }
 
 // DeleteToken takes a token back. ErrNotFound: there is none of that id.

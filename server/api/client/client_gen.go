@@ -37,6 +37,25 @@ type ActionList struct {
 // AgentInfo defines model for AgentInfo.
 type AgentInfo = fettle.AgentInfo
 
+// ChangeItem defines model for ChangeItem.
+type ChangeItem struct {
+	// At By the server's clock
+	At time.Time `json:"at"`
+
+	// New Left out: it is not there any more
+	New *json.RawMessage `json:"new,omitempty"`
+
+	// Old Left out: it was not there
+	Old  *json.RawMessage `json:"old,omitempty"`
+	Path string           `json:"path"`
+}
+
+// ChangeList defines model for ChangeList.
+type ChangeList struct {
+	Changes []ChangeItem `json:"changes"`
+	Next    string       `json:"next"`
+}
+
 // Check defines model for Check.
 type Check = fettle.Check
 
@@ -119,6 +138,22 @@ type Input struct {
 	Type        string      `json:"type"`
 }
 
+// LoginLink defines model for LoginLink.
+type LoginLink struct {
+	Expires time.Time `json:"expires"`
+
+	// Path To follow below the server's address, once
+	//
+	// Examples: /login?code=...
+	Path string `json:"path"`
+}
+
+// LoginOrder defines model for LoginOrder.
+type LoginOrder struct {
+	// Name Whose session it will be; left out: the name of who asks
+	Name *string `json:"name,omitempty"`
+}
+
 // NewToken defines model for NewToken.
 type NewToken struct {
 	Created time.Time `json:"created"`
@@ -179,8 +214,10 @@ type NodeInfo struct {
 	FactsHash string            `json:"facts_hash"`
 	Identity  fettle.NodeID     `json:"identity"`
 	Labels    map[string]string `json:"labels"`
-	Liveness  fettle.Liveness   `json:"liveness"`
-	Pools     []string          `json:"pools"`
+
+	// Liveness Empty for a moment of the past
+	Liveness fettle.Liveness `json:"liveness"`
+	Pools    []string        `json:"pools"`
 
 	// Seen When a byte of it was last received
 	Seen time.Time `json:"seen"`
@@ -345,7 +382,7 @@ type RunInfo struct {
 	// Next Cursor for the rest at /runs/{id}/results; empty: these are all
 	Next string `json:"next"`
 
-	// Results By node; the first thousand
+	// Results In the order in which they came; the first thousand
 	Results []ResultItem    `json:"results"`
 	Run     fettle.RunID    `json:"run"`
 	State   fettle.RunState `json:"state"`
@@ -542,6 +579,9 @@ type ListFactsParams struct {
 
 	// Short Instead of where: a filter in the short form
 	Short *string `form:"short,omitempty" json:"short,omitempty"`
+
+	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
 }
 
 // CountValuesParams defines parameters for CountValues.
@@ -551,6 +591,9 @@ type CountValuesParams struct {
 
 	// Short Instead of where: a filter in the short form
 	Short *string `form:"short,omitempty" json:"short,omitempty"`
+
+	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
 
 	// Limit Values to list; zero: all
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
@@ -564,6 +607,9 @@ type ExplainFilterParams struct {
 	// Short Instead of where: a filter in the short form
 	Short *string `form:"short,omitempty" json:"short,omitempty"`
 
+	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
+
 	// Node Say for this node which clause keeps it out
 	Node *string `form:"node,omitempty" json:"node,omitempty"`
 }
@@ -575,6 +621,9 @@ type FindNodesParams struct {
 
 	// Short Instead of where: a filter in the short form
 	Short *string `form:"short,omitempty" json:"short,omitempty"`
+
+	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
 
 	// Limit Nodes a page
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
@@ -589,6 +638,24 @@ type FindNodesParams struct {
 	Count *bool `form:"count,omitempty" json:"count,omitempty"`
 }
 
+// ShowNodeParams defines parameters for ShowNode.
+type ShowNodeParams struct {
+	// AsOf The moment that is asked about, RFC 3339; left out: now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
+}
+
+// ShowHistoryParams defines parameters for ShowHistory.
+type ShowHistoryParams struct {
+	// Path A fact, and all below it; left out: all
+	Path *string `form:"path,omitempty" json:"path,omitempty"`
+
+	// Limit Changes a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // PrometheusTargetsParams defines parameters for PrometheusTargets.
 type PrometheusTargetsParams struct {
 	// Where A filter in CEL; left out: all nodes. It must not be empty
@@ -596,6 +663,9 @@ type PrometheusTargetsParams struct {
 
 	// Short Instead of where: a filter in the short form
 	Short *string `form:"short,omitempty" json:"short,omitempty"`
+
+	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
 
 	// Port Of every target; 9100 is node_exporter's
 	Port *int64 `form:"port,omitempty" json:"port,omitempty"`
@@ -642,6 +712,9 @@ type AskVerdictParams struct {
 	// Short Instead of where: a filter in the short form
 	Short *string `form:"short,omitempty" json:"short,omitempty"`
 
+	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
+	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
+
 	// Live Ask the nodes now, also where states are kept
 	Live *bool `form:"live,omitempty" json:"live,omitempty"`
 
@@ -657,6 +730,9 @@ type AskVerdictParams struct {
 
 // ExplainLongFilterJSONRequestBody defines body for ExplainLongFilter for application/json ContentType.
 type ExplainLongFilterJSONRequestBody = ExplainOrder
+
+// CreateLoginLinkJSONRequestBody defines body for CreateLoginLink for application/json ContentType.
+type CreateLoginLinkJSONRequestBody = LoginOrder
 
 // PreviewRosterJSONRequestBody defines body for PreviewRoster for application/json ContentType.
 type PreviewRosterJSONRequestBody = Target
@@ -801,6 +877,24 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 	ExplainLongFilter(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateLoginLinkWithBody Make a login link
+	//
+	// It signs a browser in once, with the rights of who asks.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+	CreateLoginLinkWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateLoginLink Make a login link
+	//
+	// It signs a browser in once, with the rights of who asks.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+	CreateLoginLink(ctx context.Context, body CreateLoginLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// FindNodes Find nodes
 	//
 	// Lists the nodes that a filter matches, by identity.
@@ -813,7 +907,14 @@ type ClientInterface interface {
 	// Everything that is known of one node.
 	//
 	// Corresponds with GET /api/v1/nodes/{identity} (the `ShowNode` operationId).
-	ShowNode(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ShowNode(ctx context.Context, identity string, params *ShowNodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowHistory Show what changed in a node's facts
+	//
+	// The newest change first. What is volatile has no history.
+	//
+	// Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
+	ShowHistory(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PrometheusTargets List targets for Prometheus's http_sd
 	//
@@ -881,7 +982,7 @@ type ClientInterface interface {
 
 	// ListResults List the results of a run
 	//
-	// By node.
+	// In the order in which they came.
 	//
 	// Corresponds with GET /api/v1/runs/{id}/results (the `ListResults` operationId).
 	ListResults(ctx context.Context, id string, params *ListResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1094,6 +1195,44 @@ func (c *Caller) ExplainLongFilter(ctx context.Context, body ExplainLongFilterJS
 	return c.Client.Do(req)
 }
 
+// CreateLoginLinkWithBody Make a login link
+//
+// It signs a browser in once, with the rights of who asks.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+func (c *Caller) CreateLoginLinkWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLoginLinkRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateLoginLink Make a login link
+//
+// It signs a browser in once, with the rights of who asks.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+func (c *Caller) CreateLoginLink(ctx context.Context, body CreateLoginLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLoginLinkRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // FindNodes Find nodes
 //
 // Lists the nodes that a filter matches, by identity.
@@ -1116,8 +1255,25 @@ func (c *Caller) FindNodes(ctx context.Context, params *FindNodesParams, reqEdit
 // Everything that is known of one node.
 //
 // Corresponds with GET /api/v1/nodes/{identity} (the `ShowNode` operationId).
-func (c *Caller) ShowNode(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewShowNodeRequest(c.Server, identity)
+func (c *Caller) ShowNode(ctx context.Context, identity string, params *ShowNodeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowNodeRequest(c.Server, identity, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowHistory Show what changed in a node's facts
+//
+// The newest change first. What is volatile has no history.
+//
+// Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
+func (c *Caller) ShowHistory(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowHistoryRequest(c.Server, identity, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1274,7 +1430,7 @@ func (c *Caller) CancelRun(ctx context.Context, id string, reqEditors ...Request
 
 // ListResults List the results of a run
 //
-// By node.
+// In the order in which they came.
 //
 // Corresponds with GET /api/v1/runs/{id}/results (the `ListResults` operationId).
 func (c *Caller) ListResults(ctx context.Context, id string, params *ListResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1579,6 +1735,18 @@ func NewListFactsRequest(server string, params *ListFactsParams) (*http.Request,
 
 		}
 
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -1643,6 +1811,18 @@ func NewCountValuesRequest(server string, path string, params *CountValuesParams
 		if params.Short != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "short", *params.Short, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -1730,6 +1910,18 @@ func NewExplainFilterRequest(server string, params *ExplainFilterParams) (*http.
 
 		}
 
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Node != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "node", *params.Node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -1796,6 +1988,46 @@ func NewExplainLongFilterRequestWithBody(server string, contentType string, body
 	return req, nil
 }
 
+// NewCreateLoginLinkRequest calls the generic CreateLoginLink builder with application/json body
+func NewCreateLoginLinkRequest(server string, body CreateLoginLinkJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateLoginLinkRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateLoginLinkRequestWithBody constructs an http.Request for the CreateLoginLink method, with any body, and a specified content type
+func NewCreateLoginLinkRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/login-links")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewFindNodesRequest constructs an http.Request for the FindNodes method
 func NewFindNodesRequest(server string, params *FindNodesParams) (*http.Request, error) {
 	var err error
@@ -1839,6 +2071,18 @@ func NewFindNodesRequest(server string, params *FindNodesParams) (*http.Request,
 		if params.Short != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "short", *params.Short, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -1911,7 +2155,7 @@ func NewFindNodesRequest(server string, params *FindNodesParams) (*http.Request,
 }
 
 // NewShowNodeRequest constructs an http.Request for the ShowNode method
-func NewShowNodeRequest(server string, identity string) (*http.Request, error) {
+func NewShowNodeRequest(server string, identity string, params *ShowNodeParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1934,6 +2178,118 @@ func NewShowNodeRequest(server string, identity string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowHistoryRequest constructs an http.Request for the ShowHistory method
+func NewShowHistoryRequest(server string, identity string, params *ShowHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/history", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Path != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "path", *params.Path, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -1987,6 +2343,18 @@ func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams)
 		if params.Short != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "short", *params.Short, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -2593,6 +2961,18 @@ func NewAskVerdictRequest(server string, check string, params *AskVerdictParams)
 
 		}
 
+		if params.AsOf != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "as_of", *params.AsOf, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Live != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "live", *params.Live, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -2825,6 +3205,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 	ExplainLongFilterWithResponse(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainLongFilterAnswer, error)
 
+	// CreateLoginLinkWithBodyWithResponse Make a login link
+	//
+	// It signs a browser in once, with the rights of who asks.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+	CreateLoginLinkWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLoginLinkAnswer, error)
+
+	// CreateLoginLinkWithResponse Make a login link
+	//
+	// It signs a browser in once, with the rights of who asks.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+	CreateLoginLinkWithResponse(ctx context.Context, body CreateLoginLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLoginLinkAnswer, error)
+
 	// FindNodesWithResponse Find nodes
 	//
 	// Lists the nodes that a filter matches, by identity.
@@ -2841,7 +3239,16 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/nodes/{identity} (the `ShowNode` operationId).
-	ShowNodeWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ShowNodeAnswer, error)
+	ShowNodeWithResponse(ctx context.Context, identity string, params *ShowNodeParams, reqEditors ...RequestEditorFn) (*ShowNodeAnswer, error)
+
+	// ShowHistoryWithResponse Show what changed in a node's facts
+	//
+	// The newest change first. What is volatile has no history.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
+	ShowHistoryWithResponse(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*ShowHistoryAnswer, error)
 
 	// PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 	//
@@ -2917,7 +3324,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListResultsWithResponse List the results of a run
 	//
-	// By node.
+	// In the order in which they came.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3342,6 +3749,54 @@ func (r ExplainLongFilterAnswer) ContentType() string {
 	return ""
 }
 
+type CreateLoginLinkAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *LoginLink
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateLoginLinkAnswer) GetJSON201() *LoginLink {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateLoginLinkAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateLoginLinkAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateLoginLinkAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateLoginLinkAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateLoginLinkAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type FindNodesAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -3432,6 +3887,54 @@ func (r ShowNodeAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowNodeAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowHistoryAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowHistoryAnswer) GetJSON200() *ChangeList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowHistoryAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowHistoryAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowHistoryAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowHistoryAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowHistoryAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4271,6 +4774,36 @@ func (c *ClientWithResponses) ExplainLongFilterWithResponse(ctx context.Context,
 	return ParseExplainLongFilterAnswer(rsp)
 }
 
+// CreateLoginLinkWithBodyWithResponse Make a login link
+//
+// It signs a browser in once, with the rights of who asks.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+func (c *ClientWithResponses) CreateLoginLinkWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateLoginLinkAnswer, error) {
+	rsp, err := c.CreateLoginLinkWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateLoginLinkAnswer(rsp)
+}
+
+// CreateLoginLinkWithResponse Make a login link
+//
+// It signs a browser in once, with the rights of who asks.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/login-links (the `CreateLoginLink` operationId).
+func (c *ClientWithResponses) CreateLoginLinkWithResponse(ctx context.Context, body CreateLoginLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateLoginLinkAnswer, error) {
+	rsp, err := c.CreateLoginLink(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateLoginLinkAnswer(rsp)
+}
+
 // FindNodesWithResponse Find nodes
 //
 // Lists the nodes that a filter matches, by identity.
@@ -4293,12 +4826,27 @@ func (c *ClientWithResponses) FindNodesWithResponse(ctx context.Context, params 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/nodes/{identity} (the `ShowNode` operationId).
-func (c *ClientWithResponses) ShowNodeWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ShowNodeAnswer, error) {
-	rsp, err := c.ShowNode(ctx, identity, reqEditors...)
+func (c *ClientWithResponses) ShowNodeWithResponse(ctx context.Context, identity string, params *ShowNodeParams, reqEditors ...RequestEditorFn) (*ShowNodeAnswer, error) {
+	rsp, err := c.ShowNode(ctx, identity, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseShowNodeAnswer(rsp)
+}
+
+// ShowHistoryWithResponse Show what changed in a node's facts
+//
+// The newest change first. What is volatile has no history.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
+func (c *ClientWithResponses) ShowHistoryWithResponse(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*ShowHistoryAnswer, error) {
+	rsp, err := c.ShowHistory(ctx, identity, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowHistoryAnswer(rsp)
 }
 
 // PrometheusTargetsWithResponse List targets for Prometheus's http_sd
@@ -4423,7 +4971,7 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, id stri
 
 // ListResultsWithResponse List the results of a run
 //
-// By node.
+// In the order in which they came.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4802,6 +5350,39 @@ func ParseExplainLongFilterAnswer(rsp *http.Response) (*ExplainLongFilterAnswer,
 	return response, nil
 }
 
+// ParseCreateLoginLinkAnswer parses an HTTP response from a CreateLoginLinkWithResponse call
+func ParseCreateLoginLinkAnswer(rsp *http.Response) (*CreateLoginLinkAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateLoginLinkAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest LoginLink
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseFindNodesAnswer parses an HTTP response from a FindNodesWithResponse call
 func ParseFindNodesAnswer(rsp *http.Response) (*FindNodesAnswer, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -4851,6 +5432,39 @@ func ParseShowNodeAnswer(rsp *http.Response) (*ShowNodeAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest NodeInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowHistoryAnswer parses an HTTP response from a ShowHistoryWithResponse call
+func ParseShowHistoryAnswer(rsp *http.Response) (*ShowHistoryAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowHistoryAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangeList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
