@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -111,6 +112,9 @@ func (c *Collector) read(ctx context.Context, path string) (object, error) {
 	command := program(path, info)
 	if command == nil {
 		return nil, nil
+	}
+	if info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" { // where a mode says nothing
+		return nil, fmt.Errorf("anyone may write to this program, so it is not run: %w", fettle.ErrDenied)
 	}
 	raw, err := run(ctx, command, c.cfg.Timeout)
 	if err != nil {

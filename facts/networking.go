@@ -1,11 +1,13 @@
 package facts
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
-// Flags of the kernel's routes and IPv6 addresses, by facter's names; only the old eight bits are told.
+// Flags of the kernel's IPv6 addresses, by facter's names; only the old eight bits are told.
 var addressFlags = []struct {
 	bit  byte
 	name string
@@ -30,109 +32,119 @@ var localRanges = []netip.Prefix{
 func (m *machine) networking() (object, error) {
 	out := m.hostnames()
 	links, err := m.sys.links()
-	interfaces, order := object{}, []string{}
+	cards := cards{named: map[string]*card{}}
 	for _, link := range links {
-		order = m.addInterface(interfaces, order, link)
+		m.addLink(&cards, link)
+	}
+	interfaces := object{}
+	for name, card := range cards.named {
+		interfaces[name] = card.withBindings()
 	}
 	set(out, "interfaces", interfaces)
 	primary := parseDefaultRoute(m.read("/proc/net/route"))
-	if _, known := interfaces[primary]; !known {
-		primary = reachable(interfaces, order)
+	if cards.named[primary] == nil {
+		primary = cards.reachable()
 	}
-	if facts, ok := interfaces[primary].(object); ok {
+	if card := cards.named[primary]; card != nil {
 		out["primary"] = primary
-		for key, value := range facts {
-			if key != "bindings" && key != "bindings6" {
-				out[key] = value
-			}
-		}
+		maps.Copy(out, card.summary())
 	}
 	return object{"networking": out}, err
 }
 
-// addInterface adds the facts of link, and of the names that its addresses gave themselves, such as eth0:1.
-func (m *machine) addInterface(interfaces object, order []string, link link) []string {
-	at := func(name string) object {
-		if _, ok := interfaces[name]; !ok {
-			interfaces[name] = object{}
-			order = append(order, name)
-		}
-		return interfaces[name].(object)
-	}
-	facts := at(link.name)
-	set(facts, "mac", either(m.permanentMAC(link), link.mac))
-	if link.mtu > 0 {
-		facts["mtu"] = int64(link.mtu)
-	}
-	set(facts, "dhcp", m.dhcp(link))
-	for _, address := range link.addrs {
-		addBinding(at(either(address.label, link.name)), address)
-	}
-	for _, name := range append([]string{link.name}, order...) {
-		mainBinding(interfaces[name].(object))
-	}
-	return order
+// cards are the interfaces by name, with those that only addresses are named for, such as eth0:1.
+type cards struct {
+	named map[string]*card
+	order []string // the kernel's
 }
 
-// addBinding adds one address to the list of its family.
-func addBinding(facts object, a address) {
-	ip := a.prefix.Addr().WithZone("")
-	binding := object{"address": ip.String(), "netmask": netmask(a.prefix), "network": a.prefix.Masked().Addr().WithZone("").String()}
-	key := "bindings"
-	if ip.Is6() {
-		key = "bindings6"
-		binding["scope6"] = scope6(ip)
-		binding["flags"] = flagNames(a.flags)
-	}
-	before, _ := facts[key].([]any)
-	facts[key] = append(before, binding)
+// card is one interface: its own facts, and its addresses.
+type card struct {
+	own      object
+	ip4, ip6 []address
 }
 
-// mainBinding repeats the address that says most as the interface's own.
-func mainBinding(facts object) {
-	for key, suffix := range map[string]string{"bindings": "", "bindings6": "6"} {
-		bindings, _ := facts[key].([]any)
-		if len(bindings) == 0 {
-			continue
-		}
-		chosen := bindings[0].(object)
-		for _, one := range bindings {
-			if one := one.(object); !isLocal(one["address"].(string)) {
-				chosen = one
-				break
-			}
-		}
-		facts["ip"+suffix], facts["netmask"+suffix], facts["network"+suffix] = chosen["address"], chosen["netmask"], chosen["network"]
-		if suffix == "6" {
-			facts["scope6"] = chosen["scope6"]
-		}
+func (c *cards) at(name string) *card {
+	if c.named[name] == nil {
+		c.named[name] = &card{own: object{}}
+		c.order = append(c.order, name)
 	}
+	return c.named[name]
 }
 
 // reachable names the first interface with an address that others may reach; empty: none.
-func reachable(interfaces object, order []string) string {
-	for _, name := range order {
-		facts := interfaces[name].(object)
-		for _, key := range []string{"ip", "ip6"} {
-			if ip, ok := facts[key].(string); ok && !isLocal(ip) {
-				return name
-			}
+func (c *cards) reachable() string {
+	for _, name := range c.order {
+		card := c.named[name]
+		if slices.ContainsFunc(slices.Concat(card.ip4, card.ip6), func(a address) bool { return !isLocal(a.ip()) }) {
+			return name
 		}
 	}
 	return ""
 }
 
-func isLocal(ip string) bool {
-	addr, err := netip.ParseAddr(ip)
-	if err != nil {
-		return true
+// addLink adds a link, and its addresses under the names that they gave themselves.
+func (m *machine) addLink(cards *cards, link link) {
+	own := cards.at(link.name).own
+	set(own, "mac", either(m.permanentMAC(link), link.mac))
+	if link.mtu > 0 {
+		own["mtu"] = int64(link.mtu)
 	}
-	for _, local := range localRanges {
-		if local.Contains(addr) {
-			return true
+	set(own, "dhcp", m.dhcp(link))
+	for _, a := range link.addrs {
+		card := cards.at(either(a.label, link.name))
+		if a.ip().Is6() {
+			card.ip6 = append(card.ip6, a)
+		} else {
+			card.ip4 = append(card.ip4, a)
 		}
 	}
-	return false
+}
+
+// summary gives the facts of an interface, with the address of either family that says most.
+func (c *card) summary() object {
+	out := maps.Clone(c.own)
+	for suffix, addresses := range map[string][]address{"": c.ip4, "6": c.ip6} {
+		if len(addresses) == 0 {
+			continue
+		}
+		a := addresses[max(0, slices.IndexFunc(addresses, func(a address) bool { return !isLocal(a.ip()) }))]
+		out["ip"+suffix], out["netmask"+suffix], out["network"+suffix] = a.ip().String(), netmask(a.prefix), a.network()
+		if suffix == "6" {
+			out["scope6"] = scope6(a.ip())
+		}
+	}
+	return out
+}
+
+// withBindings gives the facts of an interface, with all its addresses.
+func (c *card) withBindings() object {
+	out := c.summary()
+	for key, addresses := range map[string][]address{"bindings": c.ip4, "bindings6": c.ip6} {
+		bindings := make([]any, len(addresses))
+		for i, a := range addresses {
+			bindings[i] = a.binding()
+		}
+		set(out, key, bindings)
+	}
+	return out
+}
+
+// binding gives the facts of one address.
+func (a address) binding() object {
+	out := object{"address": a.ip().String(), "netmask": netmask(a.prefix), "network": a.network()}
+	if a.ip().Is6() {
+		out["scope6"], out["flags"] = scope6(a.ip()), flagNames(a.flags)
+	}
+	return out
+}
+
+func (a address) ip() netip.Addr { return a.prefix.Addr().WithZone("") }
+
+func (a address) network() string { return a.prefix.Masked().Addr().WithZone("").String() }
+
+func isLocal(ip netip.Addr) bool {
+	return slices.ContainsFunc(localRanges, func(local netip.Prefix) bool { return local.Contains(ip) })
 }
 
 // netmask writes a prefix's length as an address.

@@ -1,7 +1,7 @@
 package facts
 
 import (
-	"crypto/sha1" //nolint:gosec // RFC 4255 fingerprints are SHA-1 as well
+	"crypto/sha1" // RFC 4255 has fingerprints of this kind as well
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -47,7 +47,7 @@ func sshKey(line, kind string, number int) object {
 	return object{
 		"type": kind, "key": fields[1],
 		"fingerprints": object{
-			"sha1":   fmt.Sprintf("SSHFP %d 1 %x", number, sha1.Sum(raw)), //nolint:gosec // as above
+			"sha1":   fmt.Sprintf("SSHFP %d 1 %x", number, sha1.Sum(raw)),
 			"sha256": fmt.Sprintf("SSHFP %d 2 %x", number, sha256.Sum256(raw)),
 		},
 	}

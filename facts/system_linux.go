@@ -76,7 +76,7 @@ func thisAccount() (account, error) {
 	who := account{uid: int64(os.Getuid()), gid: int64(os.Getgid()), privileged: os.Getuid() == 0}
 	u, err := user.LookupId(strconv.FormatInt(who.uid, 10))
 	if err != nil {
-		return who, nil //nolint:nilerr // a user without a name is no fault: containers have them
+		return who, nil // a user without a name is no fault: containers have them
 	}
 	who.user = u.Username
 	if gid, err := strconv.ParseInt(u.Gid, 10, 64); err == nil {
