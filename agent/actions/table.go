@@ -10,6 +10,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/agent"
 	"github.com/fettle-dev/fettle/plugins"
 )
 
@@ -25,20 +26,12 @@ type Config struct {
 	Facts func(ctx context.Context) (map[string]any, error)
 }
 
-// Call is one action asked of the node.
-type Call struct {
-	Action  string
-	Inputs  map[string]any
-	Timeout time.Duration // zero: the manifest's
-}
-
-// Outcome is what an action gave. It becomes a result.
-type Outcome struct {
-	Status  fettle.Status
-	Message string
-	Data    map[string]any
-	Output  *fettle.CheckOutput // of a check command; nil for any other action
-}
+type (
+	// Call is one action asked of the node.
+	Call = agent.Call
+	// Outcome is what an action gave. It becomes a result.
+	Outcome = agent.Outcome
+)
 
 // Action is an action that the node can do. Do is given validated inputs and a context with a deadline, and may be called concurrently.
 type Action struct {

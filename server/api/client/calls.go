@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"time"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -38,9 +37,9 @@ func (a *API) Node(ctx context.Context, id fettle.NodeID) (*NodeInfo, error) {
 	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), nil))
 }
 
-// NodeAt gives one node as it was at a moment.
-func (a *API) NodeAt(ctx context.Context, id fettle.NodeID, at time.Time) (*NodeInfo, error) {
-	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), &ShowNodeParams{AsOf: new(at.UTC().Format(time.RFC3339))}))
+// NodeAt gives one node as it was at a moment, in RFC 3339.
+func (a *API) NodeAt(ctx context.Context, id fettle.NodeID, at string) (*NodeInfo, error) {
+	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), &ShowNodeParams{AsOf: &at}))
 }
 
 // History gives one page of what changed in a node's facts, the newest first.

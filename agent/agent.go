@@ -1,0 +1,309 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// Agent is one node. New makes it, Run is its life.
+type Agent struct {
+	cfg     Config
+	dest    wire.Destinations
+	source  Source
+	actions Actions
+	log     *slog.Logger
+	session string
+	link    *wire.Link
+	spool   *wire.Spool
+	ledger  *ledger
+	checks  *checkSet
+	inbox   *inbox
+	meters  *meters
+	ready   chan struct{} // closed at the first welcome
+
+	// What follows belongs to the loop.
+	clock     clock
+	connected bool
+	greeted   time.Time // when hello was last sent on this connection; zero: not yet
+	welcomed  bool      // hello was answered on this connection
+	beatEvery time.Duration
+	held      []*wire.Delivery // came before the time was known
+	facts     publisher
+	tasks     taskTable
+	sent      int64 // messages of results in this session
+	flying    int   // messages of results that wait for their receipt
+	workers   sync.WaitGroup
+	stopping  bool
+}
+
+// New opens the state folder and makes an agent; nothing else happens before Run, which has to be called, because it closes what New opened.
+func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+		return nil, fmt.Errorf("agent: state folder: %w", err)
+	}
+	linkCfg, err := cfg.link()
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		cfg: cfg, dest: wire.Destinations{Collective: cfg.Collective}, source: source, actions: actions, log: log,
+		session: wire.NewID(), inbox: newInbox(), beatEvery: cfg.BeatInterval, meters: newMeters(cfg.Metrics),
+		ready: make(chan struct{}),
+	}
+	a.tasks = newTaskTable(cfg)
+	a.link = wire.NewLink(linkCfg, listener{a}, log)
+	spool := wire.DefaultSpool(filepath.Join(cfg.State, "spool"))
+	spool.MaxBytes, spool.Headroom = cfg.SpoolBytes, min(spool.Headroom, cfg.SpoolBytes/4)
+	if a.spool, err = wire.OpenSpool(spool); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	if a.ledger, err = openLedger(filepath.Join(cfg.State, "ledger"), cfg.LedgerTasks, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("agent: %w", err), a.spool.Close())
+	}
+	if a.checks, err = openChecks(filepath.Join(cfg.State, "checks.json")); err != nil {
+		return nil, errors.Join(fmt.Errorf("agent: %w", err), a.spool.Close(), a.ledger.close())
+	}
+	if lost := a.spool.Stats().LostAtOpening + a.ledger.journal.Lost(); lost > 0 {
+		log.Warn("the end of a state file was torn and is cut off", "bytes", lost)
+	}
+	return a, nil
+}
+
+// Ready is closed when a server has welcomed the agent for the first time.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
+
+// Run lives until ctx ends. Then it takes no more tasks, gives what is running StopTimeout to end, and returns within five seconds, with nil.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.close()
+	a.recover(ctx)
+	linked, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx by what is still to be sent
+	defer hangUp()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.link.Run(linked) })
+	g.Go(func() error {
+		return checks.Run(ctx, checks.Source{Node: a.cfg.Identity, Checks: a.checks.get, Changed: a.checks.changed, Limit: a.cfg.CheckSlots}, a.check)
+	})
+	g.Go(func() error {
+		defer hangUp()
+		return a.loop(ctx)
+	})
+	return g.Wait()
+}
+
+func (a *Agent) close() {
+	a.inbox.close()
+	if err := errors.Join(a.spool.Close(), a.ledger.close()); err != nil {
+		a.log.Warn("closing the state files", "err", err)
+	}
+}
+
+// loop does what the inbox says and what is due, one thing at a time.
+func (a *Agent) loop(ctx context.Context) error {
+	beat := time.NewTimer(a.splay(a.beatEvery))
+	defer beat.Stop()
+	collect := time.NewTimer(a.cfg.FactsInterval + a.splay(a.cfg.FactsInterval))
+	defer collect.Stop()
+	late := time.NewTimer(a.cfg.WaitForFacts)
+	defer late.Stop()
+	a.collect(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			a.stop(ctx)
+			return nil
+		case <-a.inbox.wake:
+			a.handle(ctx)
+			a.advance(ctx)
+		case <-a.source.Changed():
+			a.collect(ctx)
+		case <-late.C:
+			a.facts.overdue = true
+			a.advance(ctx)
+		case <-collect.C:
+			collect.Reset(a.cfg.FactsInterval)
+			a.collect(ctx)
+		case <-beat.C:
+			beat.Reset(a.beatEvery)
+			a.beat()
+			a.advance(ctx)
+		}
+	}
+}
+
+// handle does what the inbox says.
+func (a *Agent) handle(ctx context.Context) {
+	for _, f := range a.inbox.take() {
+		f(ctx)
+	}
+}
+
+// advance does all that can be done now.
+func (a *Agent) advance(ctx context.Context) {
+	a.greet()
+	a.publish()
+	a.startTasks(ctx)
+	a.sendResults()
+}
+
+// splay spreads nodes over d.
+func (a *Agent) splay(d time.Duration) time.Duration { return rand.N(d) }
+
+// lastPatience is for actions that do not end when they are told to: the ledger knows that they had begun.
+const lastPatience = time.Second
+
+// stop gives what is running its time to end, ends it then, and sends what there is.
+func (a *Agent) stop(ctx context.Context) {
+	a.stopping = true
+	patience := time.NewTimer(a.cfg.StopTimeout)
+	defer patience.Stop()
+	ended := make(chan struct{})
+	go func() { // ends with the last worker, and is waited for as long as that is
+		a.workers.Wait()
+		close(ended)
+	}()
+	for told := false; ; {
+		select {
+		case <-ended:
+			a.flush(ctx)
+			return
+		case <-a.inbox.wake:
+			a.handle(ctx)
+		case <-patience.C:
+			if told {
+				a.log.Warn("an action does not end, and is left behind")
+				a.flush(ctx)
+				return
+			}
+			told = true
+			a.tasks.interrupt()
+			patience.Reset(lastPatience)
+		}
+	}
+}
+
+// flushTimeout is how long an agent that stops waits for the receipts of its last results: what has none stays in the spool.
+const flushTimeout = time.Second
+
+// flush sends what is in the spool, as far as that goes quickly.
+func (a *Agent) flush(ctx context.Context) {
+	enough := time.NewTimer(flushTimeout)
+	defer enough.Stop()
+	for {
+		a.handle(ctx)
+		a.sendResults()
+		if a.flying == 0 {
+			return
+		}
+		select {
+		case <-a.inbox.wake:
+		case <-enough.C:
+			return
+		}
+	}
+}
+
+// listener hands what happens on the link to the loop.
+type listener struct{ *Agent }
+
+// Connected implements wire.Listener.
+func (l listener) Connected(string) { l.inbox.put(func(context.Context) { l.onConnected() }) }
+
+// Lost implements wire.Listener.
+func (l listener) Lost(error) { l.inbox.put(func(context.Context) { l.onLost() }) }
+
+// Received implements wire.Listener. What comes on the node's own queue is bounded by its prefetch, what is broadcast is not.
+func (l listener) Received(d *wire.Delivery) {
+	put := l.inbox.tryPut
+	if d.Destination != l.dest.All() {
+		put = func(f func(context.Context)) bool { l.inbox.put(f); return true }
+	}
+	if !put(func(ctx context.Context) { l.receive(ctx, d) }) {
+		l.meters.dropped.Inc()
+	}
+}
+
+func (a *Agent) onConnected() {
+	a.connected, a.welcomed, a.greeted = true, false, time.Time{}
+}
+
+func (a *Agent) onLost() {
+	a.connected, a.welcomed, a.held = false, false, nil // what was held comes again
+}
+
+// greet says hello, once on every connection, as soon as there is something to say.
+func (a *Agent) greet() {
+	if !a.connected || !a.greeted.IsZero() || a.facts.current.None() && !a.facts.overdue {
+		return
+	}
+	a.greeted = time.Now()
+	a.facts.listed = true // hello carries the names
+	a.send(wire.TypeHello, a.dest.Facts(), wire.Hello{
+		Session: a.session, Seq: a.facts.seq, FactsHash: a.facts.hello(), ChecksHash: a.checks.hash(),
+		Agent: a.info(), Classes: a.facts.classes, Commands: a.facts.commands,
+	})
+}
+
+func (a *Agent) info() fettle.AgentInfo {
+	info := fettle.AgentInfo{Version: a.cfg.Version, OS: runtime.GOOS, Arch: runtime.GOARCH, Plugins: map[string]string{}, Collective: a.cfg.Collective}
+	for _, m := range a.actions.Manifests() {
+		plugin, _, _ := strings.Cut(m.Name, ".")
+		info.Plugins[plugin] = a.cfg.Version
+	}
+	return info
+}
+
+// beat says that the node is there; a hello that was not answered is said again instead.
+func (a *Agent) beat() {
+	if err := a.ledger.forget(a.clock.orOwn()); err != nil {
+		a.log.Debug("the ledger cannot be tidied", "err", err)
+	}
+	switch {
+	case !a.connected:
+	case a.welcomed:
+		a.send(wire.TypeBeat, a.dest.Facts(), wire.Beat{
+			Session: a.session, FactsHash: a.facts.told(), ChecksHash: a.checks.hash(),
+			Slots: a.cfg.RunSlots + a.cfg.CheckSlots, Busy: a.tasks.busy() + int(a.checks.running.Load()),
+		})
+	case time.Since(a.greeted) >= a.beatEvery:
+		a.greeted = time.Time{}
+	}
+}
+
+// send sends what needs no receipt: if it is lost, so is the connection, and hello comes again.
+func (a *Agent) send(t wire.Type, dest string, body any) {
+	m, err := a.seal(t, body)
+	if err == nil {
+		err = a.link.Send(dest, m)
+	}
+	if err != nil {
+		a.log.Debug("not sent", "type", string(t), "err", err)
+	}
+}
+
+func (a *Agent) seal(t wire.Type, body any) (wire.Message, error) {
+	env := wire.Envelope{Type: t, From: string(a.cfg.Identity), To: wire.Server, At: a.clock.orOwn(), Collective: a.cfg.Collective}
+	m, err := wire.Seal(env, body, a.cfg.Signer)
+	if err != nil {
+		return m, err
+	}
+	a.meters.sent.Inc()
+	return m, nil
+}

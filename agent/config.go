@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// Config holds the settings of an agent.
+type Config struct {
+	Identity   fettle.NodeID
+	Version    string // of the program
+	State      string // folder of the ledger, the spool and the checks; made when it is not there
+	Servers    []string
+	Broker     string // embedded, rabbitmq or activemq
+	Login      string
+	Passcode   string
+	TLS        *tls.Config // of stomps://; nil: the system's roots
+	Collective string      // empty: the default one
+
+	FactsInterval    time.Duration // between two collections
+	VolatileInterval time.Duration // volatile facts are published no more often
+	BeatInterval     time.Duration // until the server says otherwise
+
+	RunSlots   int // actions of runs at once
+	CheckSlots int // checks at once
+	Queue      int // tasks that wait for a slot; more are refused
+
+	SpoolBytes   int64         // of results on disk
+	LedgerTasks  int           // tasks that the ledger remembers; when they are so many, new ones are refused
+	StopTimeout  time.Duration // for what is running when the agent is told to stop
+	WaitForFacts time.Duration // the agent says hello without facts when the first collection takes longer
+
+	Signer   wire.Signer   // nil: unsigned
+	Verifier wire.Verifier // nil: signatures are not looked at
+	Link     wire.LinkConfig
+	Metrics  *metrics.Set // nil: nobody reads them
+}
+
+// DefaultConfig gives settings to which Identity, State, Servers, Login and Passcode are to be added.
+func DefaultConfig() Config {
+	return Config{
+		Broker: "embedded", FactsInterval: 5 * time.Minute, VolatileInterval: 15 * time.Minute, BeatInterval: 30 * time.Second,
+		RunSlots: 4, CheckSlots: 4, Queue: 256, SpoolBytes: 64 << 20, LedgerTasks: 100_000,
+		StopTimeout: 2 * time.Second, WaitForFacts: 5 * time.Second, Link: wire.DefaultLink(),
+	}
+}
+
+// Validate reports all faults at once, each by its key in the configuration file.
+func (c Config) Validate() error {
+	var faults []error
+	bad := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf(format+": %w", append(args, fettle.ErrInvalid)...))
+	}
+	if id, err := fettle.ParseNodeID(string(c.Identity)); err != nil {
+		faults = append(faults, fmt.Errorf("identity: %w", err))
+	} else if id != c.Identity {
+		bad("identity: %q is not in lower case", c.Identity)
+	} else if c.Identity == wire.Server {
+		bad("identity: %q is the name of the server", c.Identity)
+	}
+	if c.State == "" {
+		bad("state: no folder is given")
+	}
+	link, err := c.link()
+	if faults = append(faults, err); err == nil {
+		faults = append(faults, link.Validate())
+	}
+	for key, d := range map[string]time.Duration{"facts_interval": c.FactsInterval, "volatile_interval": c.VolatileInterval, "beat_interval": c.BeatInterval} {
+		if d < time.Second || d > 24*time.Hour {
+			bad("%s: %v is not between 1s and 24h", key, d)
+		}
+	}
+	for key, n := range map[string]int{"run_slots": c.RunSlots, "check_slots": c.CheckSlots, "queue": c.Queue, "ledger_tasks": c.LedgerTasks} {
+		if n < 1 || n > 1_000_000 {
+			bad("%s: %d is not between 1 and 1000000", key, n)
+		}
+	}
+	if c.SpoolBytes < minSpool {
+		bad("spool_bytes: %d is less than %d", c.SpoolBytes, minSpool)
+	}
+	if c.StopTimeout < 0 || c.StopTimeout > 3*time.Second {
+		bad("stop_timeout: %v is not between 0s and 3s: an agent stops within five", c.StopTimeout)
+	}
+	return errors.Join(faults...)
+}
+
+// minSpool leaves room beside the largest result.
+const minSpool = 1 << 20
+
+// prefetch is how many messages may be on their way to the node: a node that is slow does not hold more in memory.
+const prefetch = 32
+
+// link gives the settings of the connection.
+func (c Config) link() (wire.LinkConfig, error) {
+	l := c.Link
+	dialect, err := wire.DialectOf(c.Broker)
+	if err != nil {
+		return l, fmt.Errorf("broker: %w", err)
+	}
+	l.Dialect, l.Servers, l.Login, l.Passcode, l.ClientID, l.TLS = dialect, c.Servers, c.Login, c.Passcode, string(c.Identity), c.TLS
+	dest := wire.Destinations{Collective: c.Collective}
+	l.Subscriptions = []wire.Subscription{
+		{Destination: dest.Node(c.Identity), Prefetch: prefetch, Header: dialect.NodeQueue},
+		{Destination: dest.All(), Auto: true},
+	}
+	return l, nil
+}

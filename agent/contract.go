@@ -1,0 +1,47 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/facts"
+	"github.com/fettle-dev/fettle/plugins"
+)
+
+// Source says what is true of the node; facts.Collector is one. It is safe for concurrent use.
+type Source interface {
+	// Collect may take seconds. With an error there may be facts all the same.
+	Collect(ctx context.Context) (facts.Snapshot, error)
+	// Volatile tells which facts change all the time.
+	Volatile() facts.Volatile
+	// Changed receives when another Collect would give something else. It may be nil.
+	Changed() <-chan struct{}
+}
+
+// Actions is what the node can do. It is safe for concurrent use.
+type Actions interface {
+	// Manifest gives an action's manifest, or ErrNotFound.
+	Manifest(action string) (plugins.Action, error)
+	// Manifests gives all of them.
+	Manifests() []plugins.Action
+	// Commands gives the names of the check commands that the node offers now, sorted.
+	Commands() []string
+	// Do validates the inputs, keeps to the timeout and always gives an outcome, soon after ctx has ended too.
+	Do(ctx context.Context, call Call) Outcome
+}
+
+// Call is one action that is asked of the node.
+type Call struct {
+	Action  string
+	Inputs  map[string]any
+	Timeout time.Duration // zero: the manifest's
+}
+
+// Outcome is what an action gave.
+type Outcome struct {
+	Status  fettle.Status
+	Message string
+	Data    map[string]any
+	Output  *fettle.CheckOutput // of a check command; nil for any other action
+}

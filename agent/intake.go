@@ -1,0 +1,226 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// maxHeld bounds what waits for the first welcome.
+const maxHeld = 512
+
+// receive takes a message from the server. What is not acknowledged comes again.
+func (a *Agent) receive(ctx context.Context, d *wire.Delivery) {
+	a.meters.received.Inc()
+	env, err := wire.Open(d.Message, a.cfg.Verifier, 0)
+	if err == nil {
+		err = a.addressed(env)
+	}
+	if err != nil {
+		a.meters.refused.Inc()
+		a.log.Warn("a message is refused", "err", err)
+		a.ack(d)
+		return
+	}
+	if env.Type == wire.TypeWelcome {
+		var w wire.Welcome
+		if a.decode(env, &w) {
+			a.onWelcome(ctx, w)
+		}
+		a.ack(d)
+		return
+	}
+	now := a.clock.now()
+	if now == 0 {
+		if len(a.held) < maxHeld {
+			a.held = append(a.held, d) // its expiry cannot be judged yet
+		}
+		return
+	}
+	if now > env.Expires {
+		a.log.Debug("a message came too late", "type", string(env.Type))
+		a.ack(d)
+		return
+	}
+	a.dispatch(ctx, env, d)
+}
+
+// addressed tells whether the message is for this node.
+func (a *Agent) addressed(env wire.Envelope) error {
+	if env.From != wire.Server {
+		return fmt.Errorf("a %s from %s, which is no server: %w", env.Type, env.From, fettle.ErrDenied)
+	}
+	if env.To != string(a.cfg.Identity) && (env.To != "" || env.Type == wire.TypeWelcome) {
+		return fmt.Errorf("a %s for %q: %w", env.Type, env.To, fettle.ErrDenied)
+	}
+	if env.Collective != a.cfg.Collective && env.Collective != "" && env.Collective != wire.DefaultCollective {
+		return fmt.Errorf("a %s of the collective %q: %w", env.Type, env.Collective, fettle.ErrDenied)
+	}
+	return nil
+}
+
+func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Delivery) {
+	switch env.Type {
+	case wire.TypeTask:
+		var t fettle.Task
+		if a.decode(env, &t) {
+			a.take(ctx, env, t, d)
+			return
+		}
+	case wire.TypeCancel:
+		var c wire.Cancel
+		if a.decode(env, &c) && !a.cancel(ctx, c) {
+			return
+		}
+	case wire.TypeChecks:
+		var set wire.Checks
+		if a.decode(env, &set) {
+			if err := a.checks.replace(set); err != nil {
+				a.log.Warn("the checks that were sent", "err", err)
+			}
+		}
+	case wire.TypeAsk:
+		var ask wire.Ask
+		if a.decode(env, &ask) && ask.Facts {
+			a.facts.full = true
+		}
+	default:
+		a.log.Debug("a message of a type that is not known", "type", string(env.Type))
+	}
+	a.ack(d)
+}
+
+func (a *Agent) decode(env wire.Envelope, v any) bool {
+	if err := env.Decode(v); err != nil {
+		a.meters.refused.Inc()
+		a.log.Warn("a message is refused", "err", err)
+		return false
+	}
+	return true
+}
+
+// ack says that a message need not come again. When it cannot be said, it comes again, and is known.
+func (a *Agent) ack(d *wire.Delivery) {
+	if d == nil {
+		return
+	}
+	if err := d.Ack(); err != nil {
+		a.log.Debug("not acknowledged", "err", err)
+	}
+}
+
+// take takes a task, or says why not. It is acknowledged when it is durably noted, or finished, or when it can be asked for again: what the
+// server has no result of, it sends again on every hello.
+func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *wire.Delivery) {
+	now := a.clock.now()
+	if t.Expires == 0 || t.Expires > env.Expires {
+		t.Expires = env.Expires
+	}
+	// A task for everyone would need a filter that says for whom; without one, nobody is meant.
+	if env.To == "" || t.ID == "" || len(t.ID) > 64 || t.Node != "" && t.Node != a.cfg.Identity {
+		a.meters.refused.Inc()
+		a.log.Warn("a task is refused", "task", string(t.ID), "node", string(t.Node))
+		a.ack(d)
+		return
+	}
+	t.Node = a.cfg.Identity
+	if a.stopping {
+		return
+	}
+	if a.known(t.ID) || now > t.Expires {
+		a.ack(d)
+		return
+	}
+	a.meters.tasks.Inc()
+	j := &job{task: t, delivery: d}
+	if a.ledger.phase(t.ID) == phaseCancelled {
+		a.answer(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it came"})
+		return
+	}
+	manifest, err := a.actions.Manifest(t.Action)
+	if err != nil {
+		j.idempotent = true
+		a.answer(ctx, j, Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", t.Action)})
+		return
+	}
+	j.idempotent = manifest.Idempotent
+	if !j.idempotent && a.spool.Full() {
+		a.answer(ctx, j, refusal("the node's spool is full, its results have to arrive first"))
+		return
+	}
+	a.admit(ctx, j, manifest.Slotless)
+}
+
+// known tells whether a task was taken before.
+func (a *Agent) known(id fettle.TaskID) bool {
+	switch a.ledger.phase(id) {
+	case phaseQueued, phaseBegun, phaseDone:
+		return true
+	}
+	return a.tasks.known(id) || a.spool.Has(string(id))
+}
+
+// cancel takes tasks back, those too that have not come yet. It tells whether that is noted.
+func (a *Agent) cancel(ctx context.Context, c wire.Cancel) bool {
+	noted := true
+	for _, id := range c.Tasks {
+		if id == "" || len(id) > 64 {
+			continue
+		}
+		if j := a.tasks.unqueue(id); j != nil {
+			a.answer(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it was begun"})
+			continue
+		}
+		if a.tasks.cancel(id, errCancelled) || a.known(id) {
+			continue
+		}
+		if err := a.ledger.cancelled(id, a.clock.now()); err != nil {
+			a.log.Warn("a cancel cannot be noted", "task", string(id), "err", err)
+			noted = false
+		}
+	}
+	return noted
+}
+
+func refusal(why string) Outcome { return Outcome{Status: fettle.StatusRefused, Message: why} }
+
+// resume queues, once the time is known, what waited for a slot when the agent was killed.
+func (a *Agent) resume() {
+	for _, n := range a.ledger.in(phaseQueued) {
+		if a.tasks.known(n.ID) || n.Task == nil {
+			continue
+		}
+		j := &job{task: *n.Task, noted: true}
+		manifest, err := a.actions.Manifest(n.Task.Action)
+		if err != nil || a.clock.now() > n.Task.Expires {
+			a.drop(j)
+			continue
+		}
+		j.idempotent = manifest.Idempotent
+		a.tasks.push(j, a.tasks.lane(j, manifest.Slotless))
+	}
+}
+
+// recover reports, before anything else happens, what was begun and has no result.
+func (a *Agent) recover(ctx context.Context) {
+	for _, n := range a.ledger.in(phaseBegun) {
+		if n.Task == nil {
+			continue
+		}
+		j := &job{task: *n.Task}
+		if !a.spool.Has(string(n.ID)) {
+			out := Outcome{Status: fettle.StatusInterrupted, Message: "the agent died while this ran: the outcome is unknown"}
+			r := a.result(j.task, out, n.At.Time())
+			r.TookMS = 0
+			if !a.keep(context.WithoutCancel(ctx), j, r) {
+				continue
+			}
+			a.log.Warn("a task was interrupted", "task", string(n.ID), "action", n.Task.Action, "begun", n.At.Time().Format(time.RFC3339))
+			continue
+		}
+		a.drop(j)
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/agent"
+	"github.com/fettle-dev/fettle/agent/actions"
+	"github.com/fettle-dev/fettle/facts"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// agentSettings are all that an agent can be told.
+type agentSettings struct {
+	State      string        `yaml:"state" help:"directory for what the agent must not forget"`
+	Server     []string      `yaml:"server" help:"where the broker is, stomp://host:port or stomps://host:port; several, with commas between, for failover"`
+	Identity   string        `yaml:"identity" help:"name of this node; empty: its FQDN"`
+	SecretFile string        `yaml:"secret-file" help:"file with login:passcode for the broker; empty: broker.secret in the state directory"`
+	Join       string        `yaml:"join" secret:"true" help:"join token; enrolment comes with a later version"`
+	Pool       string        `yaml:"pool" help:"pool of this node; pools come with a later version"`
+	NRPEConfig string        `yaml:"nrpe-config" help:"NRPE configuration whose commands this node offers"`
+	PluginDirs []string      `yaml:"plugin-dirs" help:"directories whose Nagios plugins check.run may run"`
+	Collective string        `yaml:"collective" help:"what destinations begin with; empty stands for fettle"`
+	FactsEvery time.Duration `yaml:"facts-interval" help:"how often facts are collected"`
+	VolatileEv time.Duration `yaml:"volatile-interval" help:"how often volatile facts are published at most"`
+	Beat       time.Duration `yaml:"beat-interval" help:"how often the agent says that it is there, until the server says otherwise"`
+	RunSlots   int           `yaml:"run-slots" help:"actions of runs at once"`
+	CheckSlots int           `yaml:"check-slots" help:"checks at once"`
+	LogLevel   string        `yaml:"log-level" help:"debug, info, warn or error"`
+	LogFormat  string        `yaml:"log-format" help:"text or json"`
+
+	facts.Config `yaml:",inline"`
+}
+
+// defaultNRPEConfig is where Debian and Red Hat have it.
+const defaultNRPEConfig = "/etc/nagios/nrpe.cfg"
+
+func defaultAgentSettings() agentSettings {
+	a := agent.DefaultConfig()
+	cfg := agentSettings{
+		State: filepath.Join(stateDir, "agent"), NRPEConfig: defaultNRPEConfig, FactsEvery: a.FactsInterval, VolatileEv: a.VolatileInterval, Beat: a.BeatInterval,
+		RunSlots: a.RunSlots, CheckSlots: a.CheckSlots, PluginDirs: []string{"/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"},
+		LogLevel: "info", LogFormat: "text", Config: facts.DefaultConfig(),
+	}
+	cfg.Version = version
+	return cfg
+}
+
+// Validate reports every fault, each by its key.
+func (c agentSettings) Validate() error {
+	faults := []error{c.Config.Validate(), logFaults(c.LogLevel, c.LogFormat)}
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
+	}
+	if c.State == "" {
+		bad("state", "a directory is needed")
+	}
+	if c.Identity != "" {
+		if _, err := fettle.ParseNodeID(c.Identity); err != nil {
+			bad("identity", "%v", err)
+		}
+	}
+	if c.Join != "" {
+		bad("join", "join tokens are not supported yet; this version logs in with the secret of --secret-file")
+	}
+	if c.Pool != "" {
+		bad("pool", "pools are not supported yet")
+	}
+	for key, d := range map[string]time.Duration{"facts-interval": c.FactsEvery, "volatile-interval": c.VolatileEv, "beat-interval": c.Beat} {
+		if d < time.Second || d > 24*time.Hour {
+			bad(key, "%s is not between 1s and 24h", d)
+		}
+	}
+	for key, n := range map[string]int{"run-slots": c.RunSlots, "check-slots": c.CheckSlots} {
+		if n < 1 || n > 1000 {
+			bad(key, "%d is not between 1 and 1000", n)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// node is an agent with everything around it, opened and not yet running.
+type node struct {
+	id        fettle.NodeID
+	agent     *agent.Agent
+	collector *facts.Collector
+}
+
+// openNode wires an agent of this machine.
+func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *slog.Logger) (*node, error) {
+	id, err := identityOf(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Config.Identity, cfg.Config.Collective = id, cfg.Collective
+	n := &node{id: id, collector: facts.New(cfg.Config, log)}
+	ac := agent.DefaultConfig()
+	ac.Identity, ac.Version, ac.State, ac.Servers, ac.Collective = id, version, cfg.State, cfg.Server, cfg.Collective
+	ac.Login, ac.Passcode = secret.login, secret.passcode
+	ac.FactsInterval, ac.VolatileInterval, ac.BeatInterval = cfg.FactsEvery, cfg.VolatileEv, cfg.Beat
+	ac.RunSlots, ac.CheckSlots = cfg.RunSlots, cfg.CheckSlots
+	nrpe := cfg.NRPEConfig
+	if nrpe != "" {
+		if nrpe, err = filepath.Abs(nrpe); err != nil {
+			return nil, err
+		}
+	}
+	table, err := actions.New(actions.Config{
+		Node: id, Version: version, NRPEConfig: nrpe, PluginDirs: cfg.PluginDirs, Log: log,
+		Facts: func(ctx context.Context) (map[string]any, error) { return n.agent.Refresh(ctx) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	n.agent, err = agent.New(ac, n.collector, table, log)
+	return n, err
+}
+
+// identityOf gives the configured identity, or the FQDN.
+func identityOf(ctx context.Context, cfg agentSettings, log *slog.Logger) (fettle.NodeID, error) {
+	if cfg.Identity != "" {
+		return fettle.ParseNodeID(cfg.Identity)
+	}
+	local := cfg.Config
+	local.Cloud, local.Dirs, local.Facter = false, nil, false
+	snapshot, err := facts.New(local, log).Collect(ctx)
+	if err != nil {
+		return "", err
+	}
+	networking, _ := snapshot.Facts["networking"].(map[string]any)
+	fqdn, _ := networking["fqdn"].(string)
+	id, err := fettle.ParseNodeID(fqdn)
+	if err != nil {
+		return "", fmt.Errorf("this machine's FQDN %q makes no identity, give one by --identity: %w", fqdn, err)
+	}
+	return id, nil
+}
+
+// run works until ctx ends.
+func (n *node) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return n.collector.Run(ctx) })
+	g.Go(func() error { return n.agent.Run(ctx) })
+	return g.Wait()
+}
+
+func (a *app) agentCommand() *cobra.Command {
+	cfg := defaultAgentSettings()
+	cmd := &cobra.Command{
+		Use: "agent", Short: "run the agent of this machine", Args: cobra.NoArgs, GroupID: groupRoles,
+		Example: "  fettle agent --server stomp://fettle.acme.net:61613 --secret-file /etc/fettle/broker.secret\n  fettle agent --server stomp://a:61613,stomp://b:61613 --identity web1.acme.net",
+	}
+	s := newRole(cmd, "agent", &cfg)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.settle(cmd); err != nil {
+			return err
+		}
+		if len(cfg.Server) == 0 {
+			return usage(fmt.Errorf("--server is missing: where is the broker? stomp://host:61613: %w", fettle.ErrInvalid))
+		}
+		file := cfg.SecretFile
+		if file == "" {
+			file = filepath.Join(cfg.State, secretFile)
+		}
+		secret, err := readSecret(file)
+		if err != nil {
+			return err
+		}
+		ctx := cmd.Context()
+		n, err := openNode(ctx, cfg, secret, newLog(a.stderr, cfg.LogLevel, cfg.LogFormat))
+		if err != nil {
+			return err
+		}
+		return a.announce(ctx, n.run, n.agent.Ready(), fmt.Sprintf("ready role=agent identity=%s server=%s", n.id, strings.Join(cfg.Server, ",")))
+	}
+	return cmd
+}
+
+// announce runs a part, and prints its ready line when it is.
+func (a *app) announce(ctx context.Context, run func(context.Context) error, ready <-chan struct{}, line string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return run(ctx) })
+	g.Go(func() error {
+		select {
+		case <-ready:
+			_, err := fmt.Fprintln(a.stdout, line)
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return g.Wait()
+}

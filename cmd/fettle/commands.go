@@ -1,0 +1,19 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// Groups of commands, as --help shows them.
+const (
+	groupAsk   = "ask"
+	groupRoles = "roles"
+)
+
+// commands is every command there is.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.findCommand(), a.factsCommand(), a.showCommand(), a.pingCommand(), a.sshCommand(), a.runCommand(), a.runsCommand(),
+		a.checkCommand(), a.filterCommand(),
+		a.devCommand(), a.serverCommand(), a.agentCommand(), a.loginCommand(),
+		a.configCommand(), a.versionCommand(),
+	}
+}

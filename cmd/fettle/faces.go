@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/fettle-dev/fettle/server/api"
+	"github.com/fettle-dev/fettle/server/auth"
+	"github.com/fettle-dev/fettle/web"
+)
+
+// faces puts REST, the pages and the metrics on one router.
+func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
+	r := api.NewEngine(m.log)
+	cfg := api.Config{MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus}, Docs: web.Docs()}
+	if err := api.Mount(r, cfg, m.server, m.keeper, m.log); err != nil {
+		return nil, err
+	}
+	if err := web.Mount(r, web.Config{NotFound: api.NotFound}, m.server, m.keeper, m.log); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// loginLink gives a link that lets a person in, once, within a quarter of an hour.
+func (m *middle) loginLink(ctx context.Context) (string, error) {
+	code, err := m.keeper.LoginLink(ctx, "local", auth.Admin)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s/login?code=%s", m.context.URL, code), nil
+}

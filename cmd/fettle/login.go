@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/fettle-dev/fettle/server/api/client"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) loginCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use: "login", Short: "a link that signs a browser in, once", Args: cobra.NoArgs, GroupID: groupAsk,
+		Long:    "Asks the server for a link that lets a browser in once, within a quarter of an hour, with the rights of the token that asks.",
+		Example: "  fettle login",
+	}
+	a.outputFlag(cmd, "table", "json")
+	cmd.Flags().StringVar(&name, "name", "", "whose session it will be; default: the token's name")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		link, err := c.LoginLink(cmd.Context(), client.LoginOrder{Name: pointer(name)})
+		if err != nil {
+			return err
+		}
+		if a.output == "json" {
+			return printJSON(a.stdout, link)
+		}
+		_, err = fmt.Fprintln(a.stdout, c.URL()+link.Path)
+		return err
+	}
+	return cmd
+}
+
+// self is how a person calls this program again from here.
+func (a *app) self() string {
+	if len(os.Args) == 0 {
+		return programName
+	}
+	if filepath.IsLocal(os.Args[0]) && filepath.Base(os.Args[0]) != os.Args[0] {
+		return os.Args[0] // bin/fettle
+	}
+	return filepath.Base(os.Args[0])
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+)
+
+// stateDir is where a server and an agent keep what they must not forget.
+const stateDir = "/var/lib/fettle"
+
+// Files below a state directory.
+const (
+	secretFile   = "broker.secret"
+	contextFile  = "context.yaml"
+	databaseFile = "fettle.db"
+)
+
+// serverSettings are all that a server can be told.
+type serverSettings struct {
+	State     string `yaml:"state" help:"directory for what the server keeps"`
+	HTTP      string `yaml:"http" help:"address of REST and pages; port 0 picks a free one"`
+	STOMP     string `yaml:"stomp" help:"address of the embedded broker; port 0 picks a free one"`
+	Store     string `yaml:"store" secret:"true" help:"database: sqlite:/path/file.db or mysql://user:password@host:3306/name; empty: sqlite in the state directory"`
+	Broker    string `yaml:"broker" help:"embedded; rabbitmq and activemq come with a later version"`
+	BrokerURL string `yaml:"broker-url" secret:"true" help:"address of a broker that is not embedded"`
+	Insecure  bool   `yaml:"insecure" help:"listen without TLS on addresses other than loopback"`
+	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
+	LogFormat string `yaml:"log-format" help:"text or json"`
+
+	MetricsToken string `yaml:"metrics-token" secret:"true" help:"bearer token that /metrics wants; empty: it is open"`
+
+	server.Config `yaml:",inline"`
+}
+
+func defaultServerSettings() serverSettings {
+	cfg := serverSettings{
+		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: "embedded", LogLevel: "info", LogFormat: "text",
+		Config: server.DefaultConfig(),
+	}
+	cfg.Version = version
+	return cfg
+}
+
+// Validate reports every fault, each by its key.
+func (c serverSettings) Validate() error {
+	faults := []error{c.Config.Validate(), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP, c.Insecure), listenFault("stomp", c.STOMP, c.Insecure)}
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
+	}
+	if c.State == "" {
+		bad("state", "a directory is needed")
+	}
+	switch c.Broker {
+	case "embedded":
+		if c.BrokerURL != "" {
+			bad("broker-url", "the embedded broker has none; it listens on stomp")
+		}
+	case "rabbitmq", "activemq":
+		bad("broker", "%s is not supported yet; this version has the embedded broker only", c.Broker)
+	default:
+		bad("broker", "%q is neither embedded, rabbitmq nor activemq", c.Broker)
+	}
+	return errors.Join(faults...)
+}
+
+// dsn is the database's, with the default filled in.
+func (c serverSettings) dsn() string {
+	if c.Store != "" {
+		return c.Store
+	}
+	return "sqlite:" + filepath.Join(c.State, databaseFile)
+}
+
+// listenFault refuses addresses that others can reach, where nothing would protect what is said there.
+func listenFault(key, address string, insecure bool) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return &fettle.Fault{Key: key, Reason: fmt.Sprintf("%q is no address such as 127.0.0.1:8420", address)}
+	}
+	ip := net.ParseIP(host)
+	if host == "localhost" || ip != nil && ip.IsLoopback() || insecure {
+		return nil
+	}
+	return &fettle.Fault{Key: key, Reason: fmt.Sprintf("%q can be reached from other machines, and this version has no TLS yet: keep to 127.0.0.1, or say insecure: true", address)}
+}
+
+func logFaults(level, format string) error {
+	var faults []error
+	if _, err := logLevel(level); err != nil {
+		faults = append(faults, &fettle.Fault{Key: "log-level", Reason: err.Error()})
+	}
+	if format != "text" && format != "json" {
+		faults = append(faults, &fettle.Fault{Key: "log-format", Reason: fmt.Sprintf("%q is neither text nor json", format)})
+	}
+	return errors.Join(faults...)
+}
+
+// stopWithin is how long a role may take to end after it was asked to.
+const stopWithin = 5 * time.Second

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. check_fettle has those of Nagios plugins instead.
+const (
+	exitOK      = 0 // all well
+	exitFault   = 1 // a fault, or some nodes failed
+	exitUsage   = 2 // the command line, a bad filter too
+	exitSilent  = 3 // some nodes did not answer, and none failed
+	exitNobody  = 4 // no node matched
+	pluginName  = "check_fettle"
+	programName = "fettle"
+)
+
+// version is that of the program; the build sets it.
+var version = "dev"
+
+// app is what commands share: the streams, and what the flags of all commands say.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	context        string // --context
+	output         string // -o
+	colour         bool   // stdout is a terminal that may be coloured
+}
+
+// codeError ends the program with a code; without an error everything has been said already.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+// usage marks an error as one of the command line.
+func usage(err error) error { return &codeError{exitUsage, err} }
+
+// run is the whole program: it does what args say and gives the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: terminal(stdout) && os.Getenv("NO_COLOR") == ""}
+	if name := strings.TrimSuffix(filepath.Base(args[0]), ".exe"); name == pluginName {
+		return a.plugin(ctx, args[1:])
+	}
+	root := a.root()
+	root.SetArgs(args[1:])
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	a.explain(cmd, err)
+	return exitCode(err)
+}
+
+// exitCode is the one table from errors to exit codes.
+func exitCode(err error) int {
+	var coded *codeError
+	switch {
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, fettle.ErrInvalid):
+		return exitUsage
+	}
+	return exitFault
+}
+
+// explain tells a person, or in a JSON mode a program, what went wrong.
+func (a *app) explain(cmd *cobra.Command, err error) {
+	if err.Error() == "" {
+		return
+	}
+	if strings.HasPrefix(a.output, "json") {
+		enc := json.NewEncoder(a.stderr)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(problemOf(err)) // nobody is left to tell
+		return
+	}
+	fmt.Fprintf(a.stderr, "%s: %s\n", programName, strings.TrimRight(err.Error(), "\n"))
+	if exitCode(err) == exitUsage && cmd != nil {
+		fmt.Fprintf(a.stderr, "see: %s --help\n", cmd.CommandPath())
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   programName,
+		Short: "fact inventory, aggregated checks and orchestration for fleets of machines",
+		Long: `Fettle knows what is true of every machine of a fleet, answers any question about it at once,
+and does things on the machines that a question matches.`,
+		Example: `  fettle dev                                         server and agent of this machine, for a first look
+  fettle find 'facts.os.family == "Debian"'           which nodes match
+  fettle facts os.release.major                       values of a fact, counted
+  fettle run agent.ping --all                         ask every node
+  fettle check check_load                             one verdict over all nodes that have the check`,
+		SilenceErrors: true, SilenceUsage: true, Version: version,
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.PersistentFlags().StringVar(&a.context, "context", "", "file that says where the server is (default $FETTLE_CONTEXT or ~/.config/fettle/context.yaml)")
+	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask the fleet:"}, &cobra.Group{ID: groupRoles, Title: "Run a part of Fettle:"})
+	root.AddCommand(a.commands()...)
+	return root
+}

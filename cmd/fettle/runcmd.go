@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server/api/client"
+	"github.com/spf13/cobra"
+)
+
+// order is what run and ping ask for.
+type order struct {
+	action  string
+	inputs  map[string]any
+	aim     aim
+	timeout time.Duration
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o order
+	var preview bool
+	cmd := &cobra.Command{
+		Use: "run ACTION [INPUT=VALUE ...]", Short: "ask an action of the nodes that a filter matches", GroupID: groupAsk,
+		Long: `Sends one task to each node of the roster and prints what comes back: failures first and in full, equal outputs
+gathered under folded names, and a tally that always adds up to the roster.
+
+Positionals after the action are inputs only; nodes are chosen by -S -W -F -C -I, --roster or --all.
+Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 nobody matched.`,
+		Example: `  fettle run agent.ping --all
+  fettle run nrpe.check command=check_load -W environment=production
+  fettle run agent.facts -S 'facts.os.family == "Debian"' --timeout 10s
+  fettle run nrpe.check command=check_disk -C mysql::master --preview`,
+		Args: cobra.MinimumNArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return actionNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	o.aim.flags(cmd)
+	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its id")
+	cmd.Flags().DurationVar(&o.timeout, "timeout", fettle.DefaultTimeout, "for the action, on each node")
+	cmd.Flags().BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
+	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.action = args[0]
+		var err error
+		if o.inputs, err = readInputs(o.action, args[1:]); err != nil {
+			return usage(err)
+		}
+		if preview {
+			return a.preview(cmd.Context(), o)
+		}
+		return a.run(cmd.Context(), o)
+	}
+	return cmd
+}
+
+func (a *app) pingCommand() *cobra.Command {
+	o := order{action: "agent.ping"}
+	cmd := &cobra.Command{
+		Use: "ping [FILTER]", Short: "ask nodes whether they are there", GroupID: groupAsk,
+		Long:              "Asks agent.ping of the nodes that match; without a filter, of all nodes.",
+		Example:           "  fettle ping\n  fettle ping -W environment=production\n  fettle ping 'facts.os.family == \"Debian\"' --timeout 3s",
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	o.aim.flags(cmd)
+	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long to wait for the last node")
+	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		where, err := o.aim.filter(cmd.Context(), args, false)
+		if err != nil {
+			return err
+		}
+		o.aim = aim{all: where == ""}
+		if where != "" {
+			o.aim.cel = []string{string(where)}
+		}
+		return a.run(cmd.Context(), o)
+	}
+	return cmd
+}
+
+// target says which nodes an order means.
+func (o *order) target(ctx context.Context) (client.Target, error) {
+	where, err := o.aim.filter(ctx, nil, true)
+	if err != nil {
+		return client.Target{}, err
+	}
+	return client.Target{Where: pointer(string(where)), All: pointer(o.aim.all), Roster: pointer(o.aim.roster)}, nil
+}
+
+func (a *app) preview(ctx context.Context, o order) error {
+	target, err := o.target(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	r, err := c.Preview(ctx, target)
+	if err != nil {
+		return err
+	}
+	switch a.output {
+	case "json", "jsonl":
+		err = printJSON(a.stdout, r)
+	case "yaml":
+		err = printYAML(a.stdout, r)
+	default:
+		fmt.Fprintf(a.stdout, "roster %s: %s", r.Roster, plural(int(r.Count), "node"))
+		if r.Undefined > 0 {
+			fmt.Fprintf(a.stdout, ", %d undefined", r.Undefined)
+		}
+		fmt.Fprintln(a.stdout)
+		for _, id := range r.Sample {
+			fmt.Fprintf(a.stdout, "  %s\n", id)
+		}
+		if more := int(r.Count) - len(r.Sample); more > 0 {
+			fmt.Fprintf(a.stdout, "  … and %d more\n", more)
+		}
+		fmt.Fprintf(a.stderr, "run it: fettle run %s --roster %s\n", strings.TrimSpace(o.action+inputsText(o.inputs)), r.Roster)
+	}
+	if err == nil && r.Count == 0 {
+		return &codeError{code: exitNobody}
+	}
+	return err
+}
+
+// run starts a run, follows it and prints it.
+func (a *app) run(ctx context.Context, o order) error {
+	target, err := o.target(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	started, err := c.StartRun(ctx, client.RunOrder{
+		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(o.timeout.String()),
+	})
+	if err != nil {
+		return err
+	}
+	seen, err := a.follow(ctx, c, started)
+	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped watching; the run goes on: fettle runs show %s", started.Run)
+		}
+		return err
+	}
+	if err := a.printRun(ctx, c, seen); err != nil {
+		return err
+	}
+	return runExit(seen.run.Tally)
+}
+
+// runExit gives the exit code of a tally.
+func runExit(t fettle.Tally) error {
+	switch {
+	case t.Roster == 0:
+		return &codeError{code: exitNobody}
+	case t.Failed > 0:
+		return &codeError{code: exitFault}
+	case t.Silent+t.Never > 0:
+		return &codeError{code: exitSilent}
+	}
+	return nil
+}
+
+// seenRun is a run with the results that were seen of it.
+type seenRun struct {
+	run     client.RunSummary
+	results []client.ResultItem
+}
+
+// follow watches a run to its end. With -o jsonl each result is printed as it comes; on a terminal a line tells how far the run is.
+func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSummary) (*seenRun, error) {
+	seen := &seenRun{run: *started, results: []client.ResultItem{}}
+	p := a.progress(int64(started.Tally.Roster))
+	defer p.end()
+	for update, err := range c.Watch(ctx, started.Run) {
+		if err != nil {
+			return nil, err
+		}
+		if update.Run != nil {
+			seen.run = *update.Run
+			p.set(update.Run.Tally)
+		}
+		if update.Result == nil {
+			continue
+		}
+		seen.results = append(seen.results, *update.Result)
+		if a.output == "jsonl" {
+			if err := printLine(a.stdout, update.Result); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return seen, nil
+}

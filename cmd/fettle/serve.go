@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth"
+	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/wire"
+	"github.com/fettle-dev/fettle/wire/broker"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// middle is a server with everything around it, opened and not yet running.
+type middle struct {
+	cfg     serverSettings
+	log     *slog.Logger
+	store   *store.Store
+	server  *server.Server
+	broker  *broker.Broker
+	keeper  *auth.Keeper
+	http    net.Listener
+	stomp   net.Listener
+	handler http.Handler
+	context clientContext
+	secret  brokerSecret
+}
+
+// openMiddle wires a server. It is one straight line on purpose: here, and only here, the parts meet.
+func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *middle, err error) {
+	m = &middle{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.close())
+		}
+	}()
+	if err = os.MkdirAll(cfg.State, 0o700); err != nil {
+		return m, fmt.Errorf("state directory: %w", err)
+	}
+	if m.secret, err = keepSecret(cfg.State); err != nil {
+		return m, err
+	}
+	if m.store, err = store.Open(ctx, store.Config{DSN: cfg.dsn()}, log); err != nil {
+		return m, err
+	}
+	m.keeper = auth.New(m.store, log, time.Now)
+
+	dest := wire.Destinations{Collective: cfg.Collective}
+	in := &intake{sessions: map[fettle.NodeID]string{}}
+	meters := metrics.NewSet()
+	brokerConfig := broker.DefaultConfig()
+	brokerConfig.Metrics = meters
+	brokerConfig.Collected = dest.IsCollected
+	brokerConfig.Transient = func(d string) bool { _, is := dest.IsNode(d); return is }
+	if m.broker, err = broker.New(brokerConfig, gate{m.secret, dest}, in, in, log); err != nil {
+		return m, err
+	}
+	m.server, err = server.New(cfg.Config, server.Parts{
+		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Send: &outlet{m.broker}, Log: log, Heard: m.broker.Heard,
+	})
+	if err != nil {
+		return m, err
+	}
+	in.server = m.server
+	if err = m.server.Load(ctx); err != nil {
+		return m, err
+	}
+	if m.http, err = net.Listen("tcp", cfg.HTTP); err != nil {
+		return m, fmt.Errorf("http: %w", err)
+	}
+	if m.stomp, err = net.Listen("tcp", cfg.STOMP); err != nil {
+		return m, fmt.Errorf("stomp: %w", err)
+	}
+	if m.handler, err = m.faces(meters); err != nil {
+		return m, err
+	}
+	return m, m.introduce(ctx)
+}
+
+// introduce writes the context with which the local user's command line finds this server.
+func (m *middle) introduce(ctx context.Context) error {
+	file := filepath.Join(m.cfg.State, contextFile)
+	m.context.URL = "http://" + m.http.Addr().String()
+	if old, err := readContext(file); err == nil {
+		if _, err := m.keeper.Authenticate(ctx, old.Token); err == nil {
+			m.context.Token = old.Token
+		}
+	}
+	if m.context.Token == "" {
+		secret, err := m.keeper.CreateToken(ctx, "local", auth.Admin, 0)
+		if err != nil {
+			return err
+		}
+		m.context.Token = secret
+	}
+	if err := writeContext(file, m.context); err != nil {
+		return err
+	}
+	return m.introduceToUser(ctx)
+}
+
+// introduceToUser writes the user's own context, unless it leads to another server that answers.
+func (m *middle) introduceToUser(ctx context.Context) error {
+	own, err := ownContextFile()
+	if err != nil {
+		return nil //nolint:nilerr // a service without a home has no command line to be found by
+	}
+	old, err := readContext(own)
+	if err == nil && old.URL != m.context.URL && answers(ctx, old.URL) {
+		m.log.Info("the user's own context leads to another server, and stays", "file", own)
+		return nil
+	}
+	if err := writeContext(own, m.context); err != nil {
+		m.log.Warn("the user's own context cannot be written", "err", err)
+	}
+	return nil
+}
+
+// answers tells whether a server lives at url.
+func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/healthz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// run serves until ctx ends: first the listeners close, then the parts, so that what was received is committed and receipted.
+func (m *middle) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	web := &http.Server{Handler: m.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
+	worked := make(chan error, 1)
+	go func() { worked <- m.server.Run(work) }() // waited for at the end of this function
+	g.Go(func() error { return m.broker.Serve(ctx, m.stomp) })
+	g.Go(func() error {
+		if err := web.Serve(m.http); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("http: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin/2)
+		defer cancel()
+		if err := web.Shutdown(grace); err != nil {
+			return web.Close()
+		}
+		return nil
+	})
+	err := g.Wait()
+	stopWork()
+	return errors.Join(err, <-worked)
+}
+
+func (m *middle) close() error {
+	var faults []error
+	for _, c := range []io.Closer{m.http, m.stomp} {
+		if l, is := c.(net.Listener); is && l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				faults = append(faults, err)
+			}
+		}
+	}
+	if m.store != nil {
+		faults = append(faults, m.store.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// ready is the line that scripts wait for.
+func (m *middle) ready(role string) string {
+	file, err := filepath.Abs(filepath.Join(m.cfg.State, contextFile))
+	if err != nil {
+		file = filepath.Join(m.cfg.State, contextFile)
+	}
+	return fmt.Sprintf("ready role=%s http=%s stomp=stomp://%s context=%s", role, m.context.URL, m.stomp.Addr(), file)
+}
+
+func (a *app) serverCommand() *cobra.Command {
+	cfg := defaultServerSettings()
+	cmd := &cobra.Command{
+		Use: "server", Short: "run the server, with its broker inside", Args: cobra.NoArgs, GroupID: groupRoles,
+		Example: "  fettle server\n  fettle server --state ./var --http 127.0.0.1:8420 --stomp 127.0.0.1:61613\n  fettle server --store mysql://fettle:secret@db:3306/fettle",
+	}
+	s := newRole(cmd, "server", &cfg)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.settle(cmd); err != nil {
+			return err
+		}
+		ctx := cmd.Context()
+		m, err := openMiddle(ctx, cfg, newLog(a.stderr, cfg.LogLevel, cfg.LogFormat))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, m.ready("server"))
+		return errors.Join(m.run(ctx), m.close())
+	}
+	return cmd
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// validator is the settings of a role.
+type validator interface{ Validate() error }
+
+// newRole ties the settings of a role, pointers to structs, to flags of cmd. Its file is looked for in /etc/fettle when nobody names one.
+func newRole(cmd *cobra.Command, name string, configs ...validator) *settings {
+	s := settingsOf(name, configs...)
+	s.flags(cmd.Flags())
+	cmd.Flags().String("config", "", fmt.Sprintf("file of settings (default /etc/fettle/%s.yaml, if it is there)", name))
+	return s
+}
+
+// settle reads all sources and validates: every fault is in the error, each with its place.
+func (s *settings) settle(cmd *cobra.Command) error {
+	file, _ := cmd.Flags().GetString("config") // the flag is there: newRole made it
+	explicit := file != ""
+	if env := os.Getenv("FETTLE_CONFIG"); !explicit && env != "" {
+		file, explicit = env, true
+	}
+	if !explicit {
+		file = "/etc/fettle/" + s.role + ".yaml"
+	}
+	faults := []error{s.load(file, explicit, cmd.Flags())}
+	for _, config := range s.configs {
+		faults = append(faults, s.located(config.Validate()))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return usage(fmt.Errorf("settings of %s:\n%w", s.role, err))
+	}
+	return nil
+}
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "config", Short: "print the settings that hold, and where each came from",
+		Example: "  fettle config server\n  fettle config agent --config ./agent.yaml -o json",
+	}
+	srv, agt := defaultServerSettings(), defaultAgentSettings()
+	cmd.AddCommand(configOf(a, "server", &srv), configOf(a, "agent", &agt))
+	return cmd
+}
+
+func configOf(a *app, name string, config validator) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: name, Short: "settings of the " + name, Args: cobra.NoArgs,
+		Example: fmt.Sprintf("  fettle config %s\n  FETTLE_STATE=/srv/fettle fettle config %s", name, name),
+	}
+	s := newRole(cmd, name, config)
+	a.outputFlag(cmd, "yaml", "json", "table")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.settle(cmd); err != nil {
+			return err
+		}
+		return s.print(a)
+	}
+	return cmd
+}
+
+// shown is one setting for people.
+type shown struct {
+	Key    string `json:"key"`
+	Value  any    `json:"value"`
+	Source string `json:"source"`
+	Env    string `json:"env,omitempty"`
+}
+
+func (s *settings) print(a *app) error {
+	all := make([]shown, 0, len(s.list))
+	for _, one := range s.list {
+		row := shown{Key: one.key, Value: one.value.Interface(), Source: one.source}
+		if one.plain() {
+			row.Env = one.env()
+			if text := one.text(); text != "" && one.secret {
+				row.Value = mask(text)
+			} else if _, is := row.Value.(fmt.Stringer); is {
+				row.Value = text
+			}
+		}
+		all = append(all, row)
+	}
+	switch a.output {
+	case "json":
+		return printJSON(a.stdout, all)
+	case "table":
+		t := newTable("KEY", "VALUE", "SOURCE")
+		for _, row := range all {
+			t.add(row.Key, fmt.Sprint(row.Value), row.Source)
+		}
+		return t.write(a.stdout)
+	default:
+		for _, row := range all {
+			text, err := yaml.Marshal(map[string]any{row.Key: row.Value})
+			if err != nil {
+				return err
+			}
+			lines := strings.SplitN(strings.TrimRight(string(text), "\n"), "\n", 2)
+			fmt.Fprintf(a.stdout, "%-40s # %s\n", lines[0], row.Source)
+			if len(lines) > 1 {
+				fmt.Fprintln(a.stdout, lines[1])
+			}
+		}
+	}
+	return nil
+}
+
+// mask hides the password in a DSN or URL, and all of anything else.
+func mask(text string) string {
+	at := strings.LastIndex(text, "@")
+	begin := strings.Index(text, "://")
+	if at < 0 {
+		if begin >= 0 || strings.HasPrefix(text, "sqlite:") {
+			return text // no password in it
+		}
+		return "***"
+	}
+	login := text[:at]
+	if begin >= 0 {
+		login = text[begin+3 : at]
+	}
+	user, _, has := strings.Cut(login, ":")
+	if !has {
+		return text
+	}
+	return strings.Replace(text, login, user+":***", 1)
+}
