@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -81,11 +80,10 @@ func Seal(env Envelope, body any, signer Signer) (Message, error) {
 		return Message{}, fmt.Errorf("seal %s: %d bytes, and %d are allowed: %w", env.Type, len(m.Body), MaxMessage, fettle.ErrInvalid)
 	}
 	if len(m.Body) >= compressFrom {
-		zip, err := encoder()
-		if err != nil {
-			return Message{}, fmt.Errorf("seal %s: zstd: %w", env.Type, err)
+		if encoderErr != nil {
+			return Message{}, fmt.Errorf("seal %s: zstd: %w", env.Type, encoderErr)
 		}
-		m.Body = zip.EncodeAll(m.Body, nil)
+		m.Body = encoder.EncodeAll(m.Body, nil)
 		m.Header = append(m.Header, Field{headerEncoding, encodingZstd})
 	}
 	if signer != nil {
@@ -160,11 +158,10 @@ func decompress(m Message) ([]byte, error) {
 	case "", "identity":
 		return m.Body, nil
 	case encodingZstd:
-		unzip, err := decoder()
-		if err != nil {
-			return nil, fmt.Errorf("zstd: %w", err)
+		if decoderErr != nil {
+			return nil, fmt.Errorf("zstd: %w", decoderErr)
 		}
-		raw, err := unzip.DecodeAll(m.Body, nil)
+		raw, err := decoder.DecodeAll(m.Body, nil)
 		if err != nil {
 			return nil, fmt.Errorf("decompress: %v: %w", err, fettle.ErrInvalid)
 		}
@@ -177,12 +174,21 @@ func decompress(m Message) ([]byte, error) {
 	}
 }
 
-// One encoder and one decoder serve the whole process: both are safe for concurrent use by EncodeAll and DecodeAll, and each holds megabytes.
+// One encoder and one decoder serve the whole process: both are safe for concurrent use by EncodeAll and DecodeAll, and each holds hundreds of
+// kilobytes. They are made, and used once, at the start (0.1 ms): what they make at their first use belongs to the synctest bubble it happens in.
 var (
-	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(128<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderConcurrency(2))
-	})
-	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-		return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxMessage), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(4))
-	})
+	encoder, encoderErr = newEncoder()
+	decoder, decoderErr = newDecoder()
 )
+
+func newEncoder() (*zstd.Encoder, error) {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(128<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderConcurrency(2))
+	if err == nil {
+		e.EncodeAll(nil, nil)
+	}
+	return e, err
+}
+
+func newDecoder() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxMessage), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(4))
+}

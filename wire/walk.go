@@ -132,3 +132,12 @@ func skipString(raw []byte, pos int) int {
 
 // isObject tells whether the canonical value is an object that has members; one without is a leaf.
 func isObject(val []byte) bool { return len(val) > 2 && val[0] == '{' }
+
+// Leaves counts the leaves of d: everything that is no object, and objects without members, those in lists apart.
+func (d Document) Leaves() (n int) {
+	if d.None() {
+		return 0
+	}
+	_ = leaves(nil, d.Raw, func(fettle.Path, []byte) { n++ })
+	return n
+}
