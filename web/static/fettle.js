@@ -102,6 +102,11 @@
     }
   });
 
+  // On a small screen what a search finds would stand below the edge: the search goes up.
+  document.addEventListener("focusin", (event) => {
+    if (event.target.id === "q") event.target.closest(".head").scrollIntoView({ block: "start" });
+  });
+
   // --- the filter box grows with its text where the style sheet cannot make it
   const grow = (box) => { if (box && !CSS.supports("field-sizing", "content")) box.rows = Math.min(12, box.value.split("\n").length); };
   document.addEventListener("input", (event) => { if (event.target.id === "where") grow(event.target); });
