@@ -60,9 +60,9 @@ func (r *Record) Name(name string) (any, bool) {
 	case "classes":
 		return r.Classes, true
 	case "agent":
-		return agentValue(r.Agent), true
+		return AgentObject(r.Agent), true
 	case "checks":
-		return checksObject(r.Checks), true
+		return ChecksObject(r.Checks), true
 	case "now":
 		return moment(r.Now)
 	case "pools":
@@ -87,14 +87,18 @@ func moment(m fettle.Millis) (any, bool) {
 	return m.Time(), true
 }
 
-func agentValue(a *fettle.AgentInfo) Object {
+// AgentObject shows what an agent says of itself as filters see it under `agent`; nil is an empty object.
+func AgentObject(a *fettle.AgentInfo) Object {
 	if a == nil {
 		return Map(nil)
 	}
 	return Map{"version": a.Version, "os": a.OS, "arch": a.Arch, "plugins": a.Plugins, "collective": a.Collective}
 }
 
-// checksObject shows check states as an object of objects.
+// ChecksObject shows check states as filters see them under `checks`.
+func ChecksObject(checks map[string]CheckView) Object { return checksObject(checks) }
+
+// checksObject is check states as an object of objects.
 type checksObject map[string]CheckView
 
 func (c checksObject) Len() int       { return len(c) }

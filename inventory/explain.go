@@ -11,7 +11,7 @@ import (
 // Explanation says how a filter is answered, and why.
 type Explanation struct {
 	Filter      fettle.Filter  `json:"filter"` // in CEL
-	Cost        uint64         `json:"cost"`   // of one evaluation at worst, estimated; a unit is about 50 ns
+	Cost        uint64         `json:"cost"`   // of one evaluation at worst, estimated, in CEL's units
 	Matched     int            `json:"matched"`
 	Undefined   int            `json:"undefined"`
 	UndefinedBy map[string]int `json:"undefined_by"`
@@ -24,7 +24,7 @@ type Explanation struct {
 type Clause struct {
 	Op        string   `json:"op"` // and, or, not; clause
 	Text      string   `json:"text,omitempty"`
-	How       string   `json:"how,omitempty"` // index: once per distinct value; scan: node by node
+	How       string   `json:"how,omitempty"` // index: once for all nodes that are alike in it; scan: node by node
 	True      int      `json:"true"`
 	False     int      `json:"false"`
 	Undefined int      `json:"undefined"`
@@ -46,19 +46,14 @@ func (v *Inventory) Explain(ctx context.Context, q Query, node fettle.NodeID) (E
 	if q.Program == nil {
 		return Explanation{}, fmt.Errorf("explain a filter: there is none: %w", fettle.ErrInvalid)
 	}
-	x := Explanation{Filter: q.Program.Text(), Cost: q.Program.Cost(), UndefinedBy: map[string]int{}, Unknown: v.Unknown(q.Program)}
-	x.Clause = newClause(q.Program.Tree())
-	err := v.each(ctx, q, func(m match) {
-		switch m.truth {
-		case filter.True:
-			x.Matched++
-		case filter.Undefined:
-			x.Undefined++
-			addReasons(x.UndefinedBy, m.missing)
-		}
-		x.Clause.count(ctx, q.Program.Tree(), m.record)
-	})
+	x := Explanation{Filter: q.Program.Text(), Cost: q.Program.Cost(), Unknown: v.Unknown(q.Program)}
+	h, err := v.ask(ctx, q, true)
 	if err != nil {
+		return Explanation{}, err
+	}
+	defer h.done()
+	x.Matched, x.Undefined, x.UndefinedBy = h.matched, h.undefined, h.reasons
+	if x.Clause, err = v.explainClause(ctx, q, h, q.Program.Tree()); err != nil {
 		return Explanation{}, err
 	}
 	if node != "" {
@@ -67,61 +62,80 @@ func (v *Inventory) Explain(ctx context.Context, q Query, node fettle.NodeID) (E
 	return x, err
 }
 
-func newClause(t *filter.Tree) Clause {
-	if t.Op == filter.Leaf {
-		return Clause{Op: "clause", Text: t.Atom.Text(), How: "scan"}
+// explainClause counts one clause over all nodes, and those inside of it.
+func (v *Inventory) explainClause(ctx context.Context, q Query, h *hits, t *filter.Tree) (Clause, error) {
+	v.plans.mu.Lock()
+	c, evicted := v.plans.clause(t)
+	v.plans.mu.Unlock()
+	for _, a := range evicted {
+		v.evict(a)
 	}
-	c := Clause{Op: [...]string{filter.And: "and", filter.Or: "or", filter.Not: "not"}[t.Op]}
+	out := Clause{Op: [...]string{filter.Leaf: "clause", filter.And: "and", filter.Or: "or", filter.Not: "not"}[t.Op]}
+	if c.atom != nil {
+		out.Text, out.How = c.atom.Text(), c.atom.how()
+	}
+	qu := &question{v: v, ctx: ctx, plan: &plan{root: c}, now: q.Now, budget: q.Budget, ahead: v.Len()}
+	for _, sh := range h.shards {
+		if err := qu.countClause(sh, c, &out); err != nil {
+			return Clause{}, err
+		}
+	}
 	for _, k := range t.Kids {
-		c.Kids = append(c.Kids, newClause(k))
+		kid, err := v.explainClause(ctx, q, h, k)
+		if err != nil {
+			return Clause{}, err
+		}
+		out.Kids = append(out.Kids, kid)
 	}
-	return c
+	return out, nil
 }
 
-// count adds one node to the clause and to those inside of it.
-func (c *Clause) count(ctx context.Context, t *filter.Tree, rec *filter.Record) {
-	switch t.Match(ctx, rec) {
-	case filter.True:
-		c.True++
-	case filter.False:
-		c.False++
-	default:
-		c.Undefined++
+func (q *question) countClause(sh *shard, c *clause, out *Clause) error {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	b, done := borrow(2)
+	defer done()
+	if err := q.decide(sh, c, &sh.live, b[0], b[1]); err != nil {
+		return err
 	}
-	for i := range c.Kids {
-		c.Kids[i].count(ctx, t.Kids[i], rec)
-	}
+	yes, no := b[0].count(sh.words()), b[1].count(sh.words())
+	out.True += yes
+	out.False += no
+	out.Undefined += sh.nodes - yes - no
+	return nil
 }
 
 func (v *Inventory) explainNode(ctx context.Context, q Query, node fettle.NodeID, x *Explanation) error {
-	e, ok := v.entry(node)
-	if !ok {
+	found := v.seeNode(node, func(sh *shard, slot int) {
+		names, tree := v.names(sh, slot, q.Now), q.Program.Tree()
+		truth, missing := q.Program.Match(ctx, names)
+		x.Node = &NodeVerdict{Identity: node, Truth: truth.String()}
+		for _, reason := range missing {
+			x.Node.Missing = append(x.Node.Missing, reason.String())
+		}
+		x.Clause.judge(ctx, tree, names)
+		keptOut(ctx, tree, names, filter.True, func(text string) { x.Node.KeptOut = append(x.Node.KeptOut, text) })
+	})
+	switch {
+	case !found:
 		return fmt.Errorf("node %s: %w", node, fettle.ErrNotFound)
+	case ctx.Err() != nil:
+		return fmt.Errorf("ask the inventory: %w", ctx.Err())
 	}
-	m, err := e.match(ctx, q)
-	if err != nil {
-		return err
-	}
-	x.Node = &NodeVerdict{Identity: node, Truth: m.truth.String()}
-	for _, reason := range m.missing {
-		x.Node.Missing = append(x.Node.Missing, reason.String())
-	}
-	x.Clause.judge(ctx, q.Program.Tree(), m.record)
-	keptOut(ctx, q.Program.Tree(), m.record, filter.True, func(text string) { x.Node.KeptOut = append(x.Node.KeptOut, text) })
 	return nil
 }
 
 // judge writes the node's truth beside each clause.
-func (c *Clause) judge(ctx context.Context, t *filter.Tree, rec *filter.Record) {
-	c.Truth = t.Match(ctx, rec).String()
+func (c *Clause) judge(ctx context.Context, t *filter.Tree, node filter.Names) {
+	c.Truth = t.Match(ctx, node).String()
 	for i := range c.Kids {
-		c.Kids[i].judge(ctx, t.Kids[i], rec)
+		c.Kids[i].judge(ctx, t.Kids[i], node)
 	}
 }
 
 // keptOut gives the clauses that are not as they would have to be for t to be want.
-func keptOut(ctx context.Context, t *filter.Tree, rec *filter.Record, want filter.Truth, add func(string)) {
-	if t.Match(ctx, rec) == want {
+func keptOut(ctx context.Context, t *filter.Tree, node filter.Names, want filter.Truth, add func(string)) {
+	if t.Match(ctx, node) == want {
 		return
 	}
 	switch t.Op {
@@ -132,10 +146,10 @@ func keptOut(ctx context.Context, t *filter.Tree, rec *filter.Record, want filte
 			add(t.Atom.Text())
 		}
 	case filter.Not:
-		keptOut(ctx, t.Kids[0], rec, want.Not(), add)
+		keptOut(ctx, t.Kids[0], node, want.Not(), add)
 	default:
 		for _, k := range t.Kids {
-			keptOut(ctx, k, rec, want, add)
+			keptOut(ctx, k, node, want, add)
 		}
 	}
 }

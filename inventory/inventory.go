@@ -1,8 +1,12 @@
 package inventory
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/fettle-dev/fettle"
@@ -10,22 +14,46 @@ import (
 )
 
 // Inventory is all nodes in memory. It is safe for concurrent use; the zero value is not usable, New makes one.
+//
+// Nodes live in shards; what all shards share are the paths and the values that many nodes have alike. Locks are taken in this order, and most
+// alone: mu, a shard's mu, a shard's setsMu, an atomSet's mu; trie.mu and an interner's are taken last and held for one look.
 type Inventory struct {
-	mu    sync.RWMutex // guards all below
-	nodes map[fettle.NodeID]*entry
-	order []fettle.NodeID // sorted; nil: to be made anew
-	paths map[string]*pathCount
+	limits *limits
+
+	mu     sync.RWMutex // guards all below
+	places map[fettle.NodeID]place
+	shards []*shard
+	order  *ordering // nodes by identity, as of the last look
+	added  map[fettle.NodeID]place
+	gone   map[fettle.NodeID]struct{}
+
+	trie      *trie
+	agents    *interner[fettle.AgentInfo]
+	lists     *interner[[]string] // of classes, commands and pools
+	labels    *interner[map[string]string]
+	flattened sync.Pool // of *flattened
+
+	plans *plans
 }
 
-// entry is one node; it is replaced, never changed, so that a reader needs the lock only to find it.
-type entry struct {
-	node   fettle.Node
-	checks map[string]filter.CheckView
+// place is where a node lives.
+type place struct {
+	shard uint16
+	slot  uint16
 }
 
 // New gives an inventory without nodes.
-func New() *Inventory {
-	return &Inventory{nodes: map[fettle.NodeID]*entry{}, paths: map[string]*pathCount{}}
+func New() *Inventory { return newInventory(&usual) }
+
+func newInventory(l *limits) *Inventory {
+	v := &Inventory{
+		limits: l,
+		places: map[fettle.NodeID]place{}, added: map[fettle.NodeID]place{}, gone: map[fettle.NodeID]struct{}{}, order: &ordering{},
+		trie: newTrie(), agents: newInterner[fettle.AgentInfo](), lists: newInterner[[]string](), labels: newInterner[map[string]string](),
+	}
+	v.flattened.New = func() any { return &flattened{} }
+	v.plans = newPlans(v)
+	return v
 }
 
 // Put inserts n, or replaces the node of that identity as a whole, its check states apart. It copies what it keeps. Facts that are no document
@@ -38,132 +66,283 @@ func (v *Inventory) Put(n fettle.Node) error {
 	if err != nil {
 		return fmt.Errorf("put node %s: %w", n.Identity, err)
 	}
-	n = clone(n)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	e := &entry{node: n}
-	if old, ok := v.nodes[n.Identity]; ok {
-		v.count(old, -1)
-		e.checks = old.checks
-	} else {
-		v.order = nil
+	f, _ := v.flattened.Get().(*flattened)
+	defer v.flattened.Put(f)
+	s := v.trie.flatten(doc, f)
+	m := v.newMeta(n, doc)
+	var (
+		old  *meta
+		lost *shape
+	)
+	for !v.withNode(n.Identity, func(sh *shard, slot int) { old, lost = sh.replace(slot, m, s, f.leaves) }) {
+		if v.insert(m, s, f.leaves) {
+			break
+		}
 	}
-	v.countDocument(doc, 1)
-	v.nodes[n.Identity] = e
+	v.release(old)
+	v.trie.release(lost)
 	return nil
 }
 
-// clone copies what n refers to.
-func clone(n fettle.Node) fettle.Node {
-	n.Facts = slices.Clone(n.Facts)
-	n.Classes = slices.Clone(n.Classes)
-	n.Commands = slices.Clone(n.Commands)
-	n.Pools = slices.Clone(n.Pools)
-	n.Labels = cloneMap(n.Labels)
-	n.Agent.Plugins = cloneMap(n.Agent.Plugins)
-	return n
+// insert gives a new node a place, with all that is known of it. It tells whether it did; if not, somebody else was faster.
+func (v *Inventory) insert(m *meta, s *shape, leaves []leaf) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, ok := v.places[m.id]; ok {
+		return false
+	}
+	for i := len(v.shards) - 1; ; i-- {
+		if i < 0 {
+			v.shards = append(v.shards, newShard(v.limits))
+			i = len(v.shards) - 1
+		}
+		slot, ok := v.shards[i].insert(m, s, leaves)
+		if !ok {
+			continue
+		}
+		p := place{uint16(i), uint16(slot)}
+		v.places[m.id], v.added[m.id] = p, p
+		return true
+	}
 }
 
-func cloneMap(m map[string]string) map[string]string {
+// newMeta gives what is kept of n beside its facts.
+func (v *Inventory) newMeta(n fettle.Node, doc *filter.Document) *meta {
+	m := &meta{
+		id: fettle.NodeID(strings.Clone(string(n.Identity))), hasFacts: n.Facts != nil, liveness: n.Liveness, factsAt: n.FactsAt, seen: n.Seen, enrolled: n.Enrolled,
+		session: strings.Clone(n.Session), seq: n.Seq, rev: n.Rev,
+		agent: v.agents.get(agentKey(n.Agent), func() fettle.AgentInfo {
+			n.Agent.Plugins = maps.Clone(n.Agent.Plugins)
+			return n.Agent
+		}),
+		classes: v.list(n.Classes), commands: v.list(n.Commands), pools: v.list(n.Pools),
+		labels: v.labels.get(mapKey(n.Labels), func() map[string]string { return maps.Clone(n.Labels) }),
+	}
+	m.setHash(n.Hash)
+	if n.Facts != nil && (!doc.Plain() || len(n.Facts) == 0) {
+		m.text = append(make([]byte, 0, len(n.Facts)), n.Facts...)
+	}
+	return m
+}
+
+func (v *Inventory) list(l []string) *shared[[]string] {
+	var b strings.Builder
+	for _, s := range l {
+		fmt.Fprintf(&b, "%d:%s", len(s), s)
+	}
+	if l == nil {
+		b.WriteByte('-')
+	}
+	return v.lists.get(b.String(), func() []string {
+		out := slices.Clone(l)
+		for i, s := range out {
+			out[i] = strings.Clone(s)
+		}
+		return out
+	})
+}
+
+func agentKey(a fettle.AgentInfo) string {
+	return strings.Join([]string{a.Version, a.OS, a.Arch, a.Collective, mapKey(a.Plugins)}, "\x00")
+}
+
+func mapKey(m map[string]string) string {
+	if len(m) == 0 {
+		return fmt.Sprint(m == nil)
+	}
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		fmt.Fprintf(&b, "%d:%s%d:%s", len(k), k, len(m[k]), m[k])
+	}
+	return b.String()
+}
+
+// release takes back what m shares with others.
+func (v *Inventory) release(m *meta) {
 	if m == nil {
-		return nil
+		return
 	}
-	out := make(map[string]string, len(m))
-	for k, v := range m {
-		out[k] = v
+	v.agents.put(m.agent)
+	v.lists.put(m.classes)
+	v.lists.put(m.commands)
+	v.lists.put(m.pools)
+	v.labels.put(m.labels)
+}
+
+// Change sets one fact to a value that is no object.
+type Change struct {
+	Path  fettle.Path
+	Value json.RawMessage // canonical JSON
+}
+
+// Patch sets facts that the node has already, and which are and stay values that are no objects: the cheap way for what changes often. It tells
+// whether it did; if not, nothing changed, and the whole node has to be Put. Hash, seq and at are those of the new document.
+func (v *Inventory) Patch(id fettle.NodeID, changes []Change, hash string, seq int64, at fettle.Millis) (bool, error) {
+	leaves := make([]leaf, 0, len(changes))
+	for _, c := range changes {
+		var one flattened
+		if bytes.HasPrefix(c.Value, []byte("{")) {
+			return false, nil
+		}
+		doc, err := filter.ParseDocument(slices.Concat([]byte(`{"":`), c.Value, []byte(`}`)))
+		if err != nil {
+			return false, fmt.Errorf("patch node %s: %s: %w", id, c.Path, err)
+		}
+		n := v.trie.find(c.Path)
+		if n == nil || n.depth == 0 || !doc.Plain() {
+			return false, nil
+		}
+		doc.Visit(&valueOnly{&one})
+		leaves = append(leaves, leaf{n, one.leaves[0].value})
 	}
-	return out
+	done := false
+	v.withNode(id, func(sh *shard, slot int) { done = sh.patch(slot, leaves, hash, seq, at) })
+	return done, nil
+}
+
+// valueOnly takes the one value of a document, and makes no path for it.
+type valueOnly struct{ f *flattened }
+
+func (o *valueOnly) Enter(string) {}
+func (o *valueOnly) Leave()       {}
+func (o *valueOnly) Leaf(_ string, v any, how string) {
+	o.f.leaves = append(o.f.leaves, leaf{value: valueOf(v, how)})
+}
+
+// patch sets leaves that are there already. The lock is held.
+func (sh *shard) patch(slot int, leaves []leaf, hash string, seq int64, at fettle.Millis) bool {
+	m := sh.metas[slot]
+	if m.text != nil {
+		return false
+	}
+	for _, l := range leaves {
+		if k := sh.columns[l.node].get(slot).kind; k == absent || k == object {
+			return false
+		}
+	}
+	for _, l := range leaves {
+		sh.setLeaf(slot, l.node, l.value)
+	}
+	m.setHash(hash)
+	m.seq, m.factsAt = seq, at
+	return true
+}
+
+// withNode calls f with the shard of a node locked, and tells whether there is such a node.
+func (v *Inventory) withNode(id fettle.NodeID, f func(sh *shard, slot int)) bool {
+	sh, slot, ok := v.placeOf(id)
+	if !ok {
+		return false
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if slot >= len(sh.metas) || sh.metas[slot] == nil || sh.metas[slot].id != id {
+		return false
+	}
+	f(sh, slot)
+	return true
+}
+
+// seeNode is withNode for who only reads.
+func (v *Inventory) seeNode(id fettle.NodeID, f func(sh *shard, slot int)) bool {
+	sh, slot, ok := v.placeOf(id)
+	if !ok {
+		return false
+	}
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if slot >= len(sh.metas) || sh.metas[slot] == nil || sh.metas[slot].id != id {
+		return false
+	}
+	f(sh, slot)
+	return true
+}
+
+func (v *Inventory) placeOf(id fettle.NodeID) (*shard, int, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	p, ok := v.places[id]
+	if !ok {
+		return nil, 0, false
+	}
+	return v.shards[p.shard], int(p.slot), true
 }
 
 // Touch sets a node's liveness and when it was last seen. It tells whether there is such a node.
 func (v *Inventory) Touch(id fettle.NodeID, l fettle.Liveness, seen fettle.Millis) bool {
-	return v.change(id, func(e *entry) { e.node.Liveness, e.node.Seen = l, seen })
+	return v.withNode(id, func(sh *shard, slot int) {
+		m := sh.metas[slot]
+		m.seen = seen
+		if m.liveness != l {
+			sh.count(m.liveness, -1)
+			sh.count(l, 1)
+			m.liveness = l
+			sh.changed(slot, "liveness")
+		}
+	})
 }
 
 // SetCheck sets the state of a check on a node, as filters see it under `checks`. It tells whether there is such a node.
 func (v *Inventory) SetCheck(s fettle.CheckState) bool {
-	return v.change(s.Node, func(e *entry) {
-		e.checks = withCheck(e.checks, s.Check, &filter.CheckView{Status: s.Status, Since: s.Since, Output: s.Output})
+	return v.withNode(s.Node, func(sh *shard, slot int) {
+		m := sh.metas[slot]
+		checks := make(map[string]filter.CheckView, len(m.checks)+1)
+		maps.Copy(checks, m.checks)
+		checks[s.Check] = filter.CheckView{Status: s.Status, Since: s.Since, Output: s.Output}
+		m.checks = checks
 	})
 }
 
 // DropCheck takes the state of a check from a node. It tells whether there is such a node.
 func (v *Inventory) DropCheck(id fettle.NodeID, check string) bool {
-	return v.change(id, func(e *entry) { e.checks = withCheck(e.checks, check, nil) })
-}
-
-// withCheck gives a copy of m with one check changed, or without it where view is nil.
-func withCheck(m map[string]filter.CheckView, check string, view *filter.CheckView) map[string]filter.CheckView {
-	out := make(map[string]filter.CheckView, len(m)+1)
-	for k, c := range m {
-		out[k] = c
-	}
-	if view == nil {
-		delete(out, check)
-	} else {
-		out[check] = *view
-	}
-	return out
-}
-
-// change replaces a node's entry by a copy that f has changed.
-func (v *Inventory) change(id fettle.NodeID, f func(*entry)) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	old, ok := v.nodes[id]
-	if !ok {
-		return false
-	}
-	e := *old
-	f(&e)
-	v.nodes[id] = &e
-	return true
+	return v.withNode(id, func(sh *shard, slot int) {
+		m := sh.metas[slot]
+		checks := maps.Clone(m.checks)
+		delete(checks, check)
+		m.checks = checks
+	})
 }
 
 // Remove forgets a node. It tells whether there was one.
 func (v *Inventory) Remove(id fettle.NodeID) bool {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	e, ok := v.nodes[id]
+	p, ok := v.places[id]
 	if !ok {
+		v.mu.Unlock()
 		return false
 	}
-	v.count(e, -1)
-	delete(v.nodes, id)
-	v.order = nil
+	delete(v.places, id)
+	delete(v.added, id)
+	v.gone[id] = struct{}{}
+	sh := v.shards[p.shard]
+	sh.mu.Lock()
+	m := sh.metas[p.slot]
+	shape := m.shape
+	sh.drop(int(p.slot))
+	sh.mu.Unlock()
+	v.mu.Unlock()
+	v.release(m)
+	v.trie.release(shape)
 	return true
 }
 
-// Get gives a node, its facts included, for reading only.
-func (v *Inventory) Get(id fettle.NodeID) (fettle.Node, bool) {
-	e, ok := v.entry(id)
-	if !ok {
-		return fettle.Node{}, false
-	}
-	return e.node, true
+// Get gives a node with its facts, for reading only.
+func (v *Inventory) Get(id fettle.NodeID) (n fettle.Node, ok bool) {
+	ok = v.seeNode(id, func(sh *shard, slot int) { n = sh.node(slot, true) })
+	return n, ok
 }
 
 // Checks gives the states of a node's checks as filters see them, by the check's name, for reading only.
-func (v *Inventory) Checks(id fettle.NodeID) map[string]filter.CheckView {
-	e, ok := v.entry(id)
-	if !ok {
-		return nil
-	}
-	return e.checks
-}
-
-func (v *Inventory) entry(id fettle.NodeID) (*entry, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	e, ok := v.nodes[id]
-	return e, ok
+func (v *Inventory) Checks(id fettle.NodeID) (checks map[string]filter.CheckView) {
+	v.seeNode(id, func(sh *shard, slot int) { checks = sh.metas[slot].checks })
+	return checks
 }
 
 // Len gives the number of nodes.
 func (v *Inventory) Len() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return len(v.nodes)
+	return len(v.places)
 }
 
 // Counts are the numbers of nodes by liveness.
@@ -175,72 +354,66 @@ type Counts struct {
 }
 
 // Counts counts the nodes by liveness.
-func (v *Inventory) Counts() Counts {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	c := Counts{Total: len(v.nodes)}
-	for _, e := range v.nodes {
-		switch e.node.Liveness {
-		case fettle.Alive:
-			c.Alive++
-		case fettle.Late:
-			c.Late++
-		case fettle.Silent:
-			c.Silent++
-		}
+func (v *Inventory) Counts() (c Counts) {
+	for _, sh := range v.allShards() {
+		sh.mu.RLock()
+		c.Total += sh.counts.Total
+		c.Alive += sh.counts.Alive
+		c.Late += sh.counts.Late
+		c.Silent += sh.counts.Silent
+		sh.mu.RUnlock()
 	}
 	return c
+}
+
+func (v *Inventory) allShards() []*shard {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return slices.Clone(v.shards)
 }
 
 // Offering gives the nodes that offer a check command of that name, sorted.
 func (v *Inventory) Offering(command string) []fettle.NodeID {
 	var out []fettle.NodeID
-	for _, e := range v.snapshot() {
-		if slices.Contains(e.node.Commands, command) {
-			out = append(out, e.node.Identity)
+	for _, sh := range v.allShards() {
+		sh.mu.RLock()
+		offers := map[*shared[[]string]]bool{}
+		for _, m := range sh.metas {
+			if m == nil {
+				continue
+			}
+			yes, known := offers[m.commands]
+			if !known {
+				yes = slices.Contains(m.commands.value, command)
+				offers[m.commands] = yes
+			}
+			if yes {
+				out = append(out, m.id)
+			}
 		}
+		sh.mu.RUnlock()
 	}
+	slices.Sort(out)
 	return out
 }
 
 // Commands counts, for each check command, the nodes that offer it.
 func (v *Inventory) Commands() map[string]int {
 	out := map[string]int{}
-	for _, e := range v.snapshot() {
-		for _, c := range e.node.Commands {
-			out[c]++
+	for _, sh := range v.allShards() {
+		sh.mu.RLock()
+		lists := map[*shared[[]string]]int{}
+		for _, m := range sh.metas {
+			if m != nil {
+				lists[m.commands]++
+			}
+		}
+		sh.mu.RUnlock()
+		for l, n := range lists {
+			for _, c := range l.value {
+				out[c] += n
+			}
 		}
 	}
 	return out
-}
-
-// snapshot gives all nodes, sorted by identity.
-func (v *Inventory) snapshot() []*entry {
-	v.mu.RLock()
-	if v.order == nil {
-		v.mu.RUnlock()
-		v.sort()
-		v.mu.RLock()
-	}
-	defer v.mu.RUnlock()
-	out := make([]*entry, 0, len(v.nodes))
-	for _, id := range v.order {
-		if e, ok := v.nodes[id]; ok {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-func (v *Inventory) sort() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.order != nil {
-		return
-	}
-	v.order = make([]fettle.NodeID, 0, len(v.nodes))
-	for id := range v.nodes {
-		v.order = append(v.order, id)
-	}
-	slices.Sort(v.order)
 }

@@ -63,3 +63,14 @@ func valueRank(v any) int {
 	}
 	return 3
 }
+
+// compareNone puts what is there before what is not.
+func compareNone(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}

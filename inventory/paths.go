@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -15,61 +17,180 @@ type PathInfo struct {
 	Path     string `json:"path"`     // as fettle.ParsePath reads it
 	Type     string `json:"type"`     // string, int, double, bool, null, list; mixed: several of these
 	Nodes    int    `json:"nodes"`    // that have it
-	Distinct int    `json:"distinct"` // values
+	Distinct int    `json:"distinct"` // values; above some thousands an estimate, good to a few percent
 }
 
 // Paths gives the fact paths of the nodes that match q.Program, sorted; a path is one that leads to a value that is no object.
 func (v *Inventory) Paths(ctx context.Context, q Query) ([]PathInfo, error) {
-	type seen struct {
-		info   PathInfo
-		values map[string]bool
-	}
-	all := map[string]*seen{}
-	err := v.each(ctx, q, func(m match) {
-		if m.truth != filter.True {
-			return
-		}
-		walk(m.record.Facts, nil, func(p fettle.Path, value any) {
-			key := p.String()
-			s := all[key]
-			if s == nil {
-				s = &seen{info: PathInfo{Path: key, Type: typeOf(value)}, values: map[string]bool{}}
-				all[key] = s
-			}
-			if s.info.Type != typeOf(value) {
-				s.info.Type = "mixed"
-			}
-			s.info.Nodes++
-			s.values[valueKey(value)] = true
-		})
-	})
+	h, err := v.ask(ctx, q, false)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]PathInfo, 0, len(all))
-	for _, s := range all {
-		s.info.Distinct = len(s.values)
-		out = append(out, s.info)
+	defer h.done()
+	tallies := map[*pathNode]*pathTally{}
+	for i, sh := range h.shards {
+		if err := sh.tally(ctx, h.yes[i], h.words[i], tallies); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]PathInfo, 0, len(tallies))
+	for n, t := range tallies {
+		if t.nodes > 0 {
+			out = append(out, PathInfo{Path: n.path().String(), Type: t.word, Nodes: t.nodes, Distinct: t.distinct.count()})
+		}
 	}
 	slices.SortFunc(out, func(a, b PathInfo) int { return strings.Compare(a.Path, b.Path) })
 	return out, nil
 }
 
-// pathCount is a path and the number of nodes that have it.
-type pathCount struct {
-	path  fettle.Path
-	nodes int
+// pathTally counts what stands at a path.
+type pathTally struct {
+	nodes    int
+	word     string // the type; mixed
+	distinct sketch
 }
 
-// KnownPaths gives every path that leads to a value on some node, in no order: what a misspelt one may be compared with.
+// tally adds what stands at each path on the places in yes.
+func (sh *shard) tally(ctx context.Context, yes *bitset, words int, tallies map[*pathNode]*pathTally) error {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for n, c := range sh.columns {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("ask the inventory: %w", err)
+		}
+		t := tallies[n]
+		if t == nil {
+			t = &pathTally{distinct: newSketch()}
+			tallies[n] = t
+		}
+		c.tally(len(sh.metas), func(slot int) bool { return slot>>6 < words && yes.has(slot) }, t)
+	}
+	return nil
+}
+
+// tally adds what the column has at the places that count.
+func (c *column) tally(top int, counts func(slot int) bool, t *pathTally) {
+	if !c.coded {
+		c.each(top, func(slot int, v value) bool {
+			if counts(slot) {
+				t.add(v, 1)
+			}
+			return true
+		})
+		return
+	}
+	uses := make([]int, len(c.values))
+	for slot := range max(len(c.narrow), len(c.wide)) {
+		if counts(slot) {
+			uses[c.code(slot)]++
+		}
+	}
+	for code, n := range uses {
+		if n > 0 {
+			t.add(c.values[code], n)
+		}
+	}
+}
+
+func (t *pathTally) add(v value, nodes int) {
+	if v.kind == absent || v.kind == object {
+		return
+	}
+	t.nodes += nodes
+	if w := v.typeWord(); t.word == "" {
+		t.word = w
+	} else if t.word != w {
+		t.word = "mixed"
+	}
+	t.distinct.add(v)
+}
+
+// sketch counts distinct values: exactly up to sketchSize, and by the smallest hashes beyond ("k minimum values").
+type sketch struct {
+	hashes map[uint64]struct{}
+	limit  uint64 // hashes above are not kept; all are when it is the largest
+}
+
+const sketchSize = 4096
+
+// sketchSeed makes hashes of one process comparable.
+var sketchSeed = maphash.MakeSeed()
+
+func newSketch() sketch { return sketch{hashes: map[uint64]struct{}{}, limit: ^uint64(0)} }
+
+func (s *sketch) add(v value) {
+	h := maphash.Comparable(sketchSeed, v)
+	if h > s.limit {
+		return
+	}
+	s.hashes[h] = struct{}{}
+	if len(s.hashes) < 2*sketchSize {
+		return
+	}
+	all := make([]uint64, 0, len(s.hashes))
+	for h := range s.hashes {
+		all = append(all, h)
+	}
+	slices.Sort(all)
+	s.limit = all[sketchSize-1]
+	for _, h := range all[sketchSize:] {
+		delete(s.hashes, h)
+	}
+}
+
+func (s *sketch) count() int {
+	if s.limit == ^uint64(0) {
+		return len(s.hashes)
+	}
+	return int(float64(len(s.hashes)) / (float64(s.limit) / (1 << 64)))
+}
+
+// maxKnown bounds the paths that a misspelt one is compared with.
+const maxKnown = 50_000
+
+// KnownPaths gives the paths that lead to a value on some node, in no order: what a misspelt one may be compared with. Where there are very many,
+// it gives some of them, the short ones first.
 func (v *Inventory) KnownPaths() []fettle.Path {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	out := make([]fettle.Path, 0, len(v.paths))
-	for _, c := range v.paths {
-		out = append(out, c.path)
+	var out []fettle.Path
+	level := []*pathNode{v.trie.root}
+	for len(level) > 0 && len(out) < maxKnown {
+		var below []*pathNode
+		for _, n := range level {
+			n.mu.RLock()
+			for _, k := range n.kids {
+				below = append(below, k)
+			}
+			n.mu.RUnlock()
+		}
+		for _, n := range below {
+			if len(out) < maxKnown && v.isFact(n) {
+				out = append(out, n.path())
+			}
+		}
+		level = below
 	}
 	return out
+}
+
+// isFact tells whether a node has a value at n.
+func (v *Inventory) isFact(n *pathNode) bool {
+	n.mu.RLock()
+	inner := len(n.kids) > 0
+	n.mu.RUnlock()
+	return !inner && v.exists(n)
+}
+
+// exists tells whether a node has anything at n.
+func (v *Inventory) exists(n *pathNode) bool {
+	for _, sh := range v.allShards() {
+		sh.mu.RLock()
+		_, ok := sh.columns[n]
+		sh.mu.RUnlock()
+		if ok {
+			return true
+		}
+	}
+	return false
 }
 
 // Unknown is a fact path that a filter reads and no node has.
@@ -91,53 +212,27 @@ func (v *Inventory) Unknown(prog *filter.Program) []Unknown {
 	if prog == nil {
 		return nil
 	}
-	known := v.KnownPaths()
-	var out []Unknown
+	var (
+		out   []Unknown
+		known []fettle.Path
+	)
 	for _, p := range prog.Reads().Facts() {
-		if slices.ContainsFunc(known, func(k fettle.Path) bool { return len(k) >= len(p) && slices.Equal(k[:len(p)], p) }) {
+		if n := v.trie.find(p); n != nil && v.exists(n) {
 			continue
+		}
+		if known == nil {
+			known = v.KnownPaths()
 		}
 		u := Unknown{Path: "facts." + p.String()}
 		if near, ok := filter.Nearest(p, known); ok {
 			u.Suggestion = "facts." + near.String()
 		}
-		out = append(out, u)
+		if !slices.Contains(out, u) {
+			out = append(out, u)
+		}
 	}
+	slices.SortStableFunc(out, func(a, b Unknown) int { return cmp.Compare(a.Path, b.Path) })
 	return out
-}
-
-// count adds by to the path counts of a node's facts. The lock is held.
-func (v *Inventory) count(e *entry, by int) {
-	if doc, err := filter.ParseDocument(e.node.Facts); err == nil {
-		v.countDocument(doc, by)
-	}
-}
-
-func (v *Inventory) countDocument(doc filter.Object, by int) {
-	walk(doc, nil, func(p fettle.Path, _ any) {
-		key := strings.Join(p, "\x00")
-		c := v.paths[key]
-		if c == nil {
-			c = &pathCount{path: slices.Clone(p)}
-			v.paths[key] = c
-		}
-		if c.nodes += by; c.nodes == 0 {
-			delete(v.paths, key)
-		}
-	})
-}
-
-// walk goes through the leaves of o, lists included, in order. The path belongs to walk.
-func walk(o filter.Object, path fettle.Path, leaf func(fettle.Path, any)) {
-	for _, k := range o.Keys() {
-		v, _ := o.Get(k)
-		p := append(path, k)
-		if inner, ok := v.(filter.Object); ok {
-			walk(inner, p, leaf)
-			continue
-		}
-		leaf(p, v)
-	}
 }
 
 func typeOf(v any) string {
@@ -156,16 +251,4 @@ func typeOf(v any) string {
 		return "list"
 	}
 	return "object"
-}
-
-// valueKey gives a text that two values share when they are the same value: their canonical JSON, where 1 and 1.0 differ.
-func valueKey(v any) string {
-	text, err := json.Marshal(filter.Plain(v))
-	if err != nil {
-		return typeOf(v)
-	}
-	if f, ok := v.(float64); ok && f == float64(int64(f)) {
-		return string(text) + ".0"
-	}
-	return string(text)
 }

@@ -2,11 +2,9 @@ package inventory
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
@@ -31,6 +29,9 @@ type Query struct {
 	Facts bool
 	// Uncounted gives up Matched and Undefined where that spares work: they then count what was looked at only.
 	Uncounted bool
+	// Budget bounds the time for what no index can answer; a question that would take longer is fettle.ErrUnavailable, and says how long. Zero:
+	// only ctx bounds it.
+	Budget time.Duration
 }
 
 // Answer is what a query gave.
@@ -48,67 +49,144 @@ type Row struct {
 	Columns []any // as Query.Columns has them, plain Go values; nil where a column is undefined
 }
 
-// maxReasons bounds UndefinedBy; what comes after is counted as "other reasons".
+// maxReasons bounds UndefinedBy; what comes after is counted as other reasons, once for each reason.
 const maxReasons = 100
 
 const otherReasons = "other reasons"
 
 // Query answers q. An unreadable cursor is fettle.ErrInvalid; a deadline of ctx ends it with ctx's error.
 func (v *Inventory) Query(ctx context.Context, q Query) (Answer, error) {
-	a := Answer{UndefinedBy: map[string]int{}}
 	after, err := readCursor(q)
-	if err != nil {
-		return a, err
-	}
-	var rows []sortable
-	err = v.each(ctx, q, func(m match) {
-		switch m.truth {
-		case filter.Undefined:
-			a.Undefined++
-			addReasons(a.UndefinedBy, m.missing)
-		case filter.True:
-			a.Matched++
-			if s := newSortable(q, m); q.Limit != 0 && (after == nil || after.before(s, q.Descending)) {
-				rows = append(rows, s)
-			}
-		}
-	})
 	if err != nil {
 		return Answer{}, err
 	}
-	if q.Sort != nil || q.Descending {
-		slices.SortFunc(rows, func(x, y sortable) int { return x.compare(y, q.Descending) })
+	if q.Uncounted && q.Limit > 0 && q.Sort == nil && !q.Descending {
+		return v.firstFew(ctx, q, after)
 	}
-	if q.Limit > 0 && len(rows) > q.Limit {
-		rows = rows[:q.Limit]
-		a.Next = writeCursor(rows[q.Limit-1])
+	h, err := v.ask(ctx, q, true)
+	if err != nil {
+		return Answer{}, err
 	}
-	for _, r := range rows {
-		a.Rows = append(a.Rows, v.row(ctx, q, r.match))
+	defer h.done()
+	a := Answer{Matched: h.matched, Undefined: h.undefined, UndefinedBy: h.reasons}
+	if q.Limit == 0 {
+		return a, nil
 	}
-	return a, ctx.Err()
+	page, next := v.page(h, q, after)
+	a.Next = next
+	a.Rows, err = v.rows(ctx, q, page)
+	return a, err
 }
 
-func (v *Inventory) row(ctx context.Context, q Query, m match) Row {
-	r := Row{Node: m.entry.node}
-	if !q.Facts {
-		r.Node.Facts = nil
-	}
-	for _, c := range q.Columns {
-		value, _, _ := c.Value(ctx, m.record)
-		r.Columns = append(r.Columns, value)
-	}
-	return r
+// hits is the nodes that a filter matches, shard by shard.
+type hits struct {
+	shards    []*shard
+	yes       []*bitset
+	words     []int
+	matched   int
+	undefined int
+	reasons   map[string]int
+	done      func()
 }
 
-func addReasons(by map[string]int, missing []filter.Missing) {
-	for _, m := range missing {
-		key := m.String()
-		if _, ok := by[key]; !ok && len(by) >= maxReasons {
-			key = otherReasons
+// has tells whether the node at p is a hit.
+func (h *hits) has(p place) bool {
+	i := int(p.shard)
+	return i < len(h.yes) && int(p.slot)>>6 < h.words[i] && h.yes[i].has(int(p.slot))
+}
+
+// ask finds the nodes that match, and with reasons set why others are undefined.
+func (v *Inventory) ask(ctx context.Context, q Query, reasons bool) (*hits, error) {
+	begun := time.Now()
+	p := v.plans.of(q.Program)
+	shards := v.allShards()
+	yes, done := borrow(len(shards))
+	h := &hits{shards: shards, yes: yes, words: make([]int, len(shards)), done: done, reasons: map[string]int{}}
+	qu := &question{v: v, ctx: ctx, plan: p, now: q.Now, budget: q.Budget, reasons: h.reasons, ahead: v.Len()}
+	for i, sh := range shards {
+		if err := qu.askShard(h, i, sh, reasons); err != nil {
+			done()
+			return nil, err
 		}
-		by[key]++
 	}
+	p.runs.Add(1)
+	p.took.Add(int64(time.Since(begun)))
+	p.passes.Add(int64(qu.passes))
+	return h, nil
+}
+
+// askShard asks one shard, whose lock it holds meanwhile.
+func (q *question) askShard(h *hits, i int, sh *shard, reasons bool) error {
+	if err := q.ctx.Err(); err != nil {
+		return fmt.Errorf("ask the inventory: %w", err)
+	}
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	q.ahead = max(0, q.ahead-sh.nodes)
+	words := sh.words()
+	h.words[i] = words
+	if q.plan.root == nil {
+		copy(h.yes[i][:words], sh.live[:words])
+		h.matched += sh.nodes
+		return nil
+	}
+	b, done := borrow(1)
+	defer done()
+	if err := q.decide(sh, q.plan.root, &sh.live, h.yes[i], b[0]); err != nil {
+		return err
+	}
+	matched := h.yes[i].count(words)
+	undefined := sh.nodes - matched - b[0].count(words)
+	h.matched += matched
+	h.undefined += undefined
+	if undefined == 0 || !reasons {
+		return nil
+	}
+	b[0].or(h.yes[i], words)
+	b[0].minus(&sh.live, b[0], words)
+	return q.countReasons(sh, b[0])
+}
+
+// countReasons adds why the filter is undefined for the places in among.
+func (q *question) countReasons(sh *shard, among *bitset) error {
+	words := sh.words()
+	sets := map[string]*bitset{}
+	err := q.reasonsOf(sh, q.plan.root, among, func(reason string, slots *bitset) {
+		if sets[reason] == nil {
+			if _, known := q.reasons[reason]; !known && len(q.reasons)+len(sets) >= maxReasons {
+				reason = otherReasons
+			}
+		}
+		if sets[reason] == nil {
+			sets[reason] = &bitset{}
+		}
+		sets[reason].or(slots, words)
+	})
+	for reason, set := range sets {
+		if n := set.count(words); n > 0 {
+			q.reasons[reason] += n
+		}
+	}
+	return err
+}
+
+// rows reads the nodes of a page. A node that went in the meantime is left out.
+func (v *Inventory) rows(ctx context.Context, q Query, page []fettle.NodeID) ([]Row, error) {
+	out := make([]Row, 0, len(page))
+	for _, id := range page {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("ask the inventory: %w", err)
+		}
+		v.seeNode(id, func(sh *shard, slot int) {
+			r := Row{Node: sh.node(slot, q.Facts)}
+			for _, c := range q.Columns {
+				value, _, _ := c.Value(ctx, v.names(sh, slot, q.Now))
+				r.Columns = append(r.Columns, value)
+			}
+			out = append(out, r)
+		})
+	}
+	return out, nil
 }
 
 // Roster is the set of nodes that a filter matches.
@@ -120,180 +198,62 @@ type Roster struct {
 
 // Roster gives the nodes that a filter matches; a nil program matches every node, on purpose.
 func (v *Inventory) Roster(ctx context.Context, prog *filter.Program, now fettle.Millis) (Roster, error) {
-	r := Roster{UndefinedBy: map[string]int{}}
-	err := v.each(ctx, Query{Program: prog, Now: now}, func(m match) {
-		switch m.truth {
-		case filter.Undefined:
-			r.Undefined++
-			addReasons(r.UndefinedBy, m.missing)
-		case filter.True:
-			r.Nodes = append(r.Nodes, m.entry.node.Identity)
-		}
-	})
+	h, err := v.ask(ctx, Query{Program: prog, Now: now}, true)
 	if err != nil {
 		return Roster{}, err
 	}
-	return r, nil
+	defer h.done()
+	return Roster{Nodes: v.sorted(h), Undefined: h.undefined, UndefinedBy: h.reasons}, nil
+}
+
+// sorted gives all hits by identity.
+func (v *Inventory) sorted(h *hits) []fettle.NodeID {
+	out := make([]fettle.NodeID, 0, h.matched)
+	if h.matched > v.Len()/8 {
+		o := v.ordered()
+		for i, p := range o.places {
+			if h.has(p) {
+				out = append(out, o.ids[i])
+			}
+		}
+		return out
+	}
+	h.each(func(sh *shard, slot int) bool {
+		out = append(out, sh.metas[slot].id)
+		return true
+	})
+	slices.Sort(out)
+	return out
+}
+
+// each gives every hit that is still there to f, until f says no. The shard's lock is held for reading meanwhile.
+func (h *hits) each(f func(sh *shard, slot int) bool) {
+	for i, sh := range h.shards {
+		more := true
+		sh.mu.RLock()
+		h.yes[i].each(min(h.words[i], sh.words()), func(slot int) bool {
+			if sh.metas[slot] != nil {
+				more = f(sh, slot)
+			}
+			return more
+		})
+		sh.mu.RUnlock()
+		if !more {
+			return
+		}
+	}
 }
 
 // Match gives a filter's truth for one node. fettle.ErrNotFound if there is no such node.
-func (v *Inventory) Match(ctx context.Context, prog *filter.Program, id fettle.NodeID, now fettle.Millis) (filter.Truth, []filter.Missing, error) {
-	e, ok := v.entry(id)
-	if !ok {
-		return filter.Undefined, nil, fmt.Errorf("node %s: %w", id, fettle.ErrNotFound)
-	}
-	m, err := e.match(ctx, Query{Program: prog, Now: now})
-	return m.truth, m.missing, err
-}
-
-// match is a node and what the filter is for it.
-type match struct {
-	entry   *entry
-	record  *filter.Record
-	truth   filter.Truth
-	missing []filter.Missing
-}
-
-// each gives every node with its truth to f, sorted by identity.
-func (v *Inventory) each(ctx context.Context, q Query, f func(match)) error {
-	for _, e := range v.snapshot() {
-		m, err := e.match(ctx, q)
-		if err != nil {
-			return err
-		}
-		f(m)
-	}
-	return nil
-}
-
-func (e *entry) match(ctx context.Context, q Query) (match, error) {
-	if err := ctx.Err(); err != nil {
-		return match{}, fmt.Errorf("ask the inventory: %w", err)
-	}
-	rec, err := e.record(q.Now)
-	if err != nil {
-		return match{}, err
-	}
-	m := match{entry: e, record: rec, truth: filter.True}
-	if q.Program != nil {
-		m.truth, m.missing = q.Program.Match(ctx, rec)
-	}
-	if err := ctx.Err(); err != nil {
-		return match{}, fmt.Errorf("ask the inventory: %w", err)
-	}
-	return m, nil
-}
-
-// record gives what a filter may know of the node.
-func (e *entry) record(now fettle.Millis) (*filter.Record, error) {
-	doc, err := filter.ParseDocument(e.node.Facts)
-	if err != nil {
-		return nil, fmt.Errorf("facts of node %s: %w", e.node.Identity, err)
-	}
-	n := &e.node
-	return &filter.Record{
-		Identity: n.Identity, Facts: doc, Classes: n.Classes, Agent: &n.Agent, Checks: e.checks, Now: now,
-		Pools: n.Pools, Labels: n.Labels, Liveness: n.Liveness, Seen: n.Seen, Enrolled: n.Enrolled,
-	}, nil
-}
-
-// sortable is a match with the value that it is ordered by.
-type sortable struct {
-	match
-	Value any           `json:"v"`
-	None  bool          `json:"n,omitempty"`
-	ID    fettle.NodeID `json:"i"`
-}
-
-func newSortable(q Query, m match) sortable {
-	s := sortable{match: m, ID: m.entry.node.Identity, None: true}
-	if q.Sort != nil {
-		s.Value, s.None = lookup(m.record.Facts, q.Sort)
-	}
-	return s
-}
-
-// lookup gives the value at a path of o; none is true where there is none, or no scalar.
-func lookup(o filter.Object, path fettle.Path) (value any, none bool) {
-	value = o
-	for _, k := range path {
-		inner, ok := value.(filter.Object)
-		if !ok {
-			return nil, true
-		}
-		if value, ok = inner.Get(k); !ok {
-			return nil, true
-		}
-	}
-	switch value.(type) {
-	case string, bool, int64, float64:
-		return value, false
-	}
-	return nil, true
-}
-
-// compare orders by value, then by identity; nodes without a value come last either way.
-func (s sortable) compare(o sortable, descending bool) int {
-	c := compareNone(s.None, o.None)
-	if c != 0 {
-		return c
-	}
-	if !s.None {
-		c = compareValues(s.Value, o.Value)
-	}
-	if c == 0 {
-		c = strings.Compare(string(s.ID), string(o.ID))
-	}
-	if descending {
-		return -c
-	}
-	return c
-}
-
-func (s sortable) before(o sortable, descending bool) bool { return s.compare(o, descending) < 0 }
-
-func compareNone(a, b bool) int {
+func (v *Inventory) Match(ctx context.Context, prog *filter.Program, id fettle.NodeID, now fettle.Millis) (truth filter.Truth, missing []filter.Missing, err error) {
+	found := v.seeNode(id, func(sh *shard, slot int) {
+		truth, missing = prog.Match(ctx, v.names(sh, slot, now))
+	})
 	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
+	case !found:
+		return filter.Undefined, nil, fmt.Errorf("node %s: %w", id, fettle.ErrNotFound)
+	case ctx.Err() != nil:
+		return filter.Undefined, nil, fmt.Errorf("ask the inventory: %w", ctx.Err())
 	}
-	return -1
-}
-
-// writeCursor gives the place of s in the order, as text that is safe in a URL.
-func writeCursor(s sortable) string {
-	if f, ok := s.Value.(int64); ok { // JSON's numbers lose digits
-		s.Value = map[string]string{"int": fmt.Sprint(f)}
-	}
-	text, err := json.Marshal(s)
-	if err != nil {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(text)
-}
-
-// readCursor reads q.After; nil: from the beginning.
-func readCursor(q Query) (*sortable, error) {
-	if q.After == "" {
-		return nil, nil
-	}
-	bad := fmt.Errorf("cursor %.60q is none of ours: %w", q.After, fettle.ErrInvalid)
-	text, err := base64.RawURLEncoding.DecodeString(q.After)
-	if err != nil {
-		return nil, bad
-	}
-	var s sortable
-	if err := json.Unmarshal(text, &s); err != nil || s.ID == "" {
-		return nil, bad
-	}
-	if m, ok := s.Value.(map[string]any); ok {
-		var i int64
-		if _, err := fmt.Sscan(fmt.Sprint(m["int"]), &i); err != nil {
-			return nil, bad
-		}
-		s.Value = i
-	}
-	return &s, nil
+	return truth, missing, nil
 }
