@@ -37,6 +37,7 @@ type Config struct {
 	StopTimeout  time.Duration // for what is running when the agent is told to stop
 	WaitForFacts time.Duration // the agent says hello without facts when the first collection takes longer
 
+	Welcomed func()        // called once, when the server has answered the first hello; it must not block; nil: nobody is told
 	Signer   wire.Signer   // nil: unsigned
 	Verifier wire.Verifier // nil: signatures are not looked at
 	Link     wire.LinkConfig

@@ -211,6 +211,10 @@ func (a *Agent) onWelcome(ctx context.Context, w wire.Welcome) {
 	default:
 		close(a.ready)
 	}
+	if a.cfg.Welcomed != nil {
+		a.cfg.Welcomed()
+		a.cfg.Welcomed = nil
+	}
 	if a.welcomed = true; w.NeedFacts {
 		a.facts.full = true
 	} else if !a.facts.greeted.None() {

@@ -1,0 +1,269 @@
+package emulate_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-stomp/stomp/v3/frame"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/agent/emulate"
+	"github.com/fettle-dev/fettle/facts"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is broker and server in one, for a fleet: it welcomes every node and keeps its facts and results.
+type server struct {
+	t *testing.T
+
+	mu      sync.Mutex // guards all below
+	conns   map[string]net.Conn
+	docs    map[string]wire.Document
+	hellos  map[string]wire.Hello
+	results []fettle.Result
+	at      map[fettle.NodeID]time.Time // of the last result
+}
+
+func newServer(t *testing.T) *server {
+	return &server{t: t, conns: map[string]net.Conn{}, docs: map[string]wire.Document{}, hellos: map[string]wire.Hello{}, at: map[fettle.NodeID]time.Time{}}
+}
+
+func (s *server) dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	go s.serve(far)
+	return near, nil
+}
+
+func (s *server) serve(conn net.Conn) {
+	defer conn.Close()
+	in := frame.NewReader(conn)
+	for {
+		f, err := in.Read()
+		if err != nil {
+			return
+		}
+		switch {
+		case f == nil:
+		case f.Command == "CONNECT":
+			s.write(conn, nil, "CONNECTED", "version", "1.2")
+		case f.Command == "SEND":
+			s.receive(conn, f)
+		}
+	}
+}
+
+func (s *server) write(conn net.Conn, body []byte, command string, header ...string) {
+	f := frame.New(command, header...)
+	f.Body = body
+	var b bytes.Buffer
+	_ = frame.NewWriter(&b).Write(f)
+	_, _ = conn.Write(b.Bytes())
+}
+
+func (s *server) receive(conn net.Conn, f *frame.Frame) {
+	m := wire.Message{Body: f.Body, Header: []wire.Field{{Name: "content-encoding", Value: f.Header.Get("content-encoding")}}}
+	env, err := wire.Open(m, nil, 0)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	if r := f.Header.Get("receipt"); r != "" {
+		s.write(conn, nil, "RECEIPT", "receipt-id", r)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch env.Type {
+	case wire.TypeHello:
+		var h wire.Hello
+		_ = env.Decode(&h)
+		s.conns[env.From], s.hellos[env.From] = conn, h
+		go s.send(env.From, wire.TypeWelcome, wire.Welcome{Time: fettle.MillisOf(time.Now()), NeedFacts: true})
+	case wire.TypeFacts:
+		var body wire.Facts
+		if err := env.Decode(&body); err != nil {
+			s.t.Error(err)
+		}
+		if body.Full != nil {
+			s.docs[env.From], err = wire.Canonical(body.Full)
+		} else {
+			s.docs[env.From], _, err = wire.Apply(s.docs[env.From], *body.Patch)
+		}
+		if err != nil {
+			s.t.Error(err)
+		}
+	case wire.TypeResults:
+		var body wire.Results
+		_ = env.Decode(&body)
+		for _, r := range body.Results {
+			s.results = append(s.results, r)
+			s.at[r.Node] = time.Now()
+		}
+	}
+}
+
+func (s *server) send(node string, t wire.Type, body any) {
+	m, err := wire.Seal(wire.Envelope{Type: t, From: wire.Server, To: node, At: fettle.MillisOf(time.Now())}, body, nil)
+	if err != nil {
+		s.t.Error(err)
+	}
+	s.mu.Lock()
+	conn := s.conns[node]
+	s.mu.Unlock()
+	s.write(conn, m.Body, "MESSAGE", "subscription", "0", "message-id", "1", "ack", "1")
+}
+
+// fleet runs a fleet in a bubble, and calls f when it is ready.
+func fleet(t *testing.T, change func(*emulate.Config), f func(t *testing.T, s *server, cfg emulate.Config)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		cfg := emulate.Default()
+		cfg.Nodes, cfg.Checks, cfg.Agent.Servers, cfg.Agent.State, cfg.Agent.Link.Dial = 50, true, []string{"stomp://server"}, t.TempDir(), s.dial
+		ready := make(chan int, 1)
+		cfg.Ready = func(n int) { ready <- n }
+		change(&cfg)
+		ctx, stop := context.WithCancel(t.Context())
+		end := make(chan error, 1)
+		go func() { end <- emulate.Run(ctx, cfg, slog.New(slog.DiscardHandler)) }()
+		if n := <-ready; n != cfg.Nodes {
+			t.Errorf("ready with %d nodes", n)
+		}
+		synctest.Wait()
+		f(t, s, cfg)
+		stop()
+		if err := <-end; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// steady gives the document without what changes all the time, and its leaves.
+func steady(t *testing.T, d wire.Document) (string, int) {
+	t.Helper()
+	v, err := facts.NewVolatile(facts.DefaultVolatile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := wire.Changes(wire.Document{}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, c := range changes {
+		if !v.Match(c.Path) {
+			fmt.Fprintf(&b, "%s=%s\n", c.Path, c.New)
+		}
+	}
+	return b.String(), d.Leaves()
+}
+
+func TestTheSameSeedMakesTheSameFleet(t *testing.T) {
+	var fleets [3]map[string]string
+	for i, seed := range []uint64{7, 7, 8} {
+		fleet(t, func(c *emulate.Config) { c.Nodes, c.Seed = 20, seed }, func(t *testing.T, s *server, _ emulate.Config) {
+			fleets[i] = map[string]string{}
+			for node, d := range s.docs {
+				text, n := steady(t, d)
+				fleets[i][node] = text
+				if n < 150 || n > 170 {
+					t.Errorf("%s has %d leaves", node, n)
+				}
+				for _, path := range []string{"os.family", "os.release.major", "memory.system.total_bytes", "country", "customer", "environment", "role", "rack", "networking.fqdn"} {
+					if !strings.Contains("\n"+text, "\n"+path+"=") {
+						t.Errorf("%s has no %s", node, path)
+					}
+				}
+			}
+			h := s.hellos["emu00001.example.net"]
+			if len(h.Classes) < 3 || len(h.Commands) != 5 {
+				t.Errorf("hello: %+v", h)
+			}
+		})
+	}
+	if diff := cmp.Diff(fleets[0], fleets[1]); diff != "" || len(fleets[0]) != 20 {
+		t.Errorf("the same seed, another fleet:\n%s", diff)
+	}
+	if cmp.Equal(fleets[0], fleets[2]) {
+		t.Error("another seed, the same fleet")
+	}
+}
+
+func TestHowNodesBehave(t *testing.T) {
+	change := func(c *emulate.Config) { c.Fail, c.Silent, c.SlowPct, c.SlowBy = 10, 20, 6, 5*time.Second }
+	fleet(t, change, func(t *testing.T, s *server, cfg emulate.Config) {
+		began := time.Now()
+		for i := range cfg.Nodes {
+			node := string(cfg.Identity(i + 1))
+			s.send(node, wire.TypeTask, fettle.Task{ID: fettle.TaskID(fmt.Sprint("t", i)), Action: "agent.ping", Timeout: 30_000, Expires: fettle.MillisOf(time.Now().Add(time.Minute))})
+		}
+		<-time.After(time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		got := map[string]int{}
+		for _, r := range s.results {
+			got[r.Status.String()]++
+			if s.at[r.Node].Sub(began) >= 5*time.Second {
+				got["slow"]++
+			}
+		}
+		if diff := cmp.Diff(map[string]int{"ok": 35, "failed": 5, "slow": 3}, got); diff != "" {
+			t.Errorf("of 50 nodes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestChecksOfAFleet(t *testing.T) {
+	fleet(t, func(c *emulate.Config) { c.Fail = 10 }, func(t *testing.T, s *server, cfg emulate.Config) {
+		for i := range cfg.Nodes {
+			s.send(string(cfg.Identity(i+1)), wire.TypeChecks, wire.Checks{Hash: "h", Checks: []fettle.Check{
+				{Name: "load", Rev: 1, Action: "nrpe.check", Inputs: map[string]any{"command": "check_load"}, Interval: 60_000, Timeout: 5000, Attempts: 1},
+			}})
+		}
+		<-time.After(20 * time.Second)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		codes := map[fettle.NodeID]fettle.CheckCode{}
+		for _, r := range s.results {
+			codes[r.Node] = r.Output.Code
+			if raw, err := json.Marshal(r.Output.Perfdata); err != nil || !strings.Contains(string(raw), `"used"`) {
+				t.Errorf("perfdata: %s", raw)
+			}
+		}
+		critical := 0
+		for _, c := range codes {
+			if c == fettle.CodeCritical {
+				critical++
+			}
+		}
+		if len(codes) != 50 || critical != 5 {
+			t.Errorf("%d nodes have checked, %d are critical", len(codes), critical)
+		}
+	})
+}
+
+func TestConfigTellsAllFaults(t *testing.T) {
+	err := emulate.Config{Nodes: 0, Prefix: "A b", Fail: 60, Silent: 50, SlowPct: -1, SlowBy: -1}.Validate()
+	if !errors.Is(err, fettle.ErrInvalid) {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"nodes:", "slow:", "more than 100", "identity", "servers:"} {
+		if !strings.Contains(err.Error(), key) {
+			t.Errorf("nothing is said of %s in %v", key, err)
+		}
+	}
+}

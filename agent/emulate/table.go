@@ -1,0 +1,111 @@
+package emulate
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/agent"
+	"github.com/fettle-dev/fettle/plugins"
+)
+
+// table is what one emulated node can do: the built-in actions, made up.
+type table struct {
+	machine  *machine
+	kind     kind
+	slow     time.Duration
+	commands []string
+	version  string
+	refresh  func(ctx context.Context) (map[string]any, error)
+}
+
+// commandNames gives the check commands of every node.
+func commandNames(offered bool) []string {
+	if !offered {
+		return nil
+	}
+	return []string{"check_disk", "check_load", "check_mem", "check_procs", "check_uptime"}
+}
+
+// Manifests implements agent.Actions.
+func (t *table) Manifests() []plugins.Action { return plugins.Builtin() }
+
+// Manifest implements agent.Actions.
+func (t *table) Manifest(action string) (plugins.Action, error) { return plugins.Lookup(action) }
+
+// Commands implements agent.Actions.
+func (t *table) Commands() []string { return t.commands }
+
+// Do implements agent.Actions.
+func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
+	manifest, err := plugins.Lookup(call.Action)
+	if err != nil {
+		return agent.Outcome{Status: fettle.StatusUnknownAction, Message: err.Error()}
+	}
+	inputs, err := plugins.Validate(manifest, call.Inputs)
+	if err != nil {
+		return agent.Outcome{Status: plugins.StatusOf(err), Message: err.Error()}
+	}
+	if t.kind == silent {
+		<-ctx.Done() // by a cancel, or by the end of the fleet: no timeout is kept
+		return agent.Outcome{Status: fettle.StatusTimeout, Message: "it was silent"}
+	}
+	limit := call.Timeout
+	if limit <= 0 {
+		limit = manifest.Limit()
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if t.kind == slow {
+		select {
+		case <-time.After(t.slow):
+		case <-ctx.Done():
+			return agent.Outcome{Status: fettle.StatusTimeout, Message: fmt.Sprintf("timed out after %v", limit)}
+		}
+	}
+	return t.act(ctx, call.Action, inputs)
+}
+
+func (t *table) act(ctx context.Context, action string, inputs map[string]any) agent.Outcome {
+	switch {
+	case action == "nrpe.check" || action == "check.run":
+		name, _ := inputs["command"].(string)
+		if name == "" {
+			name, _ = inputs["plugin"].(string)
+		}
+		return t.check(name)
+	case t.kind == failing:
+		return agent.Outcome{Status: fettle.StatusFailed, Message: "this node fails, as it was told to"}
+	case action == "agent.facts":
+		data, err := t.refresh(ctx)
+		if err != nil {
+			return agent.Outcome{Status: fettle.StatusFailed, Message: err.Error()}
+		}
+		return agent.Outcome{Message: "OK", Data: data}
+	}
+	return agent.Outcome{Message: "OK", Data: map[string]any{"version": t.version, "time": time.Now().UTC().Format(time.RFC3339)}}
+}
+
+// check makes a value up that belongs to the node, the command and the minute.
+func (t *table) check(command string) agent.Outcome {
+	h := fnv.New64a()
+	h.Write([]byte(command))
+	r := rand.New(rand.NewPCG(t.machine.seed^h.Sum64(), uint64(t.machine.number)<<32|uint64(time.Now().Unix()/60)))
+	value, code, word := 10+50*r.Float64(), fettle.CodeOK, "OK"
+	if t.kind == failing {
+		value, code, word = 91+9*r.Float64(), fettle.CodeCritical, "CRITICAL"
+	}
+	low, high := 0.0, 100.0
+	value = float64(int(value*100)) / 100
+	line := fmt.Sprintf("%s: %s - %.2f%% used", command, word, value)
+	return agent.Outcome{
+		Message: line,
+		Data:    map[string]any{"code": int64(code), "output": line},
+		Output: &fettle.CheckOutput{Code: code, Line: line, Perfdata: []fettle.Perf{
+			{Label: "used", Value: &value, Unit: "%", Warn: "80", Crit: "90", Min: &low, Max: &high},
+		}},
+	}
+}
