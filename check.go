@@ -79,6 +79,7 @@ type CheckState struct {
 	Perfdata []Perf      `json:"perfdata,omitempty"`
 	Session  string      `json:"session,omitempty"` // with Seq, the order of the node's results
 	Seq      int64       `json:"seq,omitempty"`
+	Task     TaskID      `json:"-"` // of the last result; one that comes again is known by it
 }
 
 // CheckTally counts a check's states: Total = OK + Warning + Critical + Unknown, always.

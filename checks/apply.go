@@ -36,6 +36,9 @@ type Transition struct {
 // Apply gives the state after result, and the transition if there was one. The zero state stands for none. When taken is false, result has no
 // say and state is given back as it was: it belongs to another check or to another rev, or the node has spoken later than it.
 //
+// Results are ordered by their messages, and those of one message by their tasks. A result that was folded already and comes again in a later
+// message, because its receipt was lost, is known by its task: ids of tasks sort by the time at which they were made.
+//
 // A result of a session that sorts before the state's is taken all the same when the state is stale: a node whose clock was set back begins
 // sessions with earlier names, and would not be heard again.
 func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, order Order, now fettle.Millis) (next fettle.CheckState, tr *Transition, taken bool) {
@@ -45,7 +48,7 @@ func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, or
 	known := state.Status != ""
 	last := Order{state.Session, state.Seq}
 	lost := order.Session != last.Session && isStale(state, check, now)
-	if known && !order.After(last) && !lost {
+	if known && !lost && !isNews(result.Task, state.Task, order, last) {
 		return state, nil, false
 	}
 	before := level{state.Status, state.Soft, state.Attempt}
@@ -56,6 +59,7 @@ func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, or
 	next = fettle.CheckState{
 		Check: check.Name, Node: result.Node, Rev: check.Rev, Status: after.hard, Soft: after.soft, Attempt: after.attempt,
 		Since: state.Since, At: now, Output: lineOf(result), Session: order.Session, Seq: order.Seq,
+		Task: result.Task,
 	}
 	if result.Output != nil {
 		next.Perfdata = result.Output.Perfdata
@@ -64,6 +68,14 @@ func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, or
 		next.Since = now
 	}
 	return next, transition(state, next), true
+}
+
+// isNews tells whether a result says more than the one that was folded last.
+func isNews(task, lastTask fettle.TaskID, order, last Order) bool {
+	if task == "" || lastTask == "" {
+		return order.After(last)
+	}
+	return task > lastTask && !last.After(order)
 }
 
 func transition(from, to fettle.CheckState) *Transition {

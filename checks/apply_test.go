@@ -132,3 +132,29 @@ func TestStatusOf(t *testing.T) {
 		}
 	}
 }
+
+func TestApplyKnowsAResultThatComesAgain(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 1, Attempts: 3}
+	result := func(task fettle.TaskID, code fettle.CheckCode) fettle.Result {
+		return fettle.Result{Task: task, Node: "n", Check: "c", CheckRev: 1, Output: &fettle.CheckOutput{Code: code}}
+	}
+	var state fettle.CheckState
+	for _, step := range []struct {
+		task  fettle.TaskID
+		order Order
+		taken bool
+	}{
+		{"1", Order{"s1", 1}, true},
+		{"2", Order{"s1", 1}, true},  // the next one of the same message
+		{"2", Order{"s1", 2}, false}, // sent again
+		{"1", Order{"s2", 1}, false}, // sent again after a restart of the agent
+		{"3", Order{"s2", 1}, true},
+		{"4", Order{"s1", 9}, false}, // of the session before
+	} {
+		next, _, taken := Apply(state, result(step.task, fettle.CodeCritical), check, step.order, 1)
+		if taken != step.taken {
+			t.Errorf("task %s in %+v: taken %v, want %v", step.task, step.order, taken, step.taken)
+		}
+		state = next
+	}
+}

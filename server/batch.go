@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -84,7 +86,7 @@ func (b *batch) read(in Incoming) error {
 	case wire.TypeBeat:
 		return decode(env, func(body wire.Beat) error { return b.beat(from, body) })
 	case wire.TypeResults:
-		return decode(env, func(body wire.Results) error { return b.takeResults(from, body) })
+		return decodeResults(env, func(body wire.Results) error { return b.takeResults(from, body) })
 	case wire.TypeOutput:
 		return decode(env, func(body wire.Output) error { return b.output(from, body) })
 	}
@@ -95,6 +97,17 @@ func decode[T any](env wire.Envelope, use func(T) error) error {
 	var body T
 	if err := env.Decode(&body); err != nil {
 		return err
+	}
+	return use(body)
+}
+
+// decodeResults reads results with numbers as they were written: a float64 loses digits of what a node counted.
+func decodeResults(env wire.Envelope, use func(wire.Results) error) error {
+	var body wire.Results
+	dec := json.NewDecoder(bytes.NewReader(env.Body))
+	dec.UseNumber()
+	if err := dec.Decode(&body); err != nil {
+		return fmt.Errorf("%s %s: body: %v: %w", env.Type, env.ID, err, fettle.ErrInvalid)
 	}
 	return use(body)
 }

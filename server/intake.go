@@ -118,23 +118,22 @@ func (b *batch) beat(from fettle.NodeID, beat wire.Beat) error {
 	return nil
 }
 
-// takeResults sorts results to the runs and the checks that they belong to.
+// takeResults sorts results to the runs and the checks that they belong to. One that can never be right costs itself only.
 func (b *batch) takeResults(from fettle.NodeID, body wire.Results) error {
-	for i := range body.Results {
-		r := body.Results[i]
-		if r.Node != from {
-			return fmt.Errorf("result %d is of %q: %w", i, r.Node, fettle.ErrDenied)
-		}
-		if r.Task == "" || !r.Status.Valid() {
-			return fmt.Errorf("result %d has no task or status %d: %w", i, r.Status, fettle.ErrInvalid)
-		}
-		if r.Check == "" {
+	var faults []error
+	for i, r := range body.Results {
+		switch {
+		case r.Node != from:
+			faults = append(faults, fmt.Errorf("result %d is of %q: %w", i, r.Node, fettle.ErrDenied))
+		case r.Task == "" || !r.Status.Valid():
+			faults = append(faults, fmt.Errorf("result %d has no task or status %d: %w", i, r.Status, fettle.ErrInvalid))
+		case r.Check == "":
 			b.results = append(b.results, r)
-			continue
+		default:
+			b.checkResult(from, r, body)
 		}
-		b.checkResult(from, r, body)
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 func (b *batch) checkResult(from fettle.NodeID, r fettle.Result, body wire.Results) {

@@ -47,7 +47,7 @@ func testChecks(t *testing.T, s *Store) {
 func testStates(t *testing.T, s *Store) {
 	v := 1.5
 	a := fettle.CheckState{
-		Check: "c", Node: "a", Rev: 2, Status: fettle.CheckOK, Soft: fettle.CheckWarning, Attempt: 1, Since: 5, At: 6, Output: "w", Session: "s", Seq: 9,
+		Check: "c", Node: "a", Rev: 2, Status: fettle.CheckOK, Soft: fettle.CheckWarning, Attempt: 1, Since: 5, At: 6, Output: "w", Session: "s", Seq: 9, Task: "t1",
 		Perfdata: []fettle.Perf{{Label: "x", Value: &v, Unit: "s"}},
 	}
 	b := fettle.CheckState{Check: "c", Node: "b", Status: fettle.CheckOK}

@@ -31,11 +31,11 @@ type TransitionQuery struct {
 
 // LoadStates calls fn for the state of every check on every node, in no order, while it reads them. An error of fn ends it and is given back.
 func (s *Store) LoadStates(ctx context.Context, fn func(fettle.CheckState) error) error {
-	const query = "SELECT check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq FROM check_states"
+	const query = "SELECT check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, task FROM check_states"
 	err := s.reader().each(ctx, "load check states", query, nil, func(rows *sql.Rows) error {
 		var c fettle.CheckState
 		var perfdata string
-		err := rows.Scan(&c.Check, &c.Node, &c.Rev, &c.Status, &c.Soft, &c.Attempt, &c.Since, &c.At, &c.Output, &perfdata, &c.Session, &c.Seq)
+		err := rows.Scan(&c.Check, &c.Node, &c.Rev, &c.Status, &c.Soft, &c.Attempt, &c.Since, &c.At, &c.Output, &perfdata, &c.Session, &c.Seq, &c.Task)
 		if err != nil {
 			return err
 		}
@@ -73,6 +73,9 @@ func writeStates(ctx context.Context, t *tx, cs []fettle.CheckState) error {
 		if err := stateKeys(cs[i].Check, cs[i].Node); err != nil {
 			return err
 		}
+		if err := key("task id", string(cs[i].Task), MaxID); err != nil {
+			return err
+		}
 		perfdata[i] = "[]"
 		if len(cs[i].Perfdata) > 0 {
 			text, err := encode(cs[i].Perfdata)
@@ -82,14 +85,14 @@ func writeStates(ctx context.Context, t *tx, cs []fettle.CheckState) error {
 			perfdata[i] = text
 		}
 	}
-	const head = "INSERT INTO check_states (check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, rev)"
+	const head = "INSERT INTO check_states (check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, task, rev)"
 	tail := t.s.d.upsert("check_name, node", "check_rev = new(check_rev), status = new(status), soft = new(soft), attempt = new(attempt), "+
 		"since_at = new(since_at), received_at = new(received_at), output = new(output), perfdata = new(perfdata), session = new(session), seq = new(seq), "+
-		"rev = check_states.rev + 1")
+		"task = new(task), rev = check_states.rev + 1")
 	_, err := t.insert(ctx, "write check states", head, tail, len(cs), func(args []any, i int) []any {
 		c := &cs[i]
 		return append(args, c.Check, string(c.Node), c.Rev, string(c.Status), string(c.Soft), int64(c.Attempt), int64(c.Since), int64(c.At), text(c.Output),
-			perfdata[i], text(c.Session), c.Seq, int64(1))
+			perfdata[i], text(c.Session), c.Seq, string(c.Task), int64(1))
 	})
 	return err
 }

@@ -27,6 +27,7 @@ CREATE TABLE check_states (
   perfdata    {{.Text}} NOT NULL,             -- JSON list
   session     {{.Text}} NOT NULL,
   seq         {{.Int}} NOT NULL,
+  task        {{.ID}} NOT NULL,               -- of the last result; one that comes again is known by it
   rev         {{.Int}} NOT NULL,
   PRIMARY KEY (check_name, node)
 ) {{.SmallTable}};
