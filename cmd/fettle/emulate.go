@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/agent/emulate"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) emulateCommand() *cobra.Command {
+	cfg := emulate.Default()
+	var servers []string
+	var secretFrom, slow, join, level string
+	cmd := &cobra.Command{
+		Use: "emulate", Short: "run a fleet of emulated nodes in one process, for sizing and tests", Args: cobra.NoArgs, GroupID: groupRoles,
+		Long: `Runs the agent itself many times, signing, ledger and spool included, with made-up machines and made-up actions. Facts are
+realistic, and the same for the same seed. Ends with Ctrl-C.`,
+		Example: `  fettle emulate --nodes 2000 --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret
+  fettle emulate --nodes 500 --silent 2 --fail 1 --slow 5,3s --checks --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret`,
+	}
+	f := cmd.Flags()
+	f.IntVar(&cfg.Nodes, "nodes", cfg.Nodes, "how many")
+	f.StringSliceVar(&servers, "server", nil, "where the broker is, stomp://host:port; several for failover")
+	f.StringVar(&secretFrom, "secret-file", "", "file with login:passcode for the broker")
+	f.StringVar(&join, "join", "", "join token; enrolment comes with a later version")
+	f.StringVar(&cfg.Prefix, "prefix", cfg.Prefix, "what identities begin with")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "of the made-up facts")
+	f.Float64Var(&cfg.Fail, "fail", 0, "percent of the nodes on which every action fails")
+	f.Float64Var(&cfg.Silent, "silent", 0, "percent of the nodes that never answer a task")
+	f.StringVar(&slow, "slow", "", "percent of the nodes that answer late, and by how much: 5,3s")
+	f.BoolVar(&cfg.Checks, "checks", false, "the nodes offer check commands")
+	f.DurationVar(&cfg.Agent.FactsInterval, "facts-interval", cfg.Agent.FactsInterval, "how often facts are collected")
+	f.DurationVar(&cfg.Agent.BeatInterval, "beat-interval", cfg.Agent.BeatInterval, "how often the agents say that they are there, until the server says otherwise")
+	f.StringVar(&cfg.Agent.State, "state", "", "directory for the agents' state; default: a new one that is removed at the end")
+	f.StringVar(&cfg.Agent.Collective, "collective", "", "what destinations begin with; empty stands for fettle")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if join != "" {
+			return usage(&fettle.Fault{Key: "--join", Reason: "join tokens are not supported yet; this version logs in with the secret of --secret-file"})
+		}
+		if _, err := logLevel(level); err != nil {
+			return usage(&fettle.Fault{Key: "--log-level", Reason: err.Error()})
+		}
+		if len(servers) == 0 || secretFrom == "" {
+			return usage(fmt.Errorf("--server and --secret-file are needed; a server's secret is STATE/%s: %w", secretFile, fettle.ErrInvalid))
+		}
+		var err error
+		if cfg.SlowPct, cfg.SlowBy, err = parseSlow(slow); err != nil {
+			return usage(err)
+		}
+		secret, err := readSecret(secretFrom)
+		if err != nil {
+			return err
+		}
+		cfg.Agent.Servers, cfg.Agent.Login, cfg.Agent.Passcode = servers, secret.login, secret.passcode
+		cfg.Ready = func(nodes int) { fmt.Fprintf(a.stdout, "ready role=emulator nodes=%d\n", nodes) }
+		return emulate.Run(cmd.Context(), cfg, newLog(a.stderr, level, "text"))
+	}
+	return cmd
+}
+
+// parseSlow reads PCT,DURATION.
+func parseSlow(text string) (percent float64, by time.Duration, err error) {
+	if text == "" {
+		return 0, 0, nil
+	}
+	first, second, found := strings.Cut(text, ",")
+	if percent, err = strconv.ParseFloat(first, 64); err == nil && found {
+		by, err = time.ParseDuration(second)
+	}
+	if err != nil || !found {
+		return 0, 0, &fettle.Fault{Key: "--slow", Reason: fmt.Sprintf("%q is not PERCENT,DURATION such as 5,3s", text)}
+	}
+	return percent, by, nil
+}
