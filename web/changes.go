@@ -23,7 +23,6 @@ func (s *site) changes(c *gin.Context) error {
 	defer cancel()
 	changed := s.fleet.Changes(ctx)
 	c.Header("Content-Type", "text/event-stream")
-	c.Header("Cache-Control", "no-store")
 	c.Header("X-Accel-Buffering", "no") // nginx holds a stream back otherwise
 	c.Status(http.StatusOK)
 	err := s.follow(ctx, c, changed)
@@ -47,7 +46,7 @@ func (s *site) follow(ctx context.Context, c *gin.Context, changed <-chan struct
 	}
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
-	if err := send("retry: 3000\n\nevent: open\ndata: " + s.fleet.Version() + "\n\n"); err != nil {
+	if err := send("retry: 3000\n\nevent: hello\ndata: " + s.fleet.Version() + "\n\n"); err != nil {
 		return err
 	}
 	for {

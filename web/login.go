@@ -91,7 +91,6 @@ func (s *site) goOn(c *gin.Context, next string) error {
 	if next == "" {
 		next = "/nodes"
 	}
-	c.Header("Cache-Control", "no-store")
 	c.Redirect(http.StatusSeeOther, next)
 	return nil
 }

@@ -42,6 +42,9 @@ func (s *site) base(c *gin.Context, title, section string) base {
 		Title: title, Section: section, Person: auth.From(c.Request.Context()), Version: s.fleet.Version(),
 		Request: c.Writer.Header().Get("X-Request-Id"), Now: s.moment(fettle.MillisOf(s.cfg.Now())),
 	}
+	if partly(c) {
+		return b
+	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyWait)
 	defer cancel()
 	switch err := s.fleet.Ready(ctx); {
@@ -83,15 +86,21 @@ func (s *site) page(h handler) gin.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		ctx := auth.With(c.Request.Context(), person)
-		if c.FullPath() != "/changes" { // it lasts as long as the page is open
-			limited, cancel := context.WithTimeout(ctx, requestTimeout)
-			defer cancel()
-			ctx = limited
-		}
-		c.Request = c.Request.WithContext(ctx)
+		c.Request = c.Request.WithContext(auth.With(c.Request.Context(), person))
 		return h(c)
 	})
+}
+
+// within gives h no more time than a page may take. What is done about its error has time of its own.
+func within(h handler) handler {
+	return func(c *gin.Context) error {
+		r := c.Request
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		c.Request = r.WithContext(ctx)
+		defer func() { c.Request = r }()
+		return h(c)
+	}
 }
 
 // draw sends a template of a page with data: "layout" is the whole page, any other name a piece of it.
@@ -104,7 +113,6 @@ func (s *site) draw(c *gin.Context, status int, page, name string, data any) err
 	if err := l.pages[page].ExecuteTemplate(&b, name, data); err != nil {
 		return fmt.Errorf("draw %s: %w", page, err)
 	}
-	c.Header("Cache-Control", "no-store")
 	c.Header("Vary", "HX-Request")
 	c.Data(status, "text/html; charset=utf-8", b.Bytes())
 	return nil
@@ -127,6 +135,7 @@ func protect(c *gin.Context) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 }
 

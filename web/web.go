@@ -97,9 +97,9 @@ var both = []string{http.MethodGet, http.MethodHead}
 func (s *site) routes(r *gin.Engine) {
 	pages := r.Group("/", protect)
 	pages.Match(both, "/", s.page(s.home))
-	pages.Match(both, "/nodes", s.page(s.nodes))
-	pages.Match(both, "/nodes/:identity", s.page(s.node))
-	pages.GET("/changes", s.page(s.changes))
+	pages.Match(both, "/nodes", s.page(within(s.nodes)))
+	pages.Match(both, "/nodes/:identity", s.page(within(s.node)))
+	pages.GET("/changes", s.page(s.changes)) // as long as the page is open
 	pages.GET("/login", s.open(s.login))
 	pages.POST("/login", s.open(s.loginByToken))
 	pages.POST("/logout", s.open(s.logout))

@@ -113,7 +113,7 @@
 
   // --- following the inventory: a hidden page follows nothing, for a browser has few connections to one server
   const live = document.body.dataset.live;
-  let stream = null, stale = false, away = 0;
+  let stream = null, stale = false, away = 0, version = "";
   const lost = (is) => { const p = one("#lost"); if (p) p.hidden = !is; };
   const busy = () => {
     const selection = getSelection();
@@ -130,11 +130,18 @@
     if (!live || stream || document.hidden) return;
     stream = new EventSource(live);
     stream.addEventListener("open", () => { if (away) refresh(); away = 0; lost(false); });
+    stream.addEventListener("hello", (event) => { // another version of the server has other pages
+      if (version && version !== event.data) location.reload();
+      version = event.data;
+    });
     stream.addEventListener("changed", refresh);
     stream.addEventListener("error", () => {
       away += 1;
-      if (away > 1) lost(true); // once is a proxy that cut an old stream
-      if (stream.readyState === EventSource.CLOSED) { stream = null; setTimeout(listen, 5000); }
+      if (stream.readyState === EventSource.CLOSED) { // refused: the refresh leads to the sign-in page, where that is why
+        stream = null;
+        refresh();
+        setTimeout(listen, 5000);
+      } else if (away > 1) lost(true); // once is a proxy that cut an old stream
     });
   };
   document.addEventListener("visibilitychange", () => {
