@@ -15,7 +15,7 @@ import (
 // Terms stand between blanks and must all be true. A bare word is a class, /…/ matches a class. A term with an operator is about a fact, or about
 // `identity` or `class`: = and != take the literal as string, number or bool; < <= > >= take a fact that is a number or a string that is one,
 // a literal with two dots as a version, and any other literal as text; ~ (also =~ and =/…/) and !~ match a regular expression. Quotes, single or
-// double, hold blanks together. A fault is an *Error.
+// double, hold blanks together. @name is a saved filter: it stays in what is returned, for Expand. A fault is an *Error.
 func Parse(text fettle.Filter) (fettle.Filter, error) {
 	if err := checkText(string(text)); err != nil {
 		return "", err
@@ -96,7 +96,7 @@ var shortOperators = []string{"!=~", "==", "!=", ">=", "<=", "=~", "!~", "=", ">
 func term(whole string, w word) (string, error) {
 	key, op, value, ok := cutOperator(w.text)
 	if !ok {
-		return classTerm(whole, w)
+		return wordTerm(whole, w)
 	}
 	at := w.at + len(key) + len(op)
 	if key == "" {
@@ -126,6 +126,18 @@ func term(whole string, w word) (string, error) {
 		return subject.equals(op, unquote(value)), nil
 	}
 	return subject.ordered(op, unquote(value)), nil
+}
+
+// wordTerm translates a word without an operator: a class, or a saved filter, whose name stays in place.
+func wordTerm(whole string, w word) (string, error) {
+	name, saved := strings.CutPrefix(w.text, "@")
+	if !saved {
+		return classTerm(whole, w)
+	}
+	if err := CheckName(name); err != nil {
+		return "", errorAt(whole, w.at, "%s", faultText(err))
+	}
+	return w.text, nil
 }
 
 // cutOperator cuts w at its first operator that stands outside of quotes.

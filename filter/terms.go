@@ -2,7 +2,6 @@ package filter
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/fettle-dev/fettle"
@@ -16,9 +15,8 @@ type Terms struct {
 	Facts      []string // -F: fact=value, one term of the short form
 	Classes    []string // -C: a class or /regex/
 	Identities []string // -I: an identity, a glob, or /regex/
-	// Saved gives the text of the filter that is kept under a name, for @name in Bare and CEL; nil: there are none. It returns
-	// fettle.ErrNotFound for an unknown name.
-	Saved func(ctx context.Context, name string) (fettle.Filter, error)
+	// Saved gives the filters that @name stands for; nil: a name stays in place, for whoever is asked to put the text in.
+	Saved Saved
 }
 
 // Empty tells whether nothing was given.
@@ -26,7 +24,8 @@ func (t Terms) Empty() bool {
 	return len(t.Bare)+len(t.CEL)+len(t.Short)+len(t.Facts)+len(t.Classes)+len(t.Identities) == 0
 }
 
-// Filter gives what the terms mean together, in CEL that compiles for a node. Nothing given is an *Error: every node is --all.
+// Filter gives what the terms mean together, in CEL that compiles for a node, names of saved filters apart. Nothing given is an *Error: every
+// node is --all.
 func (t Terms) Filter(ctx context.Context) (fettle.Filter, error) {
 	var parts []string
 	add := func(f fettle.Filter, err error) error {
@@ -63,29 +62,39 @@ func (t Terms) Filter(ctx context.Context) (fettle.Filter, error) {
 			return "", err
 		}
 	}
-	return conjunction(parts)
+	return t.conjunction(ctx, parts)
 }
 
 // conjunction joins the parts by &&, each in parentheses where there are several.
-func conjunction(parts []string) (fettle.Filter, error) {
-	switch len(parts) {
-	case 0:
+func (t Terms) conjunction(ctx context.Context, parts []string) (fettle.Filter, error) {
+	if len(parts) == 0 {
 		return "", checkText("")
-	case 1:
-		return fettle.Filter(parts[0]), nil
 	}
-	return fettle.Filter("(" + strings.Join(parts, ") && (") + ")"), nil
+	whole := parts[0]
+	if len(parts) > 1 {
+		for i, part := range parts {
+			parts[i] = enclosed(part)
+		}
+		whole = strings.Join(parts, " && ")
+	}
+	if t.Saved == nil {
+		return fettle.Filter(whole), nil
+	}
+	return Expand(ctx, fettle.Filter(whole), t.Saved)
 }
 
-// checked expands and compiles s; with compound, what is no CEL may be MCollective's compound form.
+// checked compiles s; with compound, what is no CEL may be MCollective's compound form.
 func (t Terms) checked(ctx context.Context, s string, compound bool) (fettle.Filter, error) {
-	text, err := t.expand(ctx, s, 0)
-	if err != nil {
-		return "", err
+	text := Open(fettle.Filter(s))
+	if t.Saved != nil {
+		var err error
+		if text, err = Expand(ctx, fettle.Filter(s), t.Saved); err != nil {
+			return "", err
+		}
 	}
-	_, err = Compile(Node, fettle.Filter(text))
+	_, err := Compile(Node, text)
 	if err == nil {
-		return fettle.Filter(text), nil
+		return fettle.Filter(s), nil
 	}
 	if compound && strings.TrimSpace(s) != "" {
 		if f, bad := ParseCompound(fettle.Filter(s)); bad == nil {
@@ -146,66 +155,4 @@ func identities(list []string) (fettle.Filter, error) {
 		parts = append(parts, "identity in ["+strings.Join(plain, ", ")+"]")
 	}
 	return fettle.Filter(strings.Join(parts, " || ")), nil
-}
-
-// maxSaved bounds how deep saved filters name one another; a circle ends here.
-const maxSaved = 10
-
-// expand puts the text of saved filters in the place of @name, in parentheses, wherever that stands in no string.
-func (t Terms) expand(ctx context.Context, s string, depth int) (string, error) {
-	if depth > maxSaved {
-		return "", &Error{Message: fmt.Sprintf("saved filters name one another more than %d deep", maxSaved)}
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '"' || s[i] == '\'':
-			end := closing(s, i)
-			if end < 0 {
-				end = len(s) - 1
-			}
-			b.WriteString(s[i : end+1])
-			i = end
-		case s[i] != '@':
-			b.WriteByte(s[i])
-		default:
-			n := savedName(s[i+1:])
-			text, err := t.saved(ctx, s, i, s[i+1:i+1+n])
-			if err != nil {
-				return "", err
-			}
-			if text, err = t.expand(ctx, text, depth+1); err != nil {
-				return "", err
-			}
-			b.WriteString("(" + text + ")")
-			i += n
-		}
-		if b.Len() > MaxText {
-			return "", &Error{Message: fmt.Sprintf("the filter has more than %d bytes when saved filters are put in", MaxText)}
-		}
-	}
-	return b.String(), nil
-}
-
-// savedName gives the length of the name at the beginning of s: letters, digits, '_', '-' and '.' within.
-func savedName(s string) int {
-	n := 0
-	for n < len(s) && (isWord(rune(s[n])) || s[n] == '-' || s[n] == '.') {
-		n++
-	}
-	return len(strings.TrimRight(s[:n], ".-"))
-}
-
-func (t Terms) saved(ctx context.Context, s string, at int, name string) (string, error) {
-	if name == "" {
-		return "", errorAt(s, at, "the name of a saved filter is missing behind @")
-	}
-	if t.Saved == nil {
-		return "", errorAt(s, at, "there is no saved filter @%s", name)
-	}
-	f, err := t.Saved(ctx, name)
-	if err != nil {
-		return "", fmt.Errorf("saved filter @%s: %w", name, err)
-	}
-	return string(f), nil
 }

@@ -36,6 +36,7 @@ func TestTerms(t *testing.T) {
 		{"-S takes CEL", filter.Terms{CEL: []string{`facts.a == "b"`}}, `facts.a == "b"`},
 		{"-S takes the compound form", filter.Terms{CEL: []string{`a=b and (/c/ or not d=e)`}}, `facts.a == "b" && (classes.exists(c, c.matches("c")) || !(facts.d == "e"))`},
 		{"saved filters are put in", filter.Terms{Bare: []string{`@web-prod && facts.mail == "x@web"`}, Saved: saved}, `(facts.role == "web" || ("web" in classes)) && facts.mail == "x@web"`},
+		{"in the short form and the compound form too", filter.Terms{CEL: []string{`@web and not a=b`}, Short: []string{"@web a=b"}, Saved: saved}, `(("web" in classes) && !(facts.a == "b")) && (("web" in classes) && facts.a == "b")`},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			got, err := c.terms.Filter(t.Context())
@@ -56,8 +57,8 @@ func TestTerms(t *testing.T) {
 		"a class of blanks":                       {filter.Terms{Classes: []string{" "}}, fettle.ErrInvalid},
 		"a fact without a value":                  {filter.Terms{Facts: []string{"env"}}, fettle.ErrInvalid},
 		"an identity that is none":                {filter.Terms{Identities: []string{"a b"}}, fettle.ErrInvalid},
-		"a saved filter that does not exist":      {filter.Terms{Bare: []string{"@nope"}, Saved: saved}, fettle.ErrNotFound},
-		"a saved filter where there are none":     {filter.Terms{Bare: []string{"@web"}}, fettle.ErrInvalid},
+		"a saved filter that does not exist":      {filter.Terms{Bare: []string{"@nope"}, Saved: saved}, fettle.ErrInvalid},
+		"a saved filter without a name":           {filter.Terms{Bare: []string{"@ && true"}, Saved: saved}, fettle.ErrInvalid},
 		"saved filters that name one another":     {filter.Terms{Bare: []string{"@circle"}, Saved: saved}, fettle.ErrInvalid},
 		"compound in a bare positional":           {filter.Terms{Bare: []string{"a=b and c=d"}}, fettle.ErrInvalid},
 		"a CEL mistake is told in terms of CEL":   {filter.Terms{CEL: []string{`os.family == "Debian"`}}, fettle.ErrInvalid},
