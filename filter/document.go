@@ -98,7 +98,9 @@ func ParseDocument(text []byte) (*Document, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("facts document is not UTF-8: %w", fettle.ErrInvalid)
 	}
-	p := jsonReader{s: string(text), plain: true}
+	p, _ := readers.Get().(*jsonReader)
+	defer p.end()
+	p.begin(string(text))
 	v, err := p.document()
 	if err != nil {
 		return nil, fmt.Errorf("facts document, byte %d: %w: %w", p.at+1, err, fettle.ErrInvalid)

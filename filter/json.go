@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -16,6 +17,26 @@ type jsonReader struct {
 	at     int
 	leaves int
 	plain  bool // so far there was no blank, and no key out of order or escaped in a way of its own
+
+	// The members of the objects that are open, one behind the other, so that each object's are made in one piece when it ends.
+	keys   []string
+	values []any
+}
+
+// readers keeps the stacks of a jsonReader from one document to the next.
+var readers = sync.Pool{New: func() any { return new(jsonReader) }}
+
+// begin makes p ready to read s, and end lets go of all that it has read.
+func (p *jsonReader) begin(s string) {
+	*p = jsonReader{s: s, plain: true, keys: p.keys[:0], values: p.values[:0]}
+}
+
+func (p *jsonReader) end() {
+	clear(p.keys[:cap(p.keys)])
+	clear(p.values[:cap(p.values)])
+	if p.s = ""; cap(p.keys) <= 1024 {
+		readers.Put(p)
+	}
 }
 
 func (p *jsonReader) document() (*fields, error) {
@@ -92,11 +113,10 @@ func (p *jsonReader) object(level int) (*fields, error) {
 	if level > MaxLevels {
 		return nil, fmt.Errorf("more than %d levels", MaxLevels)
 	}
-	f := &fields{}
-	sorted := true
+	base, sorted := len(p.keys), true
 	p.at++
 	for p.space(); p.peek() != '}'; p.space() {
-		if len(f.keys) > 0 {
+		if len(p.keys) > base {
 			if p.peek() != ',' {
 				return nil, fmt.Errorf("a comma or a closing brace is missing")
 			}
@@ -123,12 +143,14 @@ func (p *jsonReader) object(level int) (*fields, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n := len(f.keys); n > 0 && f.keys[n-1] >= k {
+		if n := len(p.keys); n > base && p.keys[n-1] >= k {
 			sorted = false
 		}
-		f.keys, f.values = append(f.keys, k), append(f.values, v)
+		p.keys, p.values = append(p.keys, k), append(p.values, v)
 	}
 	p.at++
+	f := &fields{keys: slices.Clone(p.keys[base:]), values: slices.Clone(p.values[base:])}
+	p.keys, p.values = p.keys[:base], p.values[:base]
 	if !sorted {
 		p.plain = false
 		return f, f.sort()

@@ -14,7 +14,7 @@ import (
 
 // page gives the nodes of the page that q asks for, and the cursor of the next.
 func (v *Inventory) page(h *hits, q Query, after *rank) ([]fettle.NodeID, string) {
-	if q.Sort == nil && !q.Descending && h.matched > v.Len()/8 {
+	if q.Sort == nil && !q.Descending && inOrder(h.matched, v.Len(), q.Limit) {
 		return v.pageInOrder(h, q, after)
 	}
 	limit := q.Limit
@@ -41,6 +41,15 @@ func (v *Inventory) page(h *hits, q Query, after *rank) ([]fettle.NodeID, string
 		out[i] = r.ID
 	}
 	return out, next
+}
+
+// inOrder tells whether a page by identity is found sooner by going through all nodes in order than through the hits in any: a step of the first
+// costs a few nanoseconds, of the second some thirty times as many.
+func inOrder(matched, nodes, limit int) bool {
+	if limit < 0 || limit >= matched {
+		return matched > nodes/8
+	}
+	return nodes/max(matched, 1)*limit < 30*matched
 }
 
 // pageInOrder goes through all nodes by identity, which is faster when many of them are hits.

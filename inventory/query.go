@@ -209,7 +209,7 @@ func (v *Inventory) Roster(ctx context.Context, prog *filter.Program, now fettle
 // sorted gives all hits by identity.
 func (v *Inventory) sorted(h *hits) []fettle.NodeID {
 	out := make([]fettle.NodeID, 0, h.matched)
-	if h.matched > v.Len()/8 {
+	if inOrder(h.matched, v.Len(), -1) {
 		o := v.ordered()
 		for i, p := range o.places {
 			if h.has(p) {

@@ -148,14 +148,20 @@ func (s *atomSet) buildFact(ctx context.Context, sh *shard) {
 			}
 		}
 	}
+	var nobody verdict // where the fact is missing, which is the same for all nodes unless the atom asks how far its path leads
+	if !s.atom.Soft() {
+		nobody = s.atom.decideFact(ctx, sh, 0, value{})
+	}
 	for slot, m := range sh.metas {
-		switch {
-		case m == nil:
+		if m == nil {
 			continue
-		case byCode != nil && c.code(slot) != 0:
+		}
+		if byCode != nil && c.code(slot) != 0 {
 			s.put(slot, byCode[c.code(slot)])
-		default:
-			s.put(slot, s.atom.decideFact(ctx, sh, slot, c.get(slot)))
+		} else if v := c.get(slot); v.kind == absent && !s.atom.Soft() {
+			s.put(slot, nobody)
+		} else {
+			s.put(slot, s.atom.decideFact(ctx, sh, slot, v))
 		}
 		if slot&255 == 255 && ctx.Err() != nil {
 			return
