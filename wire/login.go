@@ -1,0 +1,107 @@
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/go-stomp/stomp/v3/frame"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// deadlines reads from a connection that is dead when it is silent for too long.
+type deadlines struct {
+	conn   net.Conn
+	silent time.Duration // zero: for ever
+}
+
+func (d *deadlines) Read(p []byte) (int, error) {
+	var until time.Time
+	if d.silent > 0 {
+		until = time.Now().Add(d.silent)
+	}
+	if err := d.conn.SetReadDeadline(until); err != nil {
+		return 0, err
+	}
+	return d.conn.Read(p)
+}
+
+// login sends CONNECT and reads CONNECTED.
+func (s *session) login(to server, in *frame.Reader, alive *deadlines) error {
+	host := s.cfg.Dialect.Host
+	if host == "" {
+		host = to.name
+	}
+	beat := s.cfg.HeartBeat.Milliseconds()
+	// By hand, because values of this frame are not escaped. STOMP 1.2, "Value Encoding".
+	head := fmt.Sprintf("CONNECT\naccept-version:1.1,1.2\nhost:%s\nheart-beat:%d,%d\n", host, beat, beat)
+	for _, f := range []Field{{"login", s.cfg.Login}, {"passcode", s.cfg.Passcode}, {"client-id", s.cfg.ClientID}} {
+		if f.Value != "" {
+			head += f.Name + ":" + f.Value + "\n"
+		}
+	}
+	if err := s.writeBytes([]byte(head + "\n\x00")); err != nil {
+		return err
+	}
+	f, err := readFrame(in)
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	if f.Command != frame.CONNECTED {
+		return fmt.Errorf("log in: a %s came instead of CONNECTED: %w", clip(f.Command), fettle.ErrUnavailable)
+	}
+	if s.version = f.Header.Get(frame.Version); s.version != "1.1" && s.version != "1.2" {
+		return fmt.Errorf("log in: the broker speaks STOMP %q: %w", clip(s.version), fettle.ErrInvalid)
+	}
+	gives, wants, err := frame.ParseHeartBeat(f.Header.Get(frame.HeartBeat))
+	if err == nil && s.cfg.HeartBeat > 0 {
+		if wants > 0 {
+			s.beats = max(wants, s.cfg.HeartBeat)
+		}
+		if gives > 0 {
+			alive.silent = 2 * max(gives, s.cfg.HeartBeat)
+		}
+	}
+	return nil
+}
+
+// readFrame reads a frame, skips heart-beats, and gives an ERROR as the error that it is.
+func readFrame(in *frame.Reader) (*frame.Frame, error) {
+	for {
+		f, err := in.Read()
+		switch {
+		case err != nil:
+			return nil, err
+		case f == nil:
+			continue
+		case f.Command == frame.ERROR:
+			return nil, errorOf(f)
+		}
+		return f, nil
+	}
+}
+
+// brokerError is an ERROR frame.
+type brokerError struct {
+	text       string
+	retryAfter time.Duration
+}
+
+func (e *brokerError) Error() string { return "the broker says: " + e.text }
+
+// Unwrap makes it an ErrUnavailable: whoever mends the other end need not restart this one.
+func (e *brokerError) Unwrap() error { return fettle.ErrUnavailable }
+
+func errorOf(f *frame.Frame) error {
+	e := &brokerError{text: clip(f.Header.Get(frame.Message))}
+	if body := bytes.TrimSpace(f.Body); len(body) > 0 {
+		e.text += ": " + clip(string(body))
+	}
+	if ms, err := strconv.ParseInt(f.Header.Get("retry-after"), 10, 32); err == nil {
+		e.retryAfter = time.Duration(ms) * time.Millisecond
+	}
+	return e
+}
