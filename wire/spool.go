@@ -383,20 +383,6 @@ func (s *Spool) tidy() {
 	}
 }
 
-// Has tells whether an entry is held.
-func (s *Spool) Has(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ids[id] != nil
-}
-
-// Full tells whether only the headroom is left: nothing should be begun whose result would have to be kept.
-func (s *Spool) Full() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.disk+s.memory > s.cfg.MaxBytes-s.cfg.Headroom || s.owed > 0
-}
-
 // Close closes the file; what is in memory only is gone.
 func (s *Spool) Close() error {
 	s.mu.Lock()
