@@ -37,18 +37,20 @@ type Agent struct {
 	ready   chan struct{} // closed at the first welcome
 
 	// What follows belongs to the loop.
-	clock     clock
-	connected bool
-	greeted   time.Time // when hello was last sent on this connection; zero: not yet
-	welcomed  bool      // hello was answered on this connection
-	beatEvery time.Duration
-	held      []*wire.Delivery // came before the time was known
-	facts     publisher
-	tasks     taskTable
-	sent      int64 // messages of results in this session
-	flying    int   // messages of results that wait for their receipt
-	workers   sync.WaitGroup
-	stopping  bool
+	clock      clock
+	connected  bool
+	greeted    time.Time // when hello was last sent on this connection; zero: not yet
+	welcomed   bool      // hello was answered on this connection
+	beatEvery  time.Duration
+	held       []*wire.Delivery // came before the time was known
+	facts      publisher
+	tasks      taskTable
+	sent       int64 // messages of results in this session
+	flying     int   // messages of results that wait for their receipt
+	workers    sync.WaitGroup
+	stopping   bool
+	checking   bool   // checks.Run is running
+	keepChecks func() // runs it when there is something to check
 }
 
 // New opens the state folder and makes an agent; nothing else happens before Run, which has to be called, because it closes what New opened.
@@ -96,17 +98,30 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.recover(ctx)
 	linked, hangUp := context.WithCancel(context.WithoutCancel(ctx)) // it outlives ctx by what is still to be sent
 	defer hangUp()
+	// A broker that takes nothing blocks the loop until the link is cut: not for longer than this when the agent is to stop.
+	stopping := context.AfterFunc(ctx, func() { time.AfterFunc(lastResort, hangUp) })
+	defer stopping()
 	g, ctx := errgroup.WithContext(ctx)
+	a.keepChecks = func() {
+		if a.checking || len(a.checks.get()) == 0 {
+			return // most of what runs thousands of agents in one process runs no checks
+		}
+		a.checking = true
+		g.Go(func() error {
+			return checks.Run(ctx, checks.Source{Node: a.cfg.Identity, Checks: a.checks.get, Changed: a.checks.changed, Limit: a.cfg.CheckSlots}, a.check)
+		})
+	}
+	a.keepChecks()
 	g.Go(func() error { return a.link.Run(linked) })
-	g.Go(func() error {
-		return checks.Run(ctx, checks.Source{Node: a.cfg.Identity, Checks: a.checks.get, Changed: a.checks.changed, Limit: a.cfg.CheckSlots}, a.check)
-	})
 	g.Go(func() error {
 		defer hangUp()
 		return a.loop(ctx)
 	})
 	return g.Wait()
 }
+
+// lastResort is when the link is cut after the agent was told to stop, whatever is still to be said.
+const lastResort = 4500 * time.Millisecond
 
 func (a *Agent) close() {
 	a.inbox.close()

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -56,7 +57,7 @@ func (a *Agent) addressed(env wire.Envelope) error {
 	if env.To != string(a.cfg.Identity) && (env.To != "" || env.Type == wire.TypeWelcome) {
 		return fmt.Errorf("a %s for %q: %w", env.Type, env.To, fettle.ErrDenied)
 	}
-	if env.Collective != a.cfg.Collective && env.Collective != "" && env.Collective != wire.DefaultCollective {
+	if env.Collective != "" && env.Collective != cmp.Or(a.cfg.Collective, wire.DefaultCollective) {
 		return fmt.Errorf("a %s of the collective %q: %w", env.Type, env.Collective, fettle.ErrDenied)
 	}
 	return nil
@@ -81,6 +82,7 @@ func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Deliver
 			if err := a.checks.replace(set); err != nil {
 				a.log.Warn("the checks that were sent", "err", err)
 			}
+			a.keepChecks()
 		}
 	case wire.TypeAsk:
 		var ask wire.Ask
@@ -112,8 +114,8 @@ func (a *Agent) ack(d *wire.Delivery) {
 	}
 }
 
-// take takes a task, or says why not. It is acknowledged when it is durably noted, or finished, or when it can be asked for again: what the
-// server has no result of, it sends again on every hello.
+// take takes a task, or says why not. It is acknowledged when it is durably noted, or at once when it is idempotent: what the server has no
+// result of, it sends again on every hello, and a node that works for long must not look like one that has stopped reading.
 func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *wire.Delivery) {
 	now := a.clock.now()
 	if t.Expires == 0 || t.Expires > env.Expires {

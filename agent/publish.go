@@ -66,6 +66,8 @@ func (a *Agent) collect(ctx context.Context) {
 	asked := a.facts.asking
 	a.facts.asking = nil
 	a.workers.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, max(a.cfg.FactsInterval, time.Minute))
+		defer cancel()
 		snap, err := a.source.Collect(ctx)
 		if ctx.Err() != nil {
 			err = ctx.Err()

@@ -193,10 +193,7 @@ func (a *Agent) work(ctx context.Context, j *job) {
 			return
 		}
 	}
-	if !j.idempotent {
-		a.ack(j.delivery)
-		j.delivery = nil
-	}
+	a.ack(j.delivery)
 	out := a.do(ctx, j.task)
 	if why := context.Cause(ctx); why != nil && out.Status != fettle.StatusOK {
 		if out.Status, out.Message = fettle.StatusCancelled, "cancelled while it ran"; errors.Is(why, errStopped) {
@@ -204,7 +201,6 @@ func (a *Agent) work(ctx context.Context, j *job) {
 		}
 	}
 	a.keep(context.WithoutCancel(ctx), j, a.result(j.task, out, began))
-	a.ack(j.delivery)
 }
 
 // do has the action done. A panic in it costs its own task only.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -24,7 +25,7 @@ func Encode(facts map[string]any) (Document, error) {
 	if len(raw) > 4*MaxLeaves {
 		return Canonical(raw)
 	}
-	return documentOf(raw)
+	return documentOf(bytes.Clone(raw)) // a document is kept for long, and the room that was left is not needed
 }
 
 func encodeMap(dst []byte, m map[string]any, path fettle.Path) ([]byte, error) {

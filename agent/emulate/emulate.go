@@ -84,7 +84,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		return fmt.Errorf("emulate: %w", err)
 	}
 	if cfg.Agent.State == "" {
-		dir, err := os.MkdirTemp("", "fettle-emulate-")
+		dir, err := os.MkdirTemp(memoryDir(), "fettle-emulate-")
 		if err != nil {
 			return fmt.Errorf("emulate: %w", err)
 		}
@@ -99,6 +99,15 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.start(ctx, g) })
 	return g.Wait()
+}
+
+// memoryDir gives a folder in memory, or none: one disk does not flush for thousands of machines as their own disks do.
+func memoryDir() string {
+	const dir = "/dev/shm"
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
 }
 
 // atOnce is how many agents wait for their welcome at the same time: a fleet that starts in one moment tells how long a backlog is, and nothing
