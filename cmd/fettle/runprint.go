@@ -73,45 +73,78 @@ func (a *app) listResults(results []client.ResultItem) error {
 	return l.write(a)
 }
 
-// gather prints what nodes answered, failures first: nodes with the same answer stand under one folded name.
+// group is nodes that gave the same answer.
+type group struct {
+	rank  int // 0: the task failed; then as its check output says; rankFine: all well
+	text  string
+	nodes []fettle.NodeID
+}
+
+const rankFine = 4
+
+// manyAnswers is from how many different answers on successes are summed up: a person looks for what is wrong.
+const manyAnswers = 12
+
+// gather prints what nodes answered, failures first and in full: nodes with the same answer stand under one folded name.
 func (a *app) gather(results []client.ResultItem) {
-	type group struct {
-		failed bool
-		text   string
-		nodes  []fettle.NodeID
-	}
 	groups := map[string]*group{}
 	for _, res := range results {
 		text := answerText(res)
-		key := strconv.Itoa(int(res.Status)) + "\x00" + text
+		key := strconv.Itoa(rankOf(res)) + "\x00" + text
 		if groups[key] == nil {
-			groups[key] = &group{failed: res.Status != fettle.StatusOK, text: text}
+			groups[key] = &group{rank: rankOf(res), text: text}
 		}
 		groups[key].nodes = append(groups[key].nodes, res.Node)
 	}
 	ordered := slices.SortedFunc(maps.Values(groups), func(x, y *group) int {
-		if x.failed != y.failed {
-			if x.failed {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(len(x.nodes), len(y.nodes)), cmp.Compare(x.nodes[0], y.nodes[0]))
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(len(x.nodes), len(y.nodes)), cmp.Compare(x.nodes[0], y.nodes[0]))
 	})
-	for _, g := range ordered {
-		colour := green
-		if g.failed {
-			colour = red
+	fine := slices.IndexFunc(ordered, func(g *group) bool { return g.rank == rankFine })
+	if fine >= 0 && len(ordered)-fine > manyAnswers {
+		sum := &group{rank: rankFine, text: fmt.Sprintf("OK, with %d different answers; -o wide lists them", len(ordered)-fine)}
+		for _, g := range ordered[fine:] {
+			sum.nodes = append(sum.nodes, g.nodes...)
 		}
-		head := nagios.Fold(g.nodes)
-		if len(g.nodes) > 1 {
-			head += fmt.Sprintf(" (%d)", len(g.nodes))
-		}
-		fmt.Fprintln(a.stdout, a.paint(colour, head))
-		for line := range strings.SplitSeq(strings.TrimRight(g.text, "\n"), "\n") {
-			fmt.Fprintf(a.stdout, "  %s\n", clean(line))
-		}
+		slices.Sort(sum.nodes)
+		ordered = append(ordered[:fine], sum)
 	}
+	for _, g := range ordered {
+		a.printGroup(g)
+	}
+}
+
+func (a *app) printGroup(g *group) {
+	colour := red
+	if g.rank == rankFine {
+		colour = green
+	}
+	head := nagios.Fold(g.nodes)
+	if len(g.nodes) > 1 {
+		head += fmt.Sprintf(" (%d)", len(g.nodes))
+	}
+	fmt.Fprintln(a.stdout, a.paint(colour, head))
+	for line := range strings.SplitSeq(strings.TrimRight(g.text, "\n"), "\n") {
+		fmt.Fprintf(a.stdout, "  %s\n", clean(line))
+	}
+}
+
+// rankOf orders answers by how much they want to be seen.
+func rankOf(res client.ResultItem) int {
+	switch {
+	case res.Status != fettle.StatusOK:
+		return 0
+	case res.Output == nil:
+		return rankFine
+	}
+	switch res.Output.Code.Status() {
+	case fettle.CheckOK:
+		return rankFine
+	case fettle.CheckCritical:
+		return 1
+	case fettle.CheckUnknown:
+		return 2
+	}
+	return 3
 }
 
 // answerText is what a node's answer says, without what differs by nature from node to node.
@@ -190,13 +223,6 @@ func readInputs(action string, words []string) (map[string]any, error) {
 		return inputs, nil
 	}
 	return plugins.ParseInputs(manifest, words)
-}
-
-func actionNames() (names []string) {
-	for _, action := range plugins.Builtin() {
-		names = append(names, action.Name+"\t"+action.Description)
-	}
-	return names
 }
 
 func inputsText(inputs map[string]any) string {
