@@ -116,7 +116,7 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-func (b *browser) go_(path string) { //nolint:revive // go is a word of the language
+func (b *browser) visit(path string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(b.base + path))
 }
@@ -203,13 +203,13 @@ func TestPagesInBrowser(t *testing.T) {
 	b := h.open()
 
 	// Each step goes on where the one before it ended, as a person does.
-	b.go_("/nodes?where=role%3Dweb")
+	b.visit("/nodes?where=role%3Dweb")
 	b.until(`document.querySelector("h1").innerText == "Sign in"`)
 	b.shoot("login")
 	b.mu.Lock()
 	b.troubles = nil // the 401 of the page that wanted somebody to be signed in stands in the console
 	b.mu.Unlock()
-	b.go_("/login?code=" + code + "&next=/nodes")
+	b.visit("/login?code=" + code + "&next=/nodes")
 	b.until(rows + ` == 60`)
 	b.shoot("nodes-light")
 
@@ -253,12 +253,7 @@ func TestPagesInBrowser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		extra := town()[0]
-		extra.id = "web99.new.acme.net"
-		extra.facts.(map[string]any)["environment"] = "production"
-		extra.facts.(map[string]any)["role"] = "web"
-		extra.classes = []string{"nginx"}
-		h.join(extra)
+		h.join(member{id: "web99.new.acme.net", facts: map[string]any{"environment": "production", "role": "web"}, classes: []string{"nginx"}})
 		b.until(fmt.Sprintf("%s == %d", rows, before+1))
 		b.holds(`document.activeElement.id == "n-web01.fra.acme.net"`)
 	})
@@ -273,7 +268,7 @@ func TestPagesInBrowser(t *testing.T) {
 		b.shoot("keys-light")
 		b.press(kb.Escape)
 		b.until(`!document.querySelector("#help").open`)
-		b.go_("/nodes/web01.fra.acme.net")
+		b.visit("/nodes/web01.fra.acme.net")
 		b.until(`document.querySelector("h1").innerText == "web01.fra.acme.net"`)
 		b.shoot("node-light")
 	})
@@ -288,7 +283,7 @@ func TestPagesInBrowser(t *testing.T) {
 	b.step("dark, by the system and by hand", func(t *testing.T) {
 		b.scheme("dark")
 		b.shoot("search-dark")
-		b.go_("/nodes?facet=environment")
+		b.visit("/nodes?facet=environment")
 		b.until(rows + ` == 61`)
 		b.shoot("nodes-dark")
 		b.holds(`matchMedia("(prefers-color-scheme: dark)").matches`)
@@ -299,12 +294,12 @@ func TestPagesInBrowser(t *testing.T) {
 		}
 		b.do(chromedp.Click(chromedp.CSS("#theme")))
 		b.holds(fmt.Sprintf(`%s != %q && localStorage.getItem("theme") == "light"`, dark, before))
-		b.go_("/nodes/web01.fra.acme.net")
+		b.visit("/nodes/web01.fra.acme.net")
 		b.holds(fmt.Sprintf(`%s != %q`, dark, before))
 		b.do(chromedp.Evaluate[chromedp.Void](`localStorage.clear()`))
-		b.go_("/nodes/web01.fra.acme.net")
+		b.visit("/nodes/web01.fra.acme.net")
 		b.shoot("node-dark")
-		b.go_("/nodes?where=facts.os.family+%3D%3D")
+		b.visit("/nodes?where=facts.os.family+%3D%3D")
 		b.until(`document.querySelector(".fault") != null`)
 		b.shoot("fault-dark")
 		b.mu.Lock()
@@ -319,7 +314,7 @@ func TestPagesInBrowser(t *testing.T) {
 		} {
 			for _, scheme := range []string{"light", "dark"} {
 				b.scheme(scheme)
-				b.go_(path)
+				b.visit(path)
 				b.until(`document.readyState == "complete"`)
 				b.shoot("phone-" + name + "-" + scheme)
 			}

@@ -35,7 +35,7 @@ func (h *house) listen(ctx context.Context) <-chan string {
 	go func() {
 		defer close(ended)
 		defer close(events)
-		defer res.Body.Close() //nolint:errcheck // it was read
+		defer res.Body.Close()
 		for lines := bufio.NewScanner(res.Body); lines.Scan(); {
 			if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
 				select {

@@ -171,22 +171,16 @@ func (h *house) check(node fettle.NodeID, name string, code fettle.CheckCode, li
 
 // Three nodes, of which one has no environment.
 func threeNodes() []member {
-	object := func(pairs ...any) map[string]any {
-		m := map[string]any{}
-		for i := 0; i < len(pairs); i += 2 {
-			m[pairs[i].(string)] = pairs[i+1]
-		}
-		return m
-	}
-	debian := object("family", "Debian", "name", "Debian", "release", object("full", "12.5", "major", "12"))
-	alma := object("family", "RedHat", "name", "AlmaLinux", "release", object("full", "9.4", "major", "9"))
+	type m = map[string]any
+	debian := m{"family": "Debian", "name": "Debian", "release": m{"full": "12.5", "major": "12"}}
+	alma := m{"family": "RedHat", "name": "AlmaLinux", "release": m{"full": "9.4", "major": "9"}}
 	return []member{
 		{
 			id: "web1.acme.net", classes: []string{"nginx", "base::ntp"}, commands: []string{"check_load", "check_disk"},
-			facts: object("environment", "production", "os", debian, "processors", object("count", 8), "mountpoints", object("/boot", object("size", "1 GiB"), "/", object("size", "40 GiB"))),
+			facts: m{"environment": "production", "os": debian, "processors": m{"count": 8}, "mountpoints": m{"/boot": m{"size": "1 GiB"}, "/": m{"size": "40 GiB"}}},
 		},
-		{id: "web2.acme.net", classes: []string{"nginx"}, facts: object("environment", "staging", "os", debian, "processors", object("count", 4), "motd", "")},
-		{id: "db1.acme.net", classes: []string{"mysql::master"}, facts: object("os", alma, "processors", object("count", 32))},
+		{id: "web2.acme.net", classes: []string{"nginx"}, facts: m{"environment": "staging", "os": debian, "processors": m{"count": 4}, "motd": ""}},
+		{id: "db1.acme.net", classes: []string{"mysql::master"}, facts: m{"os": alma, "processors": m{"count": 32}}},
 	}
 }
 

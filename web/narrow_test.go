@@ -14,7 +14,10 @@ func TestLiteralsMeanWhatTheyShow(t *testing.T) {
 	values := []any{
 		"plain", "", " ", "with \"quotes\" and \\", "ünïcode ☃ 😀", "tab\tnewline\n", "null", "true", "7", true, false, nil, 0, 7, -7, 9007199254740993,
 		json.Number("9223372036854775807"), json.Number("-9223372036854775808"), 1.5, -0.25, 1e300, json.Number("1e-7"), json.Number("12345678901234567890"),
-		[]any{}, []any{"a", 1, true, nil}, []any{[]any{"b"}}, "${x}", "// comment", "a && b || c",
+		[]any{},
+		[]any{"a", 1, true, nil},
+		[]any{[]any{"b"}},
+		"${x}", "// comment", "a && b || c",
 	}
 	for i, v := range values {
 		h.join(member{id: fettle.NodeID(string(rune('a'+i%26)) + string(rune('0'+i/26))), facts: map[string]any{"odd key.with\"dot": map[string]any{"v": v}}})

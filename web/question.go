@@ -139,9 +139,3 @@ func (q question) without(column string) question {
 	q.Cursor = ""
 	return q
 }
-
-func (q question) with(column string) question {
-	q.Columns = append(slices.Clone(q.Columns), column)
-	q.Cursor = ""
-	return q
-}

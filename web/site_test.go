@@ -52,7 +52,7 @@ func (a answer) harmless() {
 func nasty() []string {
 	return []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `javascript:alert(1)`, `' onmouseover='alert(1)`, `</textarea><script>alert(1)</script>`,
-		`{{.}} ${x} </style><style>*{display:none}</style>`, "a\u2028b\u0000c", "</title><base href=//evil.example>", `\"quoted\\`, "line\nbreak\ttab", "‮right to left",
+		`{{.}} ${x} </style><style>*{display:none}</style>`, "a\u2028b\u0000c", "</title><base href=//evil.example>", `\"quoted\\`, "line\nbreak\ttab", "\u202eright to left",
 	}
 }
 
