@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,9 +33,10 @@ type server struct {
 
 	mu       sync.Mutex // guards all below
 	conn     net.Conn
-	down     bool // nobody listens
-	withhold bool // no receipts
-	mute     bool // no welcome
+	down     bool          // nobody listens
+	withhold bool          // no receipts
+	mute     bool          // no welcome
+	deaf     chan struct{} // not nil: nothing is read until it is closed
 	skew     time.Duration
 	retry    time.Duration
 	known    string // hash of the document that the server has
@@ -73,6 +75,11 @@ func (s *server) serve(conn net.Conn) {
 		f, err := in.Read()
 		if err != nil {
 			return
+		}
+		var deaf chan struct{}
+		s.with(func() { deaf = s.deaf })
+		if deaf != nil {
+			<-deaf
 		}
 		if f == nil {
 			continue
@@ -252,7 +259,7 @@ type table struct {
 
 func (t *table) Manifests() []plugins.Action {
 	return []plugins.Action{
-		{Name: "test.once"}, {Name: "test.block"}, {Name: "test.stuck"}, {Name: "test.panic"}, {Name: "test.big"}, {Name: "test.ping", Idempotent: true, Slotless: true},
+		{Name: "test.once"}, {Name: "test.block"}, {Name: "test.stuck"}, {Name: "test.panic"}, {Name: "test.big"}, {Name: "test.large"}, {Name: "test.ping", Idempotent: true, Slotless: true},
 		{Name: "test.check", Idempotent: true}, {Name: "test.facts", Idempotent: true, Slotless: true},
 	}
 }
@@ -286,6 +293,8 @@ func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 		panic("a bug")
 	case "test.big":
 		return agent.Outcome{Message: "OK", Data: map[string]any{"x": string(make([]byte, 1<<20))}}
+	case "test.large":
+		return agent.Outcome{Message: "OK", Data: map[string]any{"x": strings.Repeat("x", 500<<10)}}
 	case "test.check":
 		line := fmt.Sprint("code ", code)
 		return agent.Outcome{Message: line, Output: &fettle.CheckOutput{Code: code, Line: line}}

@@ -1,0 +1,119 @@
+package agent_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+func TestANodeWhoseSpoolIsFullRefusesTasks(t *testing.T) {
+	run(t, func(w *world) {
+		w.halt()
+		w.cfg.SpoolBytes = 2 << 20
+		w.with(func() { w.withhold = true })
+		w.begin()
+		for i := range 8 { // results of almost half a MiB, of which none gets its receipt
+			w.ask(fmt.Sprint("t", i), "test.large")
+			w.pass(time.Second)
+		}
+		w.ask("ping", "test.ping")
+		w.pass(time.Second)
+		got := strings.Join(w.results(), " ")
+		if !strings.Contains(got, ":6") || !strings.Contains(got, "t0:0") || !strings.Contains(got, "ping:0") {
+			t.Errorf("results: %s", got)
+		}
+		ran := w.table.count("test.large")
+		if ran < 3 || ran > 5 {
+			t.Errorf("%d of 8 tasks were begun", ran)
+		}
+		if size := w.spoolSize(); size > 3<<20 {
+			t.Errorf("the spool has %d bytes, and %d are allowed", size, w.cfg.SpoolBytes)
+		}
+		w.forget()
+		w.with(func() { w.withhold = false })
+		w.hangUp()
+		w.pass(time.Minute)
+		ok := 0
+		for _, r := range w.results() {
+			if strings.HasSuffix(r, ":0") && r != "ping:0" {
+				ok++
+			}
+		}
+		if ok != ran {
+			t.Errorf("%d results arrive of %d tasks that were begun", ok, ran)
+		}
+		w.ask("after", "test.large")
+		synctest.Wait()
+		if !contains(w.results(), "after:0") {
+			t.Error("it refuses tasks though the spool is empty again")
+		}
+	})
+}
+
+func TestANodeThatCannotWriteRefusesTasks(t *testing.T) {
+	run(t, func(w *world) {
+		w.halt()
+		w.cfg.State = t.TempDir()
+		if err := os.Symlink(filepath.Join(w.cfg.State, "gone", "ledger"), filepath.Join(w.cfg.State, "ledger")); err != nil {
+			t.Fatal(err)
+		}
+		w.begin()
+		w.ask("t1", "test.once")
+		w.ask("t2", "test.ping")
+		synctest.Wait()
+		if got := sorted(w.results()); len(got) != 2 || got[0] != "t1:6" || got[1] != "t2:0" || w.table.count("test.once") != 0 {
+			t.Errorf("results %v, executed %d times", got, w.table.count("test.once"))
+		}
+		if err := os.Mkdir(filepath.Join(w.cfg.State, "gone"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.ask("t3", "test.once")
+		synctest.Wait()
+		if !contains(w.results(), "t3:0") {
+			t.Errorf("when it can write again: %v", w.results())
+		}
+	})
+}
+
+func TestStoppingWhileTheBrokerTakesNothing(t *testing.T) {
+	run(t, func(w *world) {
+		deaf := make(chan struct{})
+		w.with(func() { w.deaf = deaf })
+		w.pass(40 * time.Second) // a beat is read, and nothing after it
+		w.ask("t1", "test.ping")
+		w.pass(time.Second)
+		w.halt() // which checks that it takes no more than five seconds
+		close(deaf)
+		w.begin()
+	})
+}
+
+func TestDamagedStateFiles(t *testing.T) {
+	run(t, func(w *world) {
+		set := wire.Checks{Hash: "h1", Checks: []fettle.Check{{Name: "load", Rev: 1, Action: "test.check", Interval: 60_000, Timeout: 10_000}}}
+		w.send(wire.TypeChecks, set)
+		w.ask("t1", "test.once")
+		w.pass(30 * time.Second)
+		for _, name := range []string{"checks.json", "spool", "ledger"} {
+			if err := os.WriteFile(filepath.Join(w.cfg.State, name), []byte("{nonsense\x00\xff"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.reborn(w.freeze())
+		w.ask("t2", "test.once")
+		synctest.Wait()
+		if h := all[wire.Hello](w.server, wire.TypeHello); len(h) != 1 || h[0].ChecksHash != "" {
+			t.Errorf("hello: %+v", h)
+		}
+		if got := w.results(); len(got) != 1 || got[0] != "t2:0" {
+			t.Errorf("results: %v", got)
+		}
+	})
+}
