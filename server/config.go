@@ -25,7 +25,7 @@ type Config struct {
 type CheckConfig struct {
 	Name      string        `yaml:"name"`
 	Command   string        `yaml:"command"` // a check command of the nodes; empty: Name
-	Filter    fettle.Filter `yaml:"filter"`  // in CEL or the short form; empty: the nodes that offer the command
+	Filter    fettle.Filter `yaml:"filter"`  // in CEL or the short form, @names of saved filters within; empty: the nodes that offer the command
 	Interval  time.Duration `yaml:"interval"`
 	Timeout   time.Duration `yaml:"timeout"`
 	Attempts  int           `yaml:"attempts"`
@@ -102,26 +102,27 @@ func (c CheckConfig) validate(bad func(key, format string, args ...any)) {
 		bad("undefined", "%q: only \"unknown\" may stand here", c.Undefined)
 	}
 	if c.Filter != "" {
-		if _, err := compileWritten(c.Filter); err != nil {
+		if _, err := written(c.Filter); err != nil {
 			bad("filter", "%v", err)
 		}
 	}
 }
 
-// compileWritten compiles a filter that a person wrote into a file: CEL, or the short form.
-func compileWritten(text fettle.Filter) (*filter.Program, error) {
-	program, err := filter.Compile(filter.Node, text)
+// written gives in CEL what a person wrote into a file, in CEL or the short form. Names of saved filters stay in place.
+func written(text fettle.Filter) (fettle.Filter, error) {
+	_, err := filter.Compile(filter.Node, filter.Open(text))
 	if err == nil {
-		return program, nil
+		return text, nil
 	}
 	cel, shortErr := filter.Parse(text)
 	if shortErr != nil {
-		return nil, err
+		return "", err
 	}
-	return filter.Compile(filter.Node, cel)
+	_, err = filter.Compile(filter.Node, filter.Open(cel))
+	return cel, err
 }
 
-// definition makes a Check of c, with what c leaves open filled in.
+// definition makes a Check of c, with what c leaves open filled in, and saved filters by their names.
 func (c CheckConfig) definition() (fettle.Check, error) {
 	command := c.Command
 	if command == "" {
@@ -136,11 +137,11 @@ func (c CheckConfig) definition() (fettle.Check, error) {
 		check.Inputs["args"] = c.Args
 	}
 	if c.Filter != "" {
-		program, err := compileWritten(c.Filter)
+		text, err := written(c.Filter)
 		if err != nil {
 			return fettle.Check{}, fmt.Errorf("check %s: %w", c.Name, err)
 		}
-		check.Filter = program.Text()
+		check.Filter = text
 	}
 	return check, nil
 }

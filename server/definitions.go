@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 	"sync"
@@ -35,6 +34,7 @@ type definitions struct {
 type definition struct {
 	fettle.Check
 	program *filter.Program // nil: the nodes that offer the command
+	fault   error           // why it cannot be told which nodes are meant: a saved filter does not exist
 }
 
 // loadChecks brings what is stored and what the configuration says together, and loads the states.
@@ -45,18 +45,12 @@ func (s *Server) loadChecks(ctx context.Context) error {
 		return err
 	}
 	for _, cfg := range s.cfg.Checks {
-		c, err := s.keepCheck(ctx, cfg, old[cfg.Name])
+		def, err := s.define(ctx, cfg, old[cfg.Name])
 		if err != nil {
 			return err
 		}
-		delete(old, c.Name)
-		def := definition{Check: c}
-		if c.Filter != "" {
-			if def.program, err = filter.Compile(filter.Node, c.Filter); err != nil {
-				return fmt.Errorf("check %s: %w", c.Name, err)
-			}
-		}
-		s.defs.byName[c.Name] = def
+		delete(old, def.Name)
+		s.defs.byName[def.Name] = def
 	}
 	for name := range old {
 		if err := s.Store.DeleteCheck(ctx, name, fettle.MillisOf(s.Now())); err != nil {
@@ -125,20 +119,6 @@ func (s *Server) storedChecks(ctx context.Context) (map[string]fettle.Check, err
 		}
 		after = page[len(page)-1].Name
 	}
-}
-
-// keepCheck stores a check if it is new or changed, under the next rev.
-func (s *Server) keepCheck(ctx context.Context, cfg CheckConfig, old fettle.Check) (fettle.Check, error) {
-	c, err := cfg.definition()
-	if err != nil {
-		return c, err
-	}
-	c.Rev = old.Rev
-	if was, is := mustJSON(old), mustJSON(c); was == is {
-		return c, nil
-	}
-	c.Rev, err = s.Store.SaveCheck(ctx, c)
-	return c, err
 }
 
 // mustJSON writes a value of our own making, of which the writing cannot fail.
@@ -243,6 +223,9 @@ func (s *Server) checksOf(ctx context.Context, id fettle.NodeID) (wire.Checks, e
 
 // placeOf says what a node is to a check. ErrNotFound: there is no such node.
 func (s *Server) placeOf(ctx context.Context, def definition, id fettle.NodeID) (checks.Place, error) {
+	if def.fault != nil {
+		return checks.Outside, nil
+	}
 	if def.program == nil {
 		n, known := s.Inventory.Get(id)
 		if _, offers := slices.BinarySearch(n.Commands, def.command()); known && offers {

@@ -71,7 +71,7 @@ func (s *Server) asked(ctx context.Context, sel Selection) (*filter.Program, *in
 	if sel.Roster != "" {
 		return nil, nil, 0, fmt.Errorf("a roster can be run, not asked: %w", fettle.ErrInvalid)
 	}
-	program, err := sel.program()
+	program, err := s.program(ctx, sel)
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -114,7 +114,7 @@ func (s *Server) FactValues(ctx context.Context, path fettle.Path, sel Selection
 
 // Explain says what a filter does, clause by clause, and for one node which clause kept it out. The node may be empty.
 func (s *Server) Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (inventory.Explanation, error) {
-	program, err := filter.Compile(filter.Node, text)
+	program, err := s.compile(ctx, text)
 	if err != nil {
 		return inventory.Explanation{}, err
 	}

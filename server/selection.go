@@ -12,7 +12,7 @@ import (
 
 // Selection says which nodes are meant. Exactly one of Where, All and Roster has to be there: an empty filter is never "everything".
 type Selection struct {
-	Where  fettle.Filter // in CEL
+	Where  fettle.Filter // in CEL, @names of saved filters within
 	All    bool          // every node, on purpose
 	Roster string        // the id of a preview
 	AsOf   fettle.Millis // the moment that is asked about; zero: now
@@ -22,7 +22,7 @@ type Selection struct {
 const rosterLife = time.Hour
 
 // program compiles the selection; nil stands for every node.
-func (sel Selection) program() (*filter.Program, error) {
+func (s *Server) program(ctx context.Context, sel Selection) (*filter.Program, error) {
 	switch {
 	case sel.Where != "" && sel.All:
 		return nil, fmt.Errorf("a filter and \"all\" exclude each other: %w", fettle.ErrInvalid)
@@ -31,7 +31,15 @@ func (sel Selection) program() (*filter.Program, error) {
 	case sel.Where == "":
 		return nil, fmt.Errorf("no filter was given; for every node say so with --all (\"all\": true): %w", fettle.ErrInvalid)
 	}
-	return filter.Compile(filter.Node, sel.Where)
+	return s.compile(ctx, sel.Where)
+}
+
+// textOf gives the filter as it was asked, saved filters put in: what they mean may change. Nil, for every node, is empty.
+func textOf(program *filter.Program) fettle.Filter {
+	if program == nil {
+		return ""
+	}
+	return program.Text()
 }
 
 // roster resolves a selection to the nodes that ought to answer.
@@ -49,7 +57,7 @@ func (s *Server) roster(ctx context.Context, sel Selection) (fettle.Roster, erro
 		}
 		return r, err
 	}
-	program, err := sel.program()
+	program, err := s.program(ctx, sel)
 	if err != nil {
 		return fettle.Roster{}, err
 	}
@@ -57,7 +65,7 @@ func (s *Server) roster(ctx context.Context, sel Selection) (fettle.Roster, erro
 	if err != nil {
 		return fettle.Roster{}, err
 	}
-	return fettle.Roster{Filter: sel.Where, Nodes: found.Nodes, Undefined: found.Undefined, Created: fettle.MillisOf(s.Now())}, nil
+	return fettle.Roster{Filter: textOf(program), Nodes: found.Nodes, Undefined: found.Undefined, Created: fettle.MillisOf(s.Now())}, nil
 }
 
 // Preview fixes a roster and keeps it for an hour, so that what was looked at is what is run.

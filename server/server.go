@@ -48,6 +48,7 @@ type Server struct {
 	defs     definitions
 	changes  signal
 	past     past
+	saved    savedFilters
 	loaded   atomic.Bool
 }
 
@@ -83,6 +84,9 @@ func (s *Server) Load(ctx context.Context) error {
 		return s.Inventory.Put(n)
 	}); err != nil {
 		return fmt.Errorf("load nodes: %w", err)
+	}
+	if err := s.loadFilters(ctx); err != nil {
+		return fmt.Errorf("load saved filters: %w", err)
 	}
 	if err := s.loadChecks(ctx); err != nil {
 		return fmt.Errorf("load checks: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -39,7 +40,14 @@ func (s *Server) Verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, e
 	if err != nil {
 		return fettle.Verdict{}, err
 	}
+	if q.Where, err = s.ExpandFilter(ctx, q.Where); err != nil {
+		return fettle.Verdict{}, err
+	}
 	def, defined := s.definition(q.Check)
+	if def.fault != nil {
+		reason, _, _ := strings.Cut(def.fault.Error(), "\n")
+		return fettle.Verdict{Check: q.Check, Status: fettle.CheckUnknown, Reason: reason}, nil
+	}
 	having := s.Inventory.Offering(def.command())
 	if len(having) == 0 && !defined {
 		return fettle.Verdict{}, fmt.Errorf("unknown check %q: it is not defined, and no node offers a command of that name: %w", q.Check, fettle.ErrNotFound)
