@@ -87,7 +87,7 @@ func TestStoppingWhileTheBrokerTakesNothing(t *testing.T) {
 		deaf := make(chan struct{})
 		w.with(func() { w.deaf = deaf })
 		w.pass(40 * time.Second) // a beat is read, and nothing after it
-		w.ask("t1", "test.ping")
+		w.send(wire.TypeAsk, wire.Ask{Facts: true})
 		w.pass(time.Second)
 		w.halt() // which checks that it takes no more than five seconds
 		close(deaf)
