@@ -164,12 +164,12 @@ func (b *batch) apply(done store.Committed) {
 		b.s.Inventory.SetCheck(state)
 	}
 	for i, r := range b.results {
-		if !done.New[i] {
+		if done.New[i] {
+			b.s.meters.results.Inc()
+		} else {
 			b.s.meters.repeats.Inc()
-			continue
 		}
-		b.s.meters.results.Inc()
-		b.s.takeRunResult(r)
+		b.s.takeRunResult(r, done.New[i])
 	}
 	if len(b.Nodes)+len(b.States) > 0 {
 		b.s.changes.notify()

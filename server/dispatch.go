@@ -5,7 +5,6 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
-	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -41,23 +40,42 @@ func (s *Server) welcome(ctx context.Context, n fettle.Node, h wire.Hello) {
 	s.send(ctx, n.Identity, wire.TypeWelcome, wire.Welcome{
 		Time: fettle.MillisOf(s.Now()), BeatMS: s.cfg.Beat.Milliseconds(), NeedFacts: n.Hash == "" || n.Hash != h.FactsHash,
 	})
-	tasks, err := s.Store.Tasks(ctx, store.TaskQuery{Node: n.Identity, Unanswered: fettle.MillisOf(s.Now())})
-	if err != nil {
-		s.Log.Error("tasks that wait for a node", "node", n.Identity, "err", err)
-		return
-	}
-	for _, task := range tasks {
-		s.sendTask(ctx, task.Task)
+	for _, r := range s.runs.all() { // every task belongs to one of them; a store need not be asked
+		t, cancelled, owed := r.owed(n.Identity, s.Now())
+		switch {
+		case !owed:
+		case cancelled:
+			s.sendUntil(ctx, n.Identity, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{t.ID}}, t.Expires)
+		case s.sendTask(ctx, t):
+			s.runs.sent(t.Run, t)
+		}
 	}
 	s.defs.compare(n.Identity, h.ChecksHash)
 }
+
+// sendTasks sends the tasks of a run, but for those that were cancelled meanwhile.
+func (s *Server) sendTasks(ctx context.Context, r *liveRun, tasks []fettle.Task) {
+	sent := make([]fettle.Task, 0, sentAtOnce)
+	for _, t := range tasks {
+		if !r.wanted(t.Node) || !s.sendTask(ctx, t) {
+			continue
+		}
+		if sent = append(sent, t); len(sent) == sentAtOnce {
+			s.runs.sent(r.run.ID, sent...)
+			sent = sent[:0]
+		}
+	}
+	s.runs.sent(r.run.ID, sent...)
+}
+
+// sentAtOnce is how many tasks are noted as sent together.
+const sentAtOnce = 256
 
 // sendTask sends a task, at least once in all; the node drops what it has seen.
 func (s *Server) sendTask(ctx context.Context, t fettle.Task) bool {
 	sent := s.sendUntil(ctx, t.Node, wire.TypeTask, t, t.Expires)
 	if sent {
 		s.meters.tasksSent.Inc()
-		s.runs.sent(t)
 	} else {
 		s.meters.tasksAway.Inc()
 	}

@@ -44,6 +44,8 @@ type mail struct {
 	sent map[string][]wire.Envelope // guarded by mu
 	away map[string]bool            // guarded by mu
 	came chan struct{}
+
+	onTask func(fettle.Task) // called while a task is being sent; nil: nothing is
 }
 
 func newMail() *mail {
@@ -54,6 +56,13 @@ func (m *mail) Send(_ context.Context, destination string, msg wire.Message) (in
 	env, err := wire.Open(msg, nil, 0)
 	if err != nil {
 		return 0, err
+	}
+	if m.onTask != nil && env.Type == wire.TypeTask {
+		var task fettle.Task
+		if err := env.Decode(&task); err != nil {
+			return 0, err
+		}
+		m.onTask(task)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,13 +9,19 @@ import (
 
 // liveRun is a run that goes on, in memory.
 type liveRun struct {
-	nodes []fettle.NodeID // the roster, sorted; never changed
+	nodes   []fettle.NodeID // the roster, sorted; never changed
+	timeout time.Duration   // for the action on each node; never changed
+	due     time.Time       // when it ends at the latest: a span by the monotonic clock, so that a wall clock that is set ends no run; never changed
+	saving  sync.Mutex      // held while the run is being stored; taken before mu
 
 	mu      sync.Mutex
 	run     fettle.Run              // guarded by mu
 	parts   map[fettle.NodeID]*part // guarded by mu; its keys are never changed
 	results []fettle.Result         // guarded by mu; in the order in which they came, only ever appended to
 	changed chan struct{}           // guarded by mu; closed and made anew at each change
+	version int                     // guarded by mu; counts what is to be stored of run
+	saved   int                     // guarded by mu; the version that is stored
+	closed  bool                    // guarded by mu; its end is stored, and nothing is taken any more
 }
 
 // part is what became of one node of the roster.
@@ -35,10 +41,20 @@ const (
 	partNever
 )
 
-func newLiveRun(run fettle.Run, nodes []fettle.NodeID) *liveRun {
-	r := &liveRun{run: run, nodes: nodes, parts: make(map[fettle.NodeID]*part, len(nodes)), changed: make(chan struct{})}
-	for _, id := range nodes {
-		r.parts[id] = &part{}
+// taken tells what became of a result that was given to a run.
+type taken int
+
+const (
+	takenNot     taken = iota // it is no answer to this run, or has come before
+	takenCounted              // the tally has it
+	takenTooLate              // the run is closed: what is stored of it has to be counted anew
+)
+
+func newLiveRun(run fettle.Run, nodes []fettle.NodeID, due time.Time) *liveRun {
+	r := &liveRun{run: run, nodes: nodes, due: due, parts: make(map[fettle.NodeID]*part, len(nodes)), changed: make(chan struct{})}
+	parts := make([]part, len(nodes))
+	for i, id := range nodes {
+		r.parts[id] = &parts[i]
 	}
 	r.run.Tally = r.tally()
 	return r
@@ -48,20 +64,24 @@ func newLiveRun(run fettle.Run, nodes []fettle.NodeID) *liveRun {
 func (r *liveRun) tally() fettle.Tally {
 	t := fettle.Tally{Roster: len(r.nodes)}
 	for _, p := range r.parts {
-		switch p.state {
-		case partOK:
-			t.OK++
-		case partFailed:
-			t.Failed++
-		case partSilent:
-			t.Silent++
-		case partNever:
-			t.Never++
-		default:
-			t.Pending++
-		}
+		*p.state.counter(&t)++
 	}
 	return t
+}
+
+// counter gives the number of t that counts parts of this state.
+func (s partState) counter(t *fettle.Tally) *int {
+	switch s {
+	case partOK:
+		return &t.OK
+	case partFailed:
+		return &t.Failed
+	case partSilent:
+		return &t.Silent
+	case partNever:
+		return &t.Never
+	}
+	return &t.Pending
 }
 
 func (r *liveRun) snapshot() fettle.Run {
@@ -76,31 +96,67 @@ func (r *liveRun) tell() {
 	r.changed = make(chan struct{})
 }
 
-// take notes a result. One for another task, or one that comes again, changes nothing.
-func (r *liveRun) take(res fettle.Result) {
+// take notes a result. One for another task, or one that comes again, changes nothing. One that comes after the end, but before the end is
+// stored, moves its node from the silent to those who answered.
+func (r *liveRun) take(res fettle.Result) taken {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.parts[res.Node]
-	if p == nil || p.task != res.Task || p.state != partWaiting && p.state != partSent {
-		return
+	switch {
+	case p == nil || p.task != res.Task || p.state == partOK || p.state == partFailed:
+		return takenNot
+	case r.closed:
+		return takenTooLate
 	}
-	r.run.Tally.Pending--
-	if res.Status == fettle.StatusOK {
+	*p.state.counter(&r.run.Tally)--
+	if p.state = partFailed; res.Status == fettle.StatusOK {
 		p.state = partOK
-		r.run.Tally.OK++
-	} else {
-		p.state = partFailed
-		r.run.Tally.Failed++
 	}
+	*p.state.counter(&r.run.Tally)++
 	r.results = append(r.results, res)
+	if r.run.Ended != 0 {
+		r.version++
+	}
 	r.tell()
+	return takenCounted
 }
 
-func (r *liveRun) sent(id fettle.NodeID, task fettle.TaskID) {
+// wanted tells whether a node is still to be sent its task: not when the run was cancelled meanwhile.
+func (r *liveRun) wanted(id fettle.NodeID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p := r.parts[id]; p != nil && p.task == task && p.state == partWaiting {
-		p.state = partSent
+	p := r.parts[id]
+	return p != nil && p.state == partWaiting
+}
+
+// sent notes which tasks are on their way.
+func (r *liveRun) sent(tasks ...fettle.Task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range tasks {
+		if p := r.parts[t.Node]; p != nil && p.task == t.ID && p.state == partWaiting {
+			p.state = partSent
+		}
+	}
+}
+
+// owed gives what a node that says hello has to be told of this run: its task, if that is unanswered and may still be begun, or that it is
+// cancelled.
+func (r *liveRun) owed(id fettle.NodeID, now time.Time) (t fettle.Task, cancelled, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.parts[id]
+	if p == nil || p.state != partWaiting && p.state != partSent || r.run.Ended != 0 || !now.Before(r.due) {
+		return t, false, false
+	}
+	return r.task(id, p.task), r.run.State == fettle.RunCancelled, true
+}
+
+// task makes the task of a node. The caller holds mu, or owns r alone.
+func (r *liveRun) task(node fettle.NodeID, id fettle.TaskID) fettle.Task {
+	return fettle.Task{
+		ID: id, Node: node, Action: r.run.Action, Inputs: r.run.Inputs, Timeout: r.timeout.Milliseconds(),
+		Expires: r.run.Deadline, Run: r.run.ID, Caller: r.run.Caller,
 	}
 }
 
@@ -119,18 +175,30 @@ func (r *liveRun) cancel() map[fettle.NodeID]fettle.TaskID {
 	}
 	r.run.State = fettle.RunCancelled
 	r.run.Tally = r.tally()
+	r.version++
 	r.tell()
 	return out
 }
 
-// end closes the run if everybody has answered or its deadline has passed, and tells whether it did so just now.
+// end closes the run if everybody has answered or its time is up, and tells whether it did so just now.
 func (r *liveRun) end(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := fettle.MillisOf(now)
-	if r.run.Ended != 0 || r.run.Tally.Pending > 0 && at < r.run.Deadline {
+	if r.run.Ended != 0 || r.run.Tally.Pending > 0 && now.Before(r.due) {
 		return false
 	}
+	r.giveUp()
+	r.run.Ended = max(fettle.MillisOf(now), 1)
+	if r.run.State == fettle.RunGoing {
+		r.run.State = fettle.RunEnded
+	}
+	r.version++
+	r.tell()
+	return true
+}
+
+// giveUp counts whoever has not answered as silent, or as never where nothing was sent. The caller holds mu, or owns r alone.
+func (r *liveRun) giveUp() {
 	for _, p := range r.parts {
 		switch p.state {
 		case partSent:
@@ -139,12 +207,28 @@ func (r *liveRun) end(now time.Time) bool {
 			p.state = partNever
 		}
 	}
-	r.run.Tally, r.run.Ended = r.tally(), max(at, 1)
-	if r.run.State == fettle.RunGoing {
-		r.run.State = fettle.RunEnded
-	}
-	r.tell()
-	return true
+	r.run.Tally = r.tally()
+}
+
+// toSave gives the run as it is to be stored; dirty is false where that is stored already.
+func (r *liveRun) toSave() (run fettle.Run, version int, dirty bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.run, r.version, r.version != r.saved
+}
+
+// stored notes that a version of the run is stored under rev. A run that has ended and has not changed since is closed by that.
+func (r *liveRun) stored(version int, rev int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saved, r.run.Rev = version, rev
+	r.closed = r.run.Ended != 0 && r.version == version
+}
+
+func (r *liveRun) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 // since gives the results from the n-th on, the run as it stands, and what to wait on for more.

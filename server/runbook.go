@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,11 +17,12 @@ type runBook struct {
 	mu    sync.Mutex
 	going map[fettle.RunID]*liveRun // guarded by mu
 	onWay []fettle.TaskID           // guarded by mu; sent, and not yet stored as such
+	late  map[fettle.RunID]struct{} // guarded by mu; have ended, and got a result since
 	wake  chan struct{}             // something may have ended, or a deadline is new
 }
 
 func (b *runBook) init() {
-	b.going, b.wake = map[fettle.RunID]*liveRun{}, make(chan struct{}, 1)
+	b.going, b.late, b.wake = map[fettle.RunID]*liveRun{}, map[fettle.RunID]struct{}{}, make(chan struct{}, 1)
 }
 
 func (b *runBook) add(r *liveRun) {
@@ -35,12 +38,13 @@ func (b *runBook) get(id fettle.RunID) *liveRun {
 	return b.going[id]
 }
 
+// all gives the runs, the oldest first.
 func (b *runBook) all() []*liveRun {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := make([]*liveRun, 0, len(b.going))
-	for _, r := range b.going {
-		out = append(out, r)
+	for _, id := range slices.Sorted(maps.Keys(b.going)) {
+		out = append(out, b.going[id])
 	}
 	return out
 }
@@ -58,14 +62,19 @@ func (b *runBook) poke() {
 	}
 }
 
-// sent notes that a task is on its way.
-func (b *runBook) sent(t fettle.Task) {
+// sent notes that tasks of a run are on their way.
+func (b *runBook) sent(run fettle.RunID, tasks ...fettle.Task) {
+	if len(tasks) == 0 {
+		return
+	}
 	b.mu.Lock()
-	r := b.going[t.Run]
-	b.onWay = append(b.onWay, t.ID)
+	r := b.going[run]
+	for _, t := range tasks {
+		b.onWay = append(b.onWay, t.ID)
+	}
 	b.mu.Unlock()
 	if r != nil {
-		r.sent(t.Node, t.ID)
+		r.sent(tasks...)
 	}
 	b.poke()
 }
@@ -78,6 +87,22 @@ func (b *runBook) takeOnWay() []fettle.TaskID {
 	return out
 }
 
+// recount has a run that has ended counted anew.
+func (b *runBook) recount(id fettle.RunID) {
+	b.mu.Lock()
+	b.late[id] = struct{}{}
+	b.mu.Unlock()
+	b.poke()
+}
+
+func (b *runBook) takeLate() []fettle.RunID {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := slices.Sorted(maps.Keys(b.late))
+	clear(b.late)
+	return out
+}
+
 // tidy ends r if it is done, and has its end stored.
 func (b *runBook) tidy(r *liveRun, now time.Time) {
 	if r.end(now) {
@@ -85,14 +110,25 @@ func (b *runBook) tidy(r *liveRun, now time.Time) {
 	}
 }
 
-// take gives a stored result to the run that it belongs to.
-func (s *Server) takeRunResult(res fettle.Result) {
-	r := s.runs.get(res.Run)
-	if r == nil {
+// takeRunResult gives a result that is on disk to the run that it belongs to. The run itself knows what it has counted: a result that the
+// store had already may be one of a commit that was tried twice, because its answer was lost. isNew is the store's opinion.
+func (s *Server) takeRunResult(res fettle.Result, isNew bool) {
+	if res.Run == "" {
 		return
 	}
-	r.take(res)
-	s.runs.tidy(r, s.Now())
+	r := s.runs.get(res.Run)
+	if r == nil {
+		if isNew {
+			s.runs.recount(res.Run)
+		}
+		return
+	}
+	switch r.take(res) {
+	case takenCounted:
+		s.runs.tidy(r, s.Now())
+	case takenTooLate:
+		s.runs.recount(res.Run)
+	}
 }
 
 // markSent stores which tasks were sent, so that a restart can tell silence from absence. A store that is away costs only that.
@@ -123,27 +159,78 @@ func (s *Server) followRuns(ctx context.Context) error {
 		now, next := s.Now(), idleLook
 		s.markSent(ctx)
 		for _, r := range s.runs.all() {
-			r.end(now)
-			run := r.snapshot()
-			if run.Ended == 0 {
-				next = min(next, run.Deadline.Sub(fettle.MillisOf(now))+time.Millisecond)
+			if r.end(now); r.snapshot().Ended == 0 {
+				next = min(next, r.due.Sub(now)+time.Millisecond)
 				continue
 			}
-			if _, err := s.Store.UpdateRun(ctx, run); err != nil && !errors.Is(err, fettle.ErrNotFound) && !errors.Is(err, fettle.ErrConflict) {
-				if ctx.Err() == nil {
-					s.Log.Error("store the end of a run", "run", run.ID, "err", err)
-				}
+			if err := s.saveRun(ctx, r); err != nil {
+				s.complain(ctx, "store the end of a run", r.run.ID, err)
 				next = min(next, retryLast)
-				continue
 			}
-			s.runs.drop(run.ID)
+			if r.isClosed() {
+				s.runs.drop(r.run.ID)
+			}
+		}
+		for _, id := range s.runs.takeLate() {
+			if err := s.countAnew(ctx, id); err != nil {
+				s.complain(ctx, "count a late result of a run", id, err)
+				s.runs.recount(id)
+				next = min(next, retryLast)
+			}
 		}
 		timer.Reset(max(next, time.Millisecond))
 	}
 }
 
+func (s *Server) complain(ctx context.Context, what string, run fettle.RunID, err error) {
+	if ctx.Err() == nil {
+		s.Log.Error(what, "run", run, "err", err)
+	}
+}
+
+// saveRun stores a run as it stands, if it has changed since.
+func (s *Server) saveRun(ctx context.Context, r *liveRun) error {
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	run, version, dirty := r.toSave()
+	if !dirty {
+		return nil
+	}
+	rev, err := s.Store.UpdateRun(ctx, run)
+	if errors.Is(err, fettle.ErrConflict) { // a commit of ours whose answer was lost
+		var stored fettle.Run
+		if stored, err = s.Store.Run(ctx, run.ID); err == nil {
+			run.Rev = stored.Rev
+			rev, err = s.Store.UpdateRun(ctx, run)
+		}
+	}
+	if err != nil && !errors.Is(err, fettle.ErrNotFound) { // not found: it was pruned
+		return err
+	}
+	r.stored(version, rev)
+	return nil
+}
+
+// countAnew mends the tally of a run that got a result after its end: whoever answered late is not silent.
+func (s *Server) countAnew(ctx context.Context, id fettle.RunID) error {
+	r, err := s.storedRun(ctx, id)
+	if errors.Is(err, fettle.ErrNotFound) {
+		return nil // pruned, or never ours
+	}
+	if err != nil {
+		return err
+	}
+	was, err := s.Store.Run(ctx, id)
+	if err != nil || was.Ended == 0 || was.Tally == r.run.Tally {
+		return err
+	}
+	was.Tally = r.run.Tally
+	_, err = s.Store.UpdateRun(ctx, was)
+	return err
+}
+
 // loadRuns takes up the runs that went on when the server stopped: what was answered is known from the store, the rest is sent again to
-// whoever says hello before the deadline.
+// whoever says hello before the deadline. Runs that ended, and got a result that was not counted any more, are counted anew.
 func (s *Server) loadRuns(ctx context.Context) error {
 	going, err := s.Store.GoingRuns(ctx)
 	if err != nil {
@@ -157,10 +244,17 @@ func (s *Server) loadRuns(ctx context.Context) error {
 		s.runs.add(r)
 		s.Log.Info("run taken up again", "run", run.ID, "pending", r.snapshot().Tally.Pending)
 	}
+	miscounted, err := s.Store.MiscountedRuns(ctx, fettle.MillisOf(s.Now()).Add(-2*fettle.MaxExpiry))
+	if err != nil {
+		return err
+	}
+	for _, id := range miscounted {
+		s.runs.recount(id)
+	}
 	return nil
 }
 
-// storedRun puts a run together from what is stored of it.
+// storedRun puts a run together from what is stored of it. One that has ended has the tally that it ought to have.
 func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, error) {
 	run, err := s.Store.Run(ctx, id)
 	if err != nil {
@@ -170,14 +264,18 @@ func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, erro
 	if err != nil {
 		return nil, err
 	}
-	r := newLiveRun(run, roster.Nodes)
+	now := s.Now()
+	r := newLiveRun(run, roster.Nodes, now.Add(run.Deadline.Sub(fettle.MillisOf(now))))
 	for _, p := range r.parts {
 		p.state = partNever
 	}
 	if err := s.Store.LoadTasks(ctx, store.TaskQuery{Run: id}, func(t store.StoredTask) error {
-		if p := r.parts[t.Node]; p != nil && t.State != store.TaskCancelled {
-			p.task, p.state = t.ID, partSent
-			if t.Sent == 0 {
+		if p := r.parts[t.Node]; p != nil {
+			p.task, r.timeout = t.ID, time.Duration(t.Timeout)*time.Millisecond
+			switch {
+			case t.Sent != 0:
+				p.state = partSent
+			case t.State != store.TaskCancelled:
 				p.state = partWaiting
 			}
 		}
@@ -195,9 +293,14 @@ func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, erro
 			r.take(res)
 		}
 		if cursor = next; cursor == "" {
-			return r, nil
+			break
 		}
 	}
+	if run.Ended != 0 {
+		r.giveUp()
+		r.closed = true
+	}
+	return r, nil
 }
 
 // resultsPage is how many results are read from the store at a time.

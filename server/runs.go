@@ -61,40 +61,35 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	if timeout < 0 || timeout > fettle.MaxExpiry-time.Minute {
 		return nil, fmt.Errorf("timeout %s is not between 0 and %s: %w", timeout, fettle.MaxExpiry-time.Minute, fettle.ErrInvalid)
 	}
-	now := fettle.MillisOf(s.Now())
+	due := s.Now().Add(timeout + answerSlack)
+	now, deadline := fettle.MillisOf(s.Now()), fettle.MillisOf(due)
 	r := newLiveRun(fettle.Run{
 		ID: fettle.RunID(wire.NewID()), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
-		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: now.Add(timeout + answerSlack),
-	}, roster.Nodes)
-	r.run.Rev = 1
+		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1,
+	}, roster.Nodes, due)
+	r.timeout = timeout
 	roster.ID, roster.Created = string(r.run.ID), now
-	tasks := s.tasksFor(r, timeout)
+	tasks := s.tasksFor(r)
 	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks}); err != nil {
 		return nil, err
 	}
 	s.meters.runsStarted.Inc()
 	s.runs.add(r)
-	for _, t := range tasks {
-		s.sendTask(ctx, t)
-	}
+	s.sendTasks(ctx, r, tasks)
 	s.runs.tidy(r, s.Now())
 	return r, nil
 }
 
 // tasksFor makes the tasks of a run, and none for a node that has been silent.
-func (s *Server) tasksFor(r *liveRun, timeout time.Duration) []fettle.Task {
+func (s *Server) tasksFor(r *liveRun) []fettle.Task {
 	tasks := make([]fettle.Task, 0, len(r.parts))
 	for _, id := range r.nodes {
 		if s.presence.liveness(id) == fettle.Silent {
 			r.parts[id].state = partNever
 			continue
 		}
-		t := fettle.Task{
-			ID: fettle.TaskID(wire.NewID()), Node: id, Action: r.run.Action, Inputs: r.run.Inputs, Timeout: timeout.Milliseconds(),
-			Expires: r.run.Deadline, Run: r.run.ID, Caller: r.run.Caller,
-		}
-		r.parts[id].task = t.ID
-		tasks = append(tasks, t)
+		r.parts[id].task = fettle.TaskID(wire.NewID())
+		tasks = append(tasks, r.task(id, r.parts[id].task))
 	}
 	r.run.Tally = r.tally()
 	return tasks
@@ -159,7 +154,8 @@ func (s *Server) RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeI
 	return r.unanswered(), nil
 }
 
-// CancelRun takes back what is not sent, and asks the nodes to stop what is. The run ends when they have answered, or at its deadline.
+// CancelRun takes back what is not sent, and asks the nodes to stop what is, those that are away when they come back. The run ends when they
+// have answered, or at its deadline.
 func (s *Server) CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error) {
 	r := s.runs.get(id)
 	if r == nil {
@@ -172,9 +168,13 @@ func (s *Server) CancelRun(ctx context.Context, id fettle.RunID, caller string) 
 	if _, err := s.Store.CancelRunTasks(ctx, id); err != nil {
 		return fettle.Run{}, err
 	}
+	sent := r.cancel()
+	if err := s.saveRun(ctx, r); err != nil {
+		return fettle.Run{}, err
+	}
 	s.Log.Info("run cancelled", "run", id, "user", caller)
-	for node, task := range r.cancel() {
-		s.send(ctx, node, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{task}})
+	for node, task := range sent {
+		s.sendUntil(ctx, node, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{task}}, r.snapshot().Deadline)
 	}
 	s.runs.tidy(r, s.Now())
 	return r.snapshot(), nil

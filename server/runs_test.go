@@ -8,6 +8,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/google/go-cmp/cmp"
 )
@@ -211,5 +212,155 @@ func TestAWatcherThatStopsReadingHoldsNobody(t *testing.T) {
 	}
 	cancel()
 	for range updates { // it is closed
+	}
+}
+
+// await waits until a run is as a test wants it, in memory and then in the store.
+func (f *fleet) await(id fettle.RunID, what string, ok func(fettle.Run) bool) {
+	f.t.Helper()
+	f.eventually(what, func() bool {
+		run, err := f.RunByID(f.t.Context(), id)
+		return err == nil && ok(run)
+	})
+	f.eventually(what+", in the store", func() bool {
+		run, err := f.Store.Run(f.t.Context(), id)
+		return err == nil && ok(run)
+	})
+}
+
+func (f *fleet) setAway(node fettle.NodeID, away bool) {
+	f.mail.mu.Lock()
+	defer f.mail.mu.Unlock()
+	f.mail.away[f.dest.Node(node)] = away
+}
+
+func TestResultsThatComeLate(t *testing.T) {
+	start := func(f *fleet) fettle.Run {
+		f.join("n1", `{}`)
+		f.join("n2", `{}`)
+		run, err := f.StartRun(t.Context(), RunRequest{Action: "agent.ping", Selection: Selection{All: true}, Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.answer(f.tasks("n2")[0], fettle.StatusOK)
+		f.clock.add(time.Minute)
+		f.runs.poke()
+		f.await(run.ID, "the run ends", func(r fettle.Run) bool { return r.Tally == fettle.Tally{Roster: 2, OK: 1, Silent: 1} && r.Ended != 0 })
+		return run
+	}
+	want := fettle.Tally{Roster: 2, OK: 2}
+
+	t.Run("whoever answers after the deadline is not silent", func(t *testing.T) {
+		f := newFleet(t, DefaultConfig())
+		run := start(f)
+		before, err := f.RunByID(t.Context(), run.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.answer(f.tasks("n1")[0], fettle.StatusOK)
+		f.await(run.ID, "the tally is mended", func(r fettle.Run) bool { return r.Tally == want && r.Rev > before.Rev && r.Ended == before.Ended })
+		if silent, err := f.RunSilent(t.Context(), run.ID); len(silent) != 0 || err != nil {
+			t.Errorf("silent: %v, %v", silent, err)
+		}
+	})
+	t.Run("also when the server was killed between the result and the tally", func(t *testing.T) {
+		f := newFleet(t, DefaultConfig())
+		run := start(f)
+		task := f.tasks("n1")[0]
+		result := fettle.Result{Task: task.ID, Node: "n1", Run: run.ID, Action: task.Action}
+		if _, err := f.Store.Commit(t.Context(), &store.Batch{Received: 1, Results: []fettle.Result{result}}); err != nil {
+			t.Fatal(err)
+		}
+		f.stop()
+		g := openFleet(t, DefaultConfig(), f.dsn, f.clock)
+		g.await(run.ID, "the tally is mended", func(r fettle.Run) bool { return r.Tally == want })
+	})
+}
+
+func TestACommitWhoseAnswerWasLostStillCounts(t *testing.T) {
+	f := newFleet(t, DefaultConfig())
+	f.join("n1", `{}`)
+	run, err := f.StartRun(t.Context(), RunRequest{Action: "agent.ping", Selection: Selection{All: true}, Timeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := f.tasks("n1")[0]
+	result := fettle.Result{Task: task.ID, Node: "n1", Run: run.ID, Action: task.Action}
+	if _, err := f.Store.Commit(t.Context(), &store.Batch{Received: 1, Results: []fettle.Result{result}}); err != nil {
+		t.Fatal(err)
+	}
+	f.report(result) // the store has it already, and the run does not know
+	f.await(run.ID, "the result is counted", func(r fettle.Run) bool { return r.Tally == fettle.Tally{Roster: 1, OK: 1} && r.Ended != 0 })
+}
+
+func TestCancelledRuns(t *testing.T) {
+	f := newFleet(t, DefaultConfig())
+	for _, id := range []fettle.NodeID{"n1", "n2", "n3"} {
+		f.join(id, `{}`)
+	}
+	f.setAway("n3", true)
+	run, err := f.StartRun(t.Context(), RunRequest{Action: "agent.ping", Selection: Selection{All: true}, Timeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("it is stored which tasks were sent", func() bool {
+		n := 0
+		err := f.Store.LoadTasks(t.Context(), store.TaskQuery{Run: run.ID}, func(task store.StoredTask) error {
+			if task.Sent != 0 {
+				n++
+			}
+			return nil
+		})
+		return err == nil && n == 2
+	})
+	now, err := f.CancelRun(t.Context(), run.ID, "test")
+	if want := (fettle.Tally{Roster: 3, Never: 1, Pending: 2}); err != nil || now.State != fettle.RunCancelled || now.Tally != want {
+		t.Fatalf("cancelled: %+v, %v", now, err)
+	}
+	f.stop()
+
+	g := openFleet(t, DefaultConfig(), f.dsn, f.clock)
+	g.seq = f.seq
+	g.await(run.ID, "a restart knows that it was cancelled, and who may still answer", func(r fettle.Run) bool { return r.State == fettle.RunCancelled && r.Ended == 0 })
+	if now, err = g.RunByID(t.Context(), run.ID); err != nil || now.Tally != (fettle.Tally{Roster: 3, Never: 1, Pending: 2}) {
+		t.Fatalf("after the restart: %+v, %v", now, err)
+	}
+	g.say("n1", wire.TypeHello, wire.Hello{Session: session})
+	g.eventually("a node that comes back is told of the cancel", func() bool { return len(of[wire.Cancel](t, g.mail, "n1", wire.TypeCancel)) == 1 })
+	if sent := g.tasks("n1"); len(sent) != 0 {
+		t.Errorf("a cancelled task was sent again: %+v", sent)
+	}
+	g.answer(f.tasks("n1")[0], fettle.StatusCancelled)
+	g.answer(f.tasks("n2")[0], fettle.StatusOK)
+	g.await(run.ID, "what was on its way is counted", func(r fettle.Run) bool {
+		return r.Tally == fettle.Tally{Roster: 3, OK: 1, Failed: 1, Never: 1} && r.Ended != 0
+	})
+}
+
+func TestACancelStopsTheSending(t *testing.T) {
+	f := newFleet(t, DefaultConfig())
+	for i := range 50 {
+		f.join(fettle.NodeID(fmt.Sprintf("n%02d", i)), `{}`)
+	}
+	began := make(chan fettle.Task, 1)
+	f.mail.onTask = func(task fettle.Task) {
+		select {
+		case began <- task: // the first one is on its way: cancel the run before the second
+			if _, err := f.CancelRun(t.Context(), task.Run, "test"); err != nil {
+				t.Error(err)
+			}
+		default:
+		}
+	}
+	run, err := f.StartRun(t.Context(), RunRequest{Action: "agent.ping", Selection: Selection{All: true}, Timeout: time.Hour})
+	if err != nil || run.State != fettle.RunCancelled {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	sent := 0
+	for i := range 50 {
+		sent += len(f.tasks(fettle.NodeID(fmt.Sprintf("n%02d", i))))
+	}
+	if sent != 1 {
+		t.Errorf("%d tasks were sent, 49 of them after the cancel", sent)
 	}
 }

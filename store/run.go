@@ -84,9 +84,22 @@ func (s *Store) Runs(ctx context.Context, before fettle.RunID, limit int) ([]fet
 // GoingRuns lists all runs that have not ended, the newest first.
 func (s *Store) GoingRuns(ctx context.Context) ([]fettle.Run, error) {
 	w := where{}
-	w.addIf(true, "state = ?", string(fettle.RunGoing))
+	w.addIf(true, "ended_at = 0") // a cancelled run goes on, too, until it has been answered
 	list, err := s.runs(ctx, &w, 0)
 	return list, s.fault(ctx, "list going runs", err)
+}
+
+// MiscountedRuns lists the runs that ended after since and whose tally counts fewer answers than there are results: one came after the end.
+func (s *Store) MiscountedRuns(ctx context.Context, since fettle.Millis) ([]fettle.RunID, error) {
+	var list []fettle.RunID
+	const query = "SELECT id FROM runs WHERE ended_at > ? AND tally_ok + tally_failed < (SELECT COUNT(*) FROM results WHERE results.run = runs.id)"
+	err := s.reader().each(ctx, "find miscounted runs", query, []any{int64(since)}, func(rows *sql.Rows) error {
+		var id fettle.RunID
+		err := rows.Scan(&id)
+		list = append(list, id)
+		return err
+	})
+	return list, s.fault(ctx, "find miscounted runs", err)
 }
 
 func (s *Store) runs(ctx context.Context, w *where, limit int) ([]fettle.Run, error) {

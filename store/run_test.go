@@ -72,8 +72,11 @@ func testUpdateRun(t *testing.T, s *Store) {
 func testRuns(t *testing.T, s *Store) {
 	for i := range 5 {
 		n := newRun(fmt.Sprintf("r%d", i))
-		if i%2 == 0 {
-			n.Run.State = fettle.RunEnded
+		switch i {
+		case 0, 2, 4:
+			n.Run.State, n.Run.Ended = fettle.RunEnded, 150
+		case 3:
+			n.Run.State = fettle.RunCancelled // and not answered yet
 		}
 		save(t, s, n)
 	}
@@ -86,6 +89,10 @@ func testRuns(t *testing.T, s *Store) {
 	wantSame(t, []fettle.RunID{"r4", "r3"}, ids(s.Runs(t.Context(), "", 2)))
 	wantSame(t, []fettle.RunID{"r2", "r1", "r0"}, ids(s.Runs(t.Context(), "r3", 0)))
 	wantSame(t, []fettle.RunID{"r3", "r1"}, ids(s.GoingRuns(t.Context())))
+	result := fettle.Result{Task: "late", Node: "a", Run: "r2"}
+	commit(t, s, Batch{Received: 200, Results: []fettle.Result{result, {Task: "other", Node: "a", Run: "r1"}}})
+	wantSame(t, []fettle.RunID{"r2"}, must(s.MiscountedRuns(t.Context(), 149))(t))
+	wantSame(t, []fettle.RunID(nil), must(s.MiscountedRuns(t.Context(), 150))(t))
 }
 
 func testRoster(t *testing.T, s *Store) {
