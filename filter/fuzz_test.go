@@ -79,6 +79,42 @@ func whole(t *testing.T, p *Program, rec *Record) Truth {
 	return Undefined
 }
 
+// TestObjectsAreMaps shows that facts read through Object are to cel-go what plain maps are.
+func TestObjectsAreMaps(t *testing.T) {
+	doc, err := ParseDocument([]byte(fuzzFacts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, _ := Plain(doc).(map[string]any)
+	rec := &Record{Identity: "web1", Facts: doc, Classes: []string{"base", "web"}, Now: 1763700600000}
+	for _, text := range []string{
+		`facts.env == "prod"`, `facts.nope == 1`, `facts.env.x == 1`, `facts.l.x == 1`, `facts.nul.x == 1`, `has(facts.env.x)`, `has(facts.l.x)`, `has(facts.nul.x)`, `has(facts.nope.x)`, `has(facts.os.family)`,
+		`facts.?env.?x.hasValue()`, `facts.?l.?x.hasValue()`, `facts.?nope.?x.orValue(1) == 1`, `facts.os == {"family": "Debian", "release": {"major": "12"}}`, `facts.os == facts.m`, `facts.os != 3`,
+		`"family" in facts.os`, `3 in facts.os`, `facts.os[3] == 1`, `size(facts) == 11`, `facts.m.exists(k, facts.m[k].size == 1)`, `facts.os.all(k, k > "a")`, `type(facts.os) == map`, `facts.os > 1`,
+		`facts.os == {"family": "Debian"}`, `{"family": "Debian", "release": {"major": "12"}} == facts.os`, `facts.l[3] == {"k": "v"}`, `facts.l == [1, "two", 3.5, {"k": "v"}]`, `facts.l.exists(x, x == {"k": "v"})`, `dyn(facts) == dyn([])`,
+		`facts.m.map(k, k) == ["/"]`, `string(facts.os) == ""`, `!facts.os`, `facts.os && true`, `optional.ofNonZeroValue(facts.m).hasValue()`, `facts.os.transformMap(k, v, v).size() == 2`,
+	} {
+		p, err := Compile(Node, fettle.Filter(text))
+		if err != nil {
+			continue
+		}
+		prog, err := p.plan(p.ast.NativeRep().Expr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, _, err := prog.Eval(map[string]any{"facts": plain, "identity": "web1", "classes": []string{"base", "web"}})
+		want := Undefined
+		if err == nil && v == types.True {
+			want = True
+		} else if err == nil && v == types.False {
+			want = False
+		}
+		if got, missing := p.Match(t.Context(), rec); got != want {
+			t.Errorf("%s is %v %v, and over plain maps %v %v", text, got, missing, want, err)
+		}
+	}
+}
+
 // FuzzShort takes any text for the short and the compound form: what is translated compiles.
 func FuzzShort(f *testing.F) {
 	for _, s := range []string{`env=prod customer="a b" mysql::master /^db/ cores>=8`, `a!~/x/i b<=1.2.3 "q"=1`, `a=b and (/c/ or not d=e)`, `m."/".size>1`, `ä=ö`, "a=\x00", `a="\"`, `/[/`} {

@@ -194,6 +194,11 @@ var quotedValue = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 // withoutValues cuts the node's own values out of a message, so that a thousand nodes with one fault count as one reason.
 func withoutValues(msg string) string {
 	msg, _, _ = strings.Cut(quotedValue.ReplaceAllString(msg, "…"), "\n")
+	for _, what := range []string{"no such key", "index out of bounds"} {
+		if strings.HasPrefix(msg, what+": ") {
+			return what
+		}
+	}
 	if i := strings.LastIndex(msg, "ParseAddr("); i >= 0 {
 		msg = strings.TrimRight(msg[:i], ": ")
 	}

@@ -150,17 +150,21 @@ func (q *question) askShard(h *hits, i int, sh *shard, reasons bool) error {
 // countReasons adds why the filter is undefined for the places in among.
 func (q *question) countReasons(sh *shard, among *bitset) error {
 	words := sh.words()
-	sets := map[string]*bitset{}
+	sets, fresh := map[string]*bitset{}, 0
 	err := q.reasonsOf(sh, q.plan.root, among, func(reason string, slots *bitset) {
-		if sets[reason] == nil {
-			if _, known := q.reasons[reason]; !known && len(q.reasons)+len(sets) >= maxReasons {
+		set := sets[reason]
+		if _, known := q.reasons[reason]; set == nil && !known {
+			if len(q.reasons)+fresh >= maxReasons {
 				reason = otherReasons
+				set = sets[reason]
 			}
+			fresh++
 		}
-		if sets[reason] == nil {
-			sets[reason] = &bitset{}
+		if set == nil {
+			set = &bitset{}
+			sets[reason] = set
 		}
-		sets[reason].or(slots, words)
+		set.or(slots, words)
 	})
 	for reason, set := range sets {
 		if n := set.count(words); n > 0 {
