@@ -53,9 +53,17 @@ func (e Envelope) Decode(v any) error {
 		err = json.Unmarshal(e.Body, v)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %s: body: %v: %w", e.Type, e.ID, err, fettle.ErrInvalid)
+		return fmt.Errorf("%s %s: body: %w", e.Type, e.ID, invalid(err))
 	}
 	return nil
+}
+
+// invalid makes err an ErrInvalid, if it is none yet.
+func invalid(err error) error {
+	if errors.Is(err, fettle.ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, fettle.ErrInvalid)
 }
 
 // append writes e as JSON.

@@ -289,7 +289,7 @@ func (j *Journal) Rewrite(fill func(read func(at int64) ([]byte, error), write f
 	}
 	if err != nil {
 		file.Close()
-		os.Remove(path)
+		_ = os.Remove(path)
 		return fmt.Errorf("rewrite journal %s: %w: %w", j.path, err, fettle.ErrUnavailable)
 	}
 	syncDir(j.path) // the old name with the old records would do as well

@@ -3,10 +3,14 @@ package wire_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"strings"
 	"testing"
@@ -489,4 +493,63 @@ func (p *pieces) Read(b []byte) (int, error) {
 	n := copy(b, p.rest[:min(p.n, len(p.rest))])
 	p.rest = p.rest[n:]
 	return n, nil
+}
+
+// certificate makes one for a name, signed by itself, and a pool that trusts it.
+func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	raw, err := x509.CreateCertificate(nil, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: private}, pool
+}
+
+func TestLinkByTLS(t *testing.T) {
+	for name, ok := range map[string]bool{"broker.acme.net": true, "other.acme.net": false} {
+		t.Run(name, func(t *testing.T) {
+			var cert tls.Certificate
+			trust := func(c *wire.LinkConfig) {
+				var pool *x509.CertPool
+				cert, pool = certificate(t, name)
+				c.Servers, c.TLS = []string{"stomps://broker.acme.net"}, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
+			}
+			link(t, trust, func(l linkTest) {
+				f := <-l.calls
+				if f.address != "broker.acme.net:61614" {
+					t.Errorf("dialled %s", f.address)
+				}
+				secure := tls.Server(f.Conn, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13})
+				err := secure.HandshakeContext(l.Context())
+				if !ok {
+					if err == nil {
+						_, err = secure.Read(make([]byte, 1))
+					}
+					if err == nil || !strings.Contains(err.Error(), "certificate") {
+						t.Errorf("the certificate of another name is taken: %v", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				f.Conn, f.in = secure, frame.NewReader(secure)
+				if got := f.accept(t); got.Header.Get("client-id") != "web1" {
+					t.Errorf("got %v", got)
+				}
+				<-l.connected
+			})
+		})
+	}
 }

@@ -118,7 +118,7 @@ func Open(m Message, verifier Verifier, now fettle.Millis) (Envelope, error) {
 	}
 	var env Envelope
 	if err := env.parse(raw); err != nil {
-		return Envelope{}, fmt.Errorf("open: %v: %w", err, fettle.ErrInvalid)
+		return Envelope{}, fmt.Errorf("open: %w", invalid(err))
 	}
 	if err := env.check(now); err != nil {
 		if errors.Is(err, ErrExpired) {
@@ -163,7 +163,7 @@ func decompress(m Message) ([]byte, error) {
 		}
 		raw, err := decoder.DecodeAll(m.Body, nil)
 		if err != nil {
-			return nil, fmt.Errorf("decompress: %v: %w", err, fettle.ErrInvalid)
+			return nil, fmt.Errorf("decompress: %w", invalid(err))
 		}
 		if len(raw) > MaxMessage {
 			return nil, fmt.Errorf("decompress: more than %d bytes: %w", MaxMessage, fettle.ErrInvalid)
