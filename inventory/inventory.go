@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -169,65 +167,6 @@ func (v *Inventory) release(m *meta) {
 	v.labels.put(m.labels)
 }
 
-// Change sets one fact to a value that is no object.
-type Change struct {
-	Path  fettle.Path
-	Value json.RawMessage // canonical JSON
-}
-
-// Patch sets facts that the node has already, and which are and stay values that are no objects: the cheap way for what changes often. It tells
-// whether it did; if not, nothing changed, and the whole node has to be Put. Hash, seq and at are those of the new document.
-func (v *Inventory) Patch(id fettle.NodeID, changes []Change, hash string, seq int64, at fettle.Millis) (bool, error) {
-	leaves := make([]leaf, 0, len(changes))
-	for _, c := range changes {
-		var one flattened
-		if bytes.HasPrefix(c.Value, []byte("{")) {
-			return false, nil
-		}
-		doc, err := filter.ParseDocument(slices.Concat([]byte(`{"":`), c.Value, []byte(`}`)))
-		if err != nil {
-			return false, fmt.Errorf("patch node %s: %s: %w", id, c.Path, err)
-		}
-		n := v.trie.find(c.Path)
-		if n == nil || n.depth == 0 || !doc.Plain() {
-			return false, nil
-		}
-		doc.Visit(&valueOnly{&one})
-		leaves = append(leaves, leaf{n, one.leaves[0].value})
-	}
-	done := false
-	v.withNode(id, func(sh *shard, slot int) { done = sh.patch(slot, leaves, hash, seq, at) })
-	return done, nil
-}
-
-// valueOnly takes the one value of a document, and makes no path for it.
-type valueOnly struct{ f *flattened }
-
-func (o *valueOnly) Enter(string) {}
-func (o *valueOnly) Leave()       {}
-func (o *valueOnly) Leaf(_ string, v any, how string) {
-	o.f.leaves = append(o.f.leaves, leaf{value: valueOf(v, how)})
-}
-
-// patch sets leaves that are there already. The lock is held.
-func (sh *shard) patch(slot int, leaves []leaf, hash string, seq int64, at fettle.Millis) bool {
-	m := sh.metas[slot]
-	if m.text != nil {
-		return false
-	}
-	for _, l := range leaves {
-		if k := sh.columns[l.node].get(slot).kind; k == absent || k == object {
-			return false
-		}
-	}
-	for _, l := range leaves {
-		sh.setLeaf(slot, l.node, l.value)
-	}
-	m.setHash(hash)
-	m.seq, m.factsAt = seq, at
-	return true
-}
-
 // withNode calls f with the shard of a node locked, and tells whether there is such a node.
 func (v *Inventory) withNode(id fettle.NodeID, f func(sh *shard, slot int)) bool {
 	sh, slot, ok := v.placeOf(id)
@@ -343,77 +282,4 @@ func (v *Inventory) Len() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return len(v.places)
-}
-
-// Counts are the numbers of nodes by liveness.
-type Counts struct {
-	Total  int `json:"total"`
-	Alive  int `json:"alive"`
-	Late   int `json:"late"`
-	Silent int `json:"silent"`
-}
-
-// Counts counts the nodes by liveness.
-func (v *Inventory) Counts() (c Counts) {
-	for _, sh := range v.allShards() {
-		sh.mu.RLock()
-		c.Total += sh.counts.Total
-		c.Alive += sh.counts.Alive
-		c.Late += sh.counts.Late
-		c.Silent += sh.counts.Silent
-		sh.mu.RUnlock()
-	}
-	return c
-}
-
-func (v *Inventory) allShards() []*shard {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return slices.Clone(v.shards)
-}
-
-// Offering gives the nodes that offer a check command of that name, sorted.
-func (v *Inventory) Offering(command string) []fettle.NodeID {
-	var out []fettle.NodeID
-	for _, sh := range v.allShards() {
-		sh.mu.RLock()
-		offers := map[*shared[[]string]]bool{}
-		for _, m := range sh.metas {
-			if m == nil {
-				continue
-			}
-			yes, known := offers[m.commands]
-			if !known {
-				yes = slices.Contains(m.commands.value, command)
-				offers[m.commands] = yes
-			}
-			if yes {
-				out = append(out, m.id)
-			}
-		}
-		sh.mu.RUnlock()
-	}
-	slices.Sort(out)
-	return out
-}
-
-// Commands counts, for each check command, the nodes that offer it.
-func (v *Inventory) Commands() map[string]int {
-	out := map[string]int{}
-	for _, sh := range v.allShards() {
-		sh.mu.RLock()
-		lists := map[*shared[[]string]]int{}
-		for _, m := range sh.metas {
-			if m != nil {
-				lists[m.commands]++
-			}
-		}
-		sh.mu.RUnlock()
-		for l, n := range lists {
-			for _, c := range l.value {
-				out[c] += n
-			}
-		}
-	}
-	return out
 }
