@@ -225,7 +225,7 @@ func TestPagesInBrowser(t *testing.T) {
 	})
 	b.step("a fault has a caret, and the last good table stays", func(t *testing.T) {
 		b.do(chromedp.SendKeys(chromedp.CSS("#where"), ` && facts.os.`))
-		b.until(`document.querySelector(".fault pre")?.innerText.includes("^")`)
+		b.until(`document.querySelector(".fault pre .caret")?.getBoundingClientRect().top > document.querySelector(".fault mark").getBoundingClientRect().top`)
 		b.holds(rows + ` > 0`)
 		b.holds(`getComputedStyle(document.querySelector(".found")).opacity < 1`)
 		b.shoot("fault-light")

@@ -19,7 +19,8 @@ const (
 	maxOffered   = 800 // paths for completion
 	manyValues   = 40  // a fact with more is no good to split by
 	pathsFresh   = 30 * time.Second
-	widestFacet  = 60 // characters of a value
+	pathsCost    = 100 // the list is kept for so many times as long as it took to make: a large fleet spends a hundredth of its time on it
+	widestFacet  = 60  // characters of a value
 	percentDigit = 1
 )
 
@@ -170,6 +171,6 @@ func (p *pathCache) get(ctx context.Context, s *site) ([]server.PathInfo, error)
 	if err != nil {
 		return nil, err
 	}
-	p.paths, p.until = paths, now.Add(pathsFresh)
+	p.paths, p.until = paths, now.Add(max(pathsFresh, pathsCost*s.cfg.Now().Sub(now)))
 	return paths, nil
 }

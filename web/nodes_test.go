@@ -42,8 +42,13 @@ func TestExplorer(t *testing.T) {
 		if place := a.text(".fault .small"); !strings.HasPrefix(place, "line 1, column ") {
 			t.Errorf("the place is %q", place)
 		}
-		if caret := query(a.doc, ".fault pre"); len(caret) != 1 || !strings.Contains(caret[0].FirstChild.Data, "^") {
-			t.Errorf("there is no caret: %s", a.body)
+		a.wants(".fault pre", "facts.os.family == ^") // behind the end
+		a.wants(".fault .caret", "^")
+		h.get(where("facts.os.family = 1")).wants(".fault mark", "=^")
+		long := h.get(where(strings.Repeat("facts.a == 1 && ", 40) + "facts.b = 1" + strings.Repeat(" && facts.a == 1", 40)))
+		long.wants(".fault mark", "=^")
+		if n := len(long.text(".fault pre")); n > 2*nearFault+2 {
+			t.Errorf("%d characters are shown", n)
 		}
 		a.lists(".nodes a.row")
 		a.wants("#where", "facts.os.family ==")

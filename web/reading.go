@@ -68,7 +68,7 @@ func (s *site) byName(ctx context.Context, r reading, matched int, q question) *
 	if err != nil || found.Matched == 0 {
 		return nil
 	}
-	return &link{Label: where, URL: q.where(where).URL(), Note: fmt.Sprintf("No node has the class %s. In the name of %s it stands:", r.Text, nodes(found.Matched))}
+	return &link{Label: where, URL: q.where(where).URL(), Note: fmt.Sprintf("No node has the class %s; it stands in the name of %s:", r.Text, nodes(found.Matched))}
 }
 
 // nodes counts nodes in words.
@@ -85,8 +85,12 @@ type fault struct {
 	Suggestion string
 	Line       int    // from 1; zero: the fault stands nowhere in particular
 	Column     int    // in characters, from 1
-	Text       string // the line at fault, and a caret below the place
+	// The line at fault, or what is near the place: what stands before it, the character there, and what comes behind.
+	Before, At, After string
 }
+
+// nearFault is the number of characters that are shown on either side of a fault.
+const nearFault = 160
 
 // faultOf gives the fault of err.
 func faultOf(err error) *fault {
@@ -94,6 +98,12 @@ func faultOf(err error) *fault {
 	if !errors.As(err, &e) {
 		return &fault{Message: said(err)}
 	}
-	_, text, _ := strings.Cut(e.Error(), "\n")
-	return &fault{Message: e.Message, Suggestion: e.Suggestion, Line: e.Line, Column: e.Column, Text: text}
+	f := &fault{Message: e.Message, Suggestion: e.Suggestion, Line: e.Line, Column: e.Column, At: " "}
+	line := []rune(e.Text)
+	at := max(0, min(e.Column-1, len(line)))
+	f.Before = string(line[max(0, at-nearFault):at])
+	if at < len(line) {
+		f.At, f.After = string(line[at]), string(line[at+1:min(len(line), at+1+nearFault)])
+	}
+	return f
 }

@@ -151,6 +151,7 @@
   });
   addEventListener("pagehide", () => { stream?.close(); stream = null; });
   addEventListener("pageshow", listen);
+  setInterval(() => { if (live && stream && !document.hidden) refresh(); }, 30000); // a beat changes nothing but when a node was seen
   document.addEventListener("selectionchange", () => { if (stale && !busy()) refresh(); });
   document.addEventListener("htmx:sendError", () => lost(true));
   document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) lost(false); });
