@@ -107,6 +107,7 @@ func (a *rest) routes() {
 	a.nodeRoutes()
 	a.factRoutes()
 	a.filterRoutes()
+	a.savedRoutes()
 	a.runRoutes()
 	a.eventRoutes()
 	a.checkRoutes()

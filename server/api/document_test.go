@@ -90,7 +90,10 @@ func TestEveryPathIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := bytes.Count(text, []byte("\n| `GET /api/v1")) + bytes.Count(text, []byte("\n| `POST /api/v1")) + bytes.Count(text, []byte("\n| `DELETE /api/v1"))
+	rows := 0
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		rows += bytes.Count(text, []byte("\n| `"+method+" /api/v1"))
+	}
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "DELETE": item.Delete, "PUT": item.Put, "PATCH": item.Patch} {
 			if op == nil {

@@ -14,6 +14,7 @@ import (
 // wrap the kinds of error of package fettle.
 type Fleet interface {
 	Nodes
+	Filters
 	Runs
 	Checks
 	Pipeline
@@ -28,6 +29,15 @@ type Nodes interface {
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error)
+}
+
+// Filters keeps filters under names. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
+type Filters interface {
+	ExpandFilter(ctx context.Context, text fettle.Filter) (fettle.Filter, error)
+	SavedFilters(ctx context.Context) ([]server.SavedFilter, error)
+	SavedFilter(ctx context.Context, name string) (server.SavedFilter, error)
+	SaveFilter(ctx context.Context, c server.FilterChange) (server.SavedFilter, error)
+	DeleteFilter(ctx context.Context, name, caller string, admin bool) error
 }
 
 // Runs starts and follows runs.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -60,6 +61,30 @@ func (a *API) FactValues(ctx context.Context, path string, p *CountValuesParams)
 // Explain says what a filter does.
 func (a *API) Explain(ctx context.Context, in ExplainOrder) (*Explanation, error) {
 	return read[Explanation](a.calls.ExplainLongFilter(ctx, in))
+}
+
+// SavedFilters lists the filters that are kept under names.
+func (a *API) SavedFilters(ctx context.Context) ([]SavedFilter, error) {
+	list, err := read[SavedFilterList](a.calls.ListFilters(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Filters, nil
+}
+
+// SavedFilter gives one saved filter, with the texts that it stands on. ErrNotFound: there is none of that name.
+func (a *API) SavedFilter(ctx context.Context, name string) (*SavedFilter, error) {
+	return read[SavedFilter](a.calls.ShowFilter(ctx, name))
+}
+
+// SaveFilter keeps a filter under a name.
+func (a *API) SaveFilter(ctx context.Context, name string, in FilterOrder) (*SavedFilter, error) {
+	return read[SavedFilter](a.calls.SaveFilter(ctx, name, in))
+}
+
+// DeleteFilter takes a saved filter away. ErrConflict: something stands on it.
+func (a *API) DeleteFilter(ctx context.Context, name string) error {
+	return gone(a.calls.DeleteFilter(ctx, name))
 }
 
 // Actions lists every action that can be run.
@@ -185,11 +210,15 @@ func (a *API) LoginLink(ctx context.Context, in LoginOrder) (*LoginLink, error) 
 
 // DeleteToken takes a token back. ErrNotFound: there is none of that id.
 func (a *API) DeleteToken(ctx context.Context, id string) error {
-	r, err := a.calls.DeleteToken(ctx, id)
+	return gone(a.calls.DeleteToken(ctx, id))
+}
+
+// gone reads an answer that has no body.
+func gone(answer *http.Response, err error) error {
 	if err != nil {
 		return err
 	}
-	return r.Body.Close()
+	return answer.Body.Close()
 }
 
 // Whoami tells whose token this is.

@@ -123,6 +123,20 @@ type Explanation struct {
 	Unknown     []Unknown        `json:"unknown,omitempty"`
 }
 
+// FilterOrder defines model for FilterOrder.
+type FilterOrder struct {
+	Description *string `json:"description,omitempty"`
+
+	// Rev Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced
+	Rev *int64 `json:"rev,omitempty"`
+
+	// Short Instead: the filter in the short form
+	Short *string `json:"short,omitempty"`
+
+	// Where The filter in CEL; it may stand on other saved filters
+	Where *string `json:"where,omitempty"`
+}
+
 // Input defines model for Input.
 type Input struct {
 	Default     interface{} `json:"default,omitempty"`
@@ -456,6 +470,30 @@ type RunSummary struct {
 	Undefined int64 `json:"undefined"`
 }
 
+// SavedFilter defines model for SavedFilter.
+type SavedFilter struct {
+	Description string `json:"description"`
+
+	// Expanded With the texts of the saved filters that it stands on; in the answer of one filter only
+	Expanded *string `json:"expanded,omitempty"`
+
+	// Filter As it was saved, in CEL
+	Filter fettle.Filter `json:"filter"`
+	Name   string        `json:"name"`
+
+	// Owner Who made it; he and administrators may change it
+	Owner string `json:"owner"`
+
+	// Rev Counts its changes
+	Rev     int64     `json:"rev"`
+	Updated time.Time `json:"updated"`
+}
+
+// SavedFilterList defines model for SavedFilterList.
+type SavedFilterList struct {
+	Filters []SavedFilter `json:"filters"`
+}
+
 // ScrapeGroup defines model for ScrapeGroup.
 type ScrapeGroup struct {
 	Labels  map[string]string `json:"labels"`
@@ -731,6 +769,9 @@ type AskVerdictParams struct {
 // ExplainLongFilterJSONRequestBody defines body for ExplainLongFilter for application/json ContentType.
 type ExplainLongFilterJSONRequestBody = ExplainOrder
 
+// SaveFilterJSONRequestBody defines body for SaveFilter for application/json ContentType.
+type SaveFilterJSONRequestBody = FilterOrder
+
 // CreateLoginLinkJSONRequestBody defines body for CreateLoginLink for application/json ContentType.
 type CreateLoginLinkJSONRequestBody = LoginOrder
 
@@ -876,6 +917,45 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 	ExplainLongFilter(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFilters List saved filters
+	//
+	// By name.
+	//
+	// Corresponds with GET /api/v1/filters (the `ListFilters` operationId).
+	ListFilters(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteFilter Delete a saved filter
+	//
+	// A conflict if a check or another filter stands on it.
+	//
+	// Corresponds with DELETE /api/v1/filters/{name} (the `DeleteFilter` operationId).
+	DeleteFilter(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowFilter Show a saved filter
+	//
+	// Also with the texts of the filters that it stands on.
+	//
+	// Corresponds with GET /api/v1/filters/{name} (the `ShowFilter` operationId).
+	ShowFilter(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SaveFilterWithBody Save a filter
+	//
+	// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+	SaveFilterWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SaveFilter Save a filter
+	//
+	// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+	SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateLoginLinkWithBody Make a login link
 	//
@@ -1185,6 +1265,95 @@ func (c *Caller) ExplainLongFilterWithBody(ctx context.Context, contentType stri
 // Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 func (c *Caller) ExplainLongFilter(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplainLongFilterRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFilters List saved filters
+//
+// By name.
+//
+// Corresponds with GET /api/v1/filters (the `ListFilters` operationId).
+func (c *Caller) ListFilters(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFiltersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteFilter Delete a saved filter
+//
+// A conflict if a check or another filter stands on it.
+//
+// Corresponds with DELETE /api/v1/filters/{name} (the `DeleteFilter` operationId).
+func (c *Caller) DeleteFilter(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteFilterRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowFilter Show a saved filter
+//
+// Also with the texts of the filters that it stands on.
+//
+// Corresponds with GET /api/v1/filters/{name} (the `ShowFilter` operationId).
+func (c *Caller) ShowFilter(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowFilterRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SaveFilterWithBody Save a filter
+//
+// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+func (c *Caller) SaveFilterWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveFilterRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SaveFilter Save a filter
+//
+// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+func (c *Caller) SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveFilterRequest(c.Server, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1979,6 +2148,148 @@ func NewExplainLongFilterRequestWithBody(server string, contentType string, body
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListFiltersRequest constructs an http.Request for the ListFilters method
+func NewListFiltersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/filters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteFilterRequest constructs an http.Request for the DeleteFilter method
+func NewDeleteFilterRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/filters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowFilterRequest constructs an http.Request for the ShowFilter method
+func NewShowFilterRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/filters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSaveFilterRequest calls the generic SaveFilter builder with application/json body
+func NewSaveFilterRequest(server string, name string, body SaveFilterJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSaveFilterRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewSaveFilterRequestWithBody constructs an http.Request for the SaveFilter method, with any body, and a specified content type
+func NewSaveFilterRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/filters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -3205,6 +3516,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 	ExplainLongFilterWithResponse(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainLongFilterAnswer, error)
 
+	// ListFiltersWithResponse List saved filters
+	//
+	// By name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/filters (the `ListFilters` operationId).
+	ListFiltersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFiltersAnswer, error)
+
+	// DeleteFilterWithResponse Delete a saved filter
+	//
+	// A conflict if a check or another filter stands on it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/filters/{name} (the `DeleteFilter` operationId).
+	DeleteFilterWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteFilterAnswer, error)
+
+	// ShowFilterWithResponse Show a saved filter
+	//
+	// Also with the texts of the filters that it stands on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/filters/{name} (the `ShowFilter` operationId).
+	ShowFilterWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowFilterAnswer, error)
+
+	// SaveFilterWithBodyWithResponse Save a filter
+	//
+	// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+	SaveFilterWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error)
+
+	// SaveFilterWithResponse Save a filter
+	//
+	// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+	SaveFilterWithResponse(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error)
+
 	// CreateLoginLinkWithBodyWithResponse Make a login link
 	//
 	// It signs a browser in once, with the rights of who asks.
@@ -3743,6 +4099,191 @@ func (r ExplainLongFilterAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExplainLongFilterAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFiltersAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SavedFilterList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFiltersAnswer) GetJSON200() *SavedFilterList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFiltersAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFiltersAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFiltersAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFiltersAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFiltersAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteFilterAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteFilterAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteFilterAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteFilterAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteFilterAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteFilterAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowFilterAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SavedFilter
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowFilterAnswer) GetJSON200() *SavedFilter {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowFilterAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowFilterAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowFilterAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowFilterAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowFilterAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SaveFilterAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SavedFilter
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SaveFilterAnswer) GetJSON200() *SavedFilter {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SaveFilterAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SaveFilterAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SaveFilterAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SaveFilterAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SaveFilterAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4774,6 +5315,81 @@ func (c *ClientWithResponses) ExplainLongFilterWithResponse(ctx context.Context,
 	return ParseExplainLongFilterAnswer(rsp)
 }
 
+// ListFiltersWithResponse List saved filters
+//
+// By name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/filters (the `ListFilters` operationId).
+func (c *ClientWithResponses) ListFiltersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFiltersAnswer, error) {
+	rsp, err := c.ListFilters(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFiltersAnswer(rsp)
+}
+
+// DeleteFilterWithResponse Delete a saved filter
+//
+// A conflict if a check or another filter stands on it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/filters/{name} (the `DeleteFilter` operationId).
+func (c *ClientWithResponses) DeleteFilterWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteFilterAnswer, error) {
+	rsp, err := c.DeleteFilter(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteFilterAnswer(rsp)
+}
+
+// ShowFilterWithResponse Show a saved filter
+//
+// Also with the texts of the filters that it stands on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/filters/{name} (the `ShowFilter` operationId).
+func (c *ClientWithResponses) ShowFilterWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowFilterAnswer, error) {
+	rsp, err := c.ShowFilter(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowFilterAnswer(rsp)
+}
+
+// SaveFilterWithBodyWithResponse Save a filter
+//
+// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+func (c *ClientWithResponses) SaveFilterWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error) {
+	rsp, err := c.SaveFilterWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSaveFilterAnswer(rsp)
+}
+
+// SaveFilterWithResponse Save a filter
+//
+// It can then be used as @name wherever a filter is. Only its owner and administrators change one that is there; checks that stand on it follow.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
+func (c *ClientWithResponses) SaveFilterWithResponse(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error) {
+	rsp, err := c.SaveFilter(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSaveFilterAnswer(rsp)
+}
+
 // CreateLoginLinkWithBodyWithResponse Make a login link
 //
 // It signs a browser in once, with the rights of who asks.
@@ -5333,6 +5949,134 @@ func ParseExplainLongFilterAnswer(rsp *http.Response) (*ExplainLongFilterAnswer,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Explanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListFiltersAnswer parses an HTTP response from a ListFiltersWithResponse call
+func ParseListFiltersAnswer(rsp *http.Response) (*ListFiltersAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFiltersAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SavedFilterList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteFilterAnswer parses an HTTP response from a DeleteFilterWithResponse call
+func ParseDeleteFilterAnswer(rsp *http.Response) (*DeleteFilterAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteFilterAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowFilterAnswer parses an HTTP response from a ShowFilterWithResponse call
+func ParseShowFilterAnswer(rsp *http.Response) (*ShowFilterAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowFilterAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SavedFilter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSaveFilterAnswer parses an HTTP response from a SaveFilterWithResponse call
+func ParseSaveFilterAnswer(rsp *http.Response) (*SaveFilterAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SaveFilterAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SavedFilter
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
