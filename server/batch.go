@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
+	"time"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
@@ -24,14 +26,17 @@ type batch struct {
 	hellos   map[fettle.NodeID]wire.Hello
 	asks     map[fettle.NodeID]bool   // of whom the full facts are wanted
 	beats    map[fettle.NodeID]string // the hash of the check set that the node has
+	at       time.Time                // when the message that is being read was received
+	patches  int                      // of facts
+	full     int                      // facts documents
 }
 
 // draft is a node as it will be after the batch.
 type draft struct {
 	fettle.Node
-	fresh   bool // not in the inventory yet
 	changed bool // the stored row has to be written
 	changes []store.FactChange
+	heard   time.Time // zero: it has been known before
 }
 
 type stateKey struct {
@@ -49,8 +54,17 @@ func (s *Server) newBatch() *batch {
 
 // take adds what one message says. What can never be right becomes a dead letter: it is kept and counted, and the sender gets his receipt,
 // because sending it again would not mend it.
+//
+// A message on which the server trips is no better: it would come again, and trip the server that was started again.
 func (b *batch) take(in Incoming) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.s.Log.Error("a message made the server panic", "node", in.Sender, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+			b.refuse(in, fmt.Errorf("the server panicked: %v", p))
+		}
+	}()
 	b.messages++
+	b.at = in.at
 	if err := b.read(in); err != nil {
 		b.refuse(in, err)
 	}
@@ -58,8 +72,6 @@ func (b *batch) take(in Incoming) {
 
 // refuse makes a dead letter of a message.
 func (b *batch) refuse(in Incoming, why error) {
-	b.s.meters.deadLetters.Inc()
-	b.s.Log.Warn("message refused", "node", in.Sender, "destination", in.Destination, "err", why)
 	b.DeadLetters = append(b.DeadLetters, store.DeadLetter{
 		At: b.now, Destination: in.Destination, Sender: string(in.Sender), Reason: why.Error(), Body: in.Message.Body,
 	})
@@ -77,7 +89,9 @@ func (b *batch) read(in Incoming) error {
 	if in.Sender != "" && in.Sender != from {
 		return fmt.Errorf("%s sent a message in the name of %s: %w", in.Sender, from, fettle.ErrDenied)
 	}
-	b.s.presence.heard(from, b.s.Now())
+	if in.Sender == "" {
+		b.s.presence.heard(from, in.at)
+	}
 	switch env.Type {
 	case wire.TypeHello:
 		return decode(env, func(body wire.Hello) error { return b.hello(from, body) })
@@ -157,7 +171,10 @@ func (b *batch) apply(done store.Committed) {
 			b.s.Log.Error("a stored node does not fit the inventory", "node", id, "err", err)
 		}
 		b.s.presence.load(d.Node)
-		b.s.Board.SetSilent(id, false, b.now)
+		if !d.heard.IsZero() {
+			b.s.presence.heard(id, d.heard)
+		}
+		b.s.Board.SetSilent(id, d.Liveness == fettle.Silent, b.now)
 	}
 	b.s.Board.Restore(b.States, b.now)
 	for _, state := range b.states {
@@ -171,8 +188,20 @@ func (b *batch) apply(done store.Committed) {
 		}
 		b.s.takeRunResult(r, done.New[i])
 	}
+	b.s.meters.patches.Add(b.patches)
+	b.s.meters.documents.Add(b.full)
+	b.tellRefused()
 	if len(b.Nodes)+len(b.States) > 0 {
 		b.s.changes.notify()
+	}
+}
+
+// tellRefused logs one line for all messages that were refused: who sends nonsense often does not fill the disk with it.
+func (b *batch) tellRefused() {
+	if n := len(b.DeadLetters); n > 0 {
+		first := b.DeadLetters[0]
+		b.s.meters.deadLetters.Add(n)
+		b.s.Log.Warn("messages refused", "count", n, "node", first.Sender, "destination", first.Destination, "err", first.Reason)
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	batchBytes    = 8 << 20
 	retryFirst    = 100 * time.Millisecond // after a failed commit; doubled up to retryLast
 	retryLast     = 5 * time.Second
+	retryStrange  = 4 // commits that failed for a reason that has no kind, before the messages themselves are suspected
 )
 
 // Incoming is a message that a broker took on a collected destination.
@@ -27,16 +29,24 @@ type Incoming struct {
 	// Done is called exactly once: with nil when what the message says is on disk, or when it can never be; with an error when the server
 	// stops before.
 	Done func(error)
+
+	at time.Time // when Collect was called
 }
 
-// Collect takes a message. It never blocks: the broker bounds what is outstanding.
-func (s *Server) Collect(in Incoming) { s.inbox.put(in) }
+// Collect takes a message. It never blocks: the broker bounds what is outstanding. That its sender was heard counts from now, however long it
+// takes until the message is worked on.
+func (s *Server) Collect(in Incoming) {
+	in.at = s.Now()
+	if in.Sender != "" {
+		s.presence.heard(in.Sender, in.at)
+	}
+	s.inbox.put(in)
+}
 
 // inbox holds what was taken and is not yet worked on.
 type inbox struct {
 	mu     sync.Mutex
 	held   []Incoming // guarded by mu
-	bytes  int        // guarded by mu; of the bodies in held
 	closed bool       // guarded by mu
 	ready  chan struct{}
 }
@@ -48,7 +58,6 @@ func (b *inbox) put(in Incoming) {
 	closed := b.closed
 	if !closed {
 		b.held = append(b.held, in)
-		b.bytes += len(in.Message.Body)
 	}
 	b.mu.Unlock()
 	if closed {
@@ -74,7 +83,6 @@ func (b *inbox) take() []Incoming {
 	if b.held = b.held[n:]; len(b.held) == 0 {
 		b.held = nil
 	}
-	b.bytes -= size
 	return taken
 }
 
@@ -86,15 +94,15 @@ func (b *inbox) close() []Incoming {
 	return left
 }
 
-var errStopping = errors.New("the server is stopping")
+// Why messages were not committed.
+var (
+	errStopping = errors.New("the server is stopping")
+	errHopeless = errors.New("something in the batch can never be stored")
+)
 
 // collect works off the inbox, a batch at a time, until ctx ends.
 func (s *Server) collect(ctx context.Context) error {
-	defer func() {
-		for _, in := range s.inbox.close() {
-			in.Done(errStopping)
-		}
-	}()
+	defer func() { giveBack(s.inbox.close()) }()
 	for {
 		select {
 		case <-ctx.Done():
@@ -103,43 +111,49 @@ func (s *Server) collect(ctx context.Context) error {
 		}
 		for taken := s.inbox.take(); len(taken) > 0; taken = s.inbox.take() {
 			if err := s.work(ctx, taken); err != nil {
-				return nil // ctx has ended; nothing was receipted
+				return nil // ctx has ended; what was not committed was not receipted
 			}
 		}
 	}
 }
 
-// work turns messages into one batch, commits it, lets it take effect in memory, receipts, and sends what the messages call for.
+// giveBack tells the senders that their messages were not taken.
+func giveBack(list []Incoming) {
+	for _, in := range list {
+		in.Done(errStopping)
+	}
+}
+
+// work turns messages into one batch, commits it, lets it take effect in memory, receipts, and sends what the messages call for. Where one of
+// the messages can never be stored, halves of them are tried until it stands alone: it becomes a dead letter. The error is that ctx has ended.
 func (s *Server) work(ctx context.Context, taken []Incoming) error {
 	began := time.Now()
-	b := s.newBatch()
-	for _, in := range taken {
-		b.take(in)
-	}
-	b.seal()
-	done, err := s.commit(ctx, b)
-	switch {
-	case errors.Is(err, fettle.ErrInvalid) && len(taken) > 1:
-		for i := range taken { // one of them can never be stored: let it alone be lost
-			if err := s.work(ctx, taken[i:i+1]); err != nil {
-				return err
-			}
-		}
-		return nil
-	case errors.Is(err, fettle.ErrInvalid):
-		b = s.newBatch()
-		b.refuse(taken[0], err)
-		if done, err = s.commit(ctx, b); err == nil {
-			break
-		}
-		fallthrough
-	case err != nil:
+	b, err := s.keep(ctx, func(b *batch) {
 		for _, in := range taken {
-			in.Done(err)
+			b.take(in)
 		}
+	})
+	switch {
+	case errors.Is(err, errHopeless) && len(taken) > 1:
+		half := len(taken) / 2
+		if err := s.work(ctx, taken[:half]); err != nil {
+			giveBack(taken[half:])
+			return err
+		}
+		return s.work(ctx, taken[half:])
+	case errors.Is(err, errHopeless):
+		why := err
+		b, err = s.keep(ctx, func(b *batch) { b.refuse(taken[0], why) })
+		if errors.Is(err, errHopeless) {
+			s.Log.Error("a message that cannot even be a dead letter is lost", "node", taken[0].Sender, "err", err)
+			taken[0].Done(nil)
+			return nil
+		}
+	}
+	if err != nil {
+		giveBack(taken)
 		return err
 	}
-	b.apply(done)
 	for _, in := range taken {
 		in.Done(nil)
 	}
@@ -148,24 +162,47 @@ func (s *Server) work(ctx context.Context, taken []Incoming) error {
 	return nil
 }
 
+// keep commits what fill puts into a batch, and lets it take effect. Nothing else that is judged of nodes is committed meanwhile, so that
+// memory follows the disk in one order.
+func (s *Server) keep(ctx context.Context, fill func(*batch)) (*batch, error) {
+	s.presence.turn.Lock()
+	defer s.presence.turn.Unlock()
+	b := s.newBatch()
+	fill(b)
+	b.seal()
+	done, err := s.commit(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	b.apply(done)
+	return b, nil
+}
+
 // commit writes b, and tries again for as long as the store is away: who sent it is not receipted meanwhile, and keeps what he has.
+// errHopeless: the store is there, and b can never be written.
 func (s *Server) commit(ctx context.Context, b *batch) (store.Committed, error) {
-	wait := retryFirst
+	wait, strange := retryFirst, 0
 	for {
 		done, err := s.Store.Commit(ctx, &b.Batch)
-		if err == nil {
+		switch {
+		case err == nil:
 			s.presence.resume(s.Now())
 			return done, nil
-		}
-		if errors.Is(err, fettle.ErrInvalid) {
-			return store.Committed{}, err
+		case errors.Is(err, fettle.ErrInvalid), errors.Is(err, fettle.ErrConflict):
+			return done, fmt.Errorf("%w: %w", errHopeless, err)
+		case !errors.Is(err, fettle.ErrUnavailable) && ctx.Err() == nil:
+			if strange++; strange == retryStrange {
+				return done, fmt.Errorf("%w: %w", errHopeless, err)
+			}
 		}
 		s.meters.commitErrors.Inc()
-		s.Log.Error("commit of received messages", "err", err, "messages", b.messages, "retry", wait)
 		s.presence.pause(s.Now())
+		if ctx.Err() == nil {
+			s.Log.Error("commit of received messages", "err", err, "messages", b.messages, "retry", wait)
+		}
 		select {
 		case <-ctx.Done():
-			return store.Committed{}, errStopping
+			return done, errStopping
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, retryLast)

@@ -53,7 +53,16 @@ func TestFactsOfNodes(t *testing.T) {
 		f.say("n1", wire.TypeFacts, wire.Facts{Session: session, Seq: f.next("n1"), Patch: &lost})
 		f.eventually("the document is asked for", func() bool { return len(of[wire.Ask](t, f.mail, "n1", wire.TypeAsk)) == 1 })
 	})
+	t.Run("a beat that crosses a change says nothing, because its sender could not know", func(t *testing.T) {
+		f.say("n1", wire.TypeBeat, wire.Beat{Session: session, FactsHash: doc.Hash})
+		f.say("n1", wire.TypeHello, wire.Hello{Session: session, FactsHash: patch.Result}) // answered after anything that the beat gave rise to
+		f.eventually("hello is answered", func() bool { return len(of[wire.Welcome](t, f.mail, "n1", wire.TypeWelcome)) == 2 })
+		if n := len(of[wire.Ask](t, f.mail, "n1", wire.TypeAsk)); n != 1 {
+			t.Errorf("asked %d times in all, want the one of before", n)
+		}
+	})
 	t.Run("a beat with another hash has the full document asked for", func(t *testing.T) {
+		f.clock.add(f.cfg.Beat)
 		f.say("n1", wire.TypeBeat, wire.Beat{Session: session, FactsHash: "other"})
 		f.eventually("the document is asked for", func() bool { return len(of[wire.Ask](t, f.mail, "n1", wire.TypeAsk)) == 2 })
 	})

@@ -103,6 +103,7 @@ type fleet struct {
 	clock *clock
 	mail  *mail
 	dsn   string
+	start func()
 	stop  func()
 	seq   map[fettle.NodeID]int64
 }
@@ -113,6 +114,14 @@ func newFleet(t *testing.T, cfg Config) *fleet {
 }
 
 func openFleet(t *testing.T, cfg Config, dsn string, c *clock) *fleet {
+	t.Helper()
+	f := idleFleet(t, cfg, dsn, c)
+	f.start()
+	return f
+}
+
+// idleFleet is a server that is loaded, and does not run before start: what is collected until then makes one batch.
+func idleFleet(t *testing.T, cfg Config, dsn string, c *clock) *fleet {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	db, err := store.Open(ctx, store.Config{DSN: dsn}, nil)
@@ -128,9 +137,10 @@ func openFleet(t *testing.T, cfg Config, dsn string, c *clock) *fleet {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- f.Run(ctx) }()
+	f.start = sync.OnceFunc(func() { go func() { done <- f.Run(ctx) }() })
 	f.stop = sync.OnceFunc(func() {
 		cancel()
+		f.start() // so that it can end
 		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}

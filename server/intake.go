@@ -11,26 +11,24 @@ import (
 	"github.com/fettle-dev/fettle/wire"
 )
 
-// hello greets a node. A session older than the one that is known is an echo of the past, and is dropped.
+// hello greets a node. A session older than the one that is known is an echo of the past, and is dropped, unless the known one has fallen
+// silent: then the node's clock was set back, and its agent was started again.
 func (b *batch) hello(from fettle.NodeID, h wire.Hello) error {
 	if h.Session == "" {
 		return fmt.Errorf("a hello without a session: %w", fettle.ErrInvalid)
 	}
 	d := b.draft(from)
 	if d == nil {
-		d = b.add(&draft{Node: fettle.Node{Identity: from, Enrolled: b.now}, fresh: true})
-		b.event(fettle.EventEnrolled, from)
+		d = b.enrol(from)
 	}
-	if h.Session < d.Session {
+	if h.Session < d.Session && b.s.presence.spokeSince(from, b.s.cfg.Beat*lateBeats, b.at) {
 		return nil
 	}
 	if h.Session != d.Session {
 		d.Session, d.Seq = h.Session, 0
 	}
-	if d.Liveness != fettle.Alive {
-		b.event(fettle.EventAlive, from)
-	}
-	d.Liveness, d.Seen, d.changed = fettle.Alive, b.now, true
+	b.spoke(d)
+	d.changed = true
 	d.Agent, d.Classes, d.Commands = h.Agent, sorted(h.Classes), sorted(h.Commands)
 	b.hellos[from] = h
 	return nil
@@ -39,9 +37,12 @@ func (b *batch) hello(from fettle.NodeID, h wire.Hello) error {
 // facts takes a document or a patch, in the order of (session, seq); what comes again or too late is dropped.
 func (b *batch) facts(from fettle.NodeID, f wire.Facts) error {
 	d := b.draft(from)
-	if d == nil {
+	if d == nil && f.Full == nil {
 		b.asks[from] = true // the hello was lost with a store that was put back to an earlier day
 		return nil
+	}
+	if d == nil {
+		d = b.enrol(from)
 	}
 	if f.Session < d.Session || f.Session == d.Session && f.Seq <= d.Seq {
 		return nil
@@ -57,7 +58,7 @@ func (b *batch) facts(from fettle.NodeID, f wire.Facts) error {
 		if next.Hash != f.Hash {
 			return fmt.Errorf("facts document hashes to %s, and its sender says %s: %w", next.Hash, f.Hash, fettle.ErrInvalid)
 		}
-		b.s.meters.documents.Inc()
+		b.full++
 	case f.Patch != nil:
 		next, _, err = wire.Apply(now, *f.Patch)
 		if errors.Is(err, wire.ErrBase) {
@@ -67,9 +68,10 @@ func (b *batch) facts(from fettle.NodeID, f wire.Facts) error {
 		if err != nil {
 			return fmt.Errorf("facts patch: %w", err)
 		}
-		b.s.meters.patches.Inc()
+		b.patches++
 	}
 	d.Session, d.Seq, d.changed = f.Session, f.Seq, true
+	b.spoke(d)
 	if f.Classes != nil {
 		d.Classes = sorted(*f.Classes)
 	}
@@ -95,26 +97,48 @@ func (b *batch) remember(d *draft, old, next wire.Document) error {
 	if err != nil {
 		return fmt.Errorf("history of facts: %w", err)
 	}
+	before := len(d.changes)
 	for _, c := range changes {
 		if !b.s.volatile.Match(c.Path) {
 			d.changes = append(d.changes, store.FactChange{Node: d.Identity, Path: c.Path.String(), At: b.now, Old: c.Old, New: c.New})
 		}
 	}
-	if len(d.changes) > 0 {
+	if len(d.changes) > before {
 		b.event(fettle.EventChanged, d.Identity)
 	}
 	return nil
 }
 
-// beat compares what a node has with what it ought to have.
+// enrol makes a node that nobody knew.
+func (b *batch) enrol(id fettle.NodeID) *draft {
+	b.event(fettle.EventEnrolled, id)
+	return b.add(&draft{Node: fettle.Node{Identity: id, Enrolled: b.now}, heard: b.at})
+}
+
+// spoke says that the known session of a node is there.
+func (b *batch) spoke(d *draft) {
+	if d.Liveness != fettle.Alive {
+		b.event(fettle.EventAlive, d.Identity)
+	}
+	d.Liveness, d.Seen = fettle.Alive, b.now
+	b.s.presence.spoke(d.Identity, b.at)
+}
+
+// beat compares what a node has with what it ought to have. Facts that have just changed are not compared: the node may have said this before
+// it knew that they arrived.
 func (b *batch) beat(from fettle.NodeID, beat wire.Beat) error {
 	d := b.draft(from)
-	if d == nil || beat.Session != d.Session || beat.FactsHash != d.Hash {
+	if d == nil {
+		b.asks[from] = true
+		return nil
+	}
+	if beat.Session == d.Session {
+		b.s.presence.spoke(from, b.at)
+	}
+	if beat.Session != d.Session || beat.FactsHash != d.Hash && b.now.Sub(d.FactsAt) >= b.s.cfg.Beat {
 		b.asks[from] = true
 	}
-	if d != nil {
-		b.beats[from] = beat.ChecksHash
-	}
+	b.beats[from] = beat.ChecksHash
 	return nil
 }
 

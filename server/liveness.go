@@ -22,23 +22,27 @@ const (
 // presence knows when each node was last heard of. Silence is the node's and not ours: only time in which the server listened and kept up
 // counts.
 type presence struct {
+	// turn is held while what was received or judged of nodes is committed and takes effect in memory: the two would overwrite each other.
+	// It is taken before every other lock.
+	turn sync.Mutex
+
 	mu       sync.Mutex
 	last     map[fettle.NodeID]*sighting // guarded by mu
 	since    time.Time                   // guarded by mu; from when on silence counts
 	began    time.Time                   // guarded by mu; when listening began, zero before
 	pausedAt time.Time                   // guarded by mu; zero: not paused
-	dropped  map[fettle.NodeID]bool      // guarded by mu; nodes whose connection went since the last look
+	deaf     bool                        // guarded by mu; the server has stopped listening
 }
 
 type sighting struct {
-	at       time.Time // zero: not since the start
+	at       time.Time // when a byte was last received; zero: not since the start
+	spoke    time.Time // when the session that is known said something that only it can say; zero: not since the start
+	dropped  time.Time // when its connection was lost, with nothing received after it; zero: it was not
 	liveness fettle.Liveness
 	seen     fettle.Millis // as stored
 }
 
-func (p *presence) init() {
-	p.last, p.dropped = map[fettle.NodeID]*sighting{}, map[fettle.NodeID]bool{}
-}
+func (p *presence) init() { p.last = map[fettle.NodeID]*sighting{} }
 
 // load notes a node as it is stored.
 func (p *presence) load(n fettle.Node) {
@@ -75,13 +79,38 @@ func (p *presence) resume(now time.Time) {
 	}
 }
 
-func (p *presence) heard(id fettle.NodeID, now time.Time) {
+// heard notes that a byte of a node was received at a moment.
+func (p *presence) heard(id fettle.NodeID, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.last[id]; s != nil && !now.Before(s.at) {
-		s.at = now
-		delete(p.dropped, id)
+	s := p.last[id]
+	if s == nil || at.Before(s.at) {
+		return
 	}
+	s.at = at
+	if !at.Before(s.dropped) {
+		s.dropped = time.Time{}
+	}
+}
+
+// spoke notes that a node's known session is there.
+func (p *presence) spoke(id fettle.NodeID, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.last[id]; s != nil && at.After(s.spoke) {
+		s.spoke = at
+	}
+}
+
+// spokeSince tells whether a node's known session spoke within a span before now. A server that has not listened for so long cannot deny it.
+func (p *presence) spokeSince(id fettle.NodeID, span time.Duration, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	from := p.since
+	if s := p.last[id]; s != nil && s.spoke.After(from) {
+		from = s.spoke
+	}
+	return now.Sub(from) < span
 }
 
 // identities gives every node there is, sorted.
@@ -113,11 +142,11 @@ type judged struct {
 func (p *presence) judge(now time.Time, beat time.Duration) (out []judged) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.began.IsZero() || !p.pausedAt.IsZero() || now.Sub(p.began) < settleBeats*beat {
+	if p.deaf || p.began.IsZero() || !p.pausedAt.IsZero() || now.Sub(p.began) < settleBeats*beat {
 		return nil
 	}
 	for id, s := range p.last {
-		to := p.livenessOf(id, s, now, beat)
+		to := p.livenessOf(s, now, beat)
 		seen := s.seen
 		if !s.at.IsZero() {
 			seen = max(seen, fettle.MillisOf(s.at))
@@ -129,7 +158,7 @@ func (p *presence) judge(now time.Time, beat time.Duration) (out []judged) {
 	return out
 }
 
-func (p *presence) livenessOf(id fettle.NodeID, s *sighting, now time.Time, beat time.Duration) fettle.Liveness {
+func (p *presence) livenessOf(s *sighting, now time.Time, beat time.Duration) fettle.Liveness {
 	from := s.at
 	if from.Before(p.since) {
 		from = p.since
@@ -138,7 +167,7 @@ func (p *presence) livenessOf(id fettle.NodeID, s *sighting, now time.Time, beat
 	switch {
 	case silence >= silentBeats*beat || s.liveness == fettle.Silent && s.at.Before(p.since):
 		return fettle.Silent
-	case silence >= lateBeats*beat || p.dropped[id]:
+	case silence >= lateBeats*beat || !s.dropped.IsZero():
 		return fettle.Late
 	case s.at.Before(p.since):
 		return s.liveness // not heard of yet, and not yet due
@@ -157,8 +186,18 @@ func (s *Server) Settling() bool {
 // Disconnected says that the broker lost the connection of a node: it is late at once.
 func (s *Server) Disconnected(id fettle.NodeID) {
 	s.presence.mu.Lock()
-	s.presence.dropped[id] = true
-	s.presence.mu.Unlock()
+	defer s.presence.mu.Unlock()
+	if p := s.presence.last[id]; p != nil {
+		p.dropped = s.Now()
+	}
+}
+
+// StopListening says that the server is about to close its doors: connections that are lost from now on, and silence, are no longer the
+// nodes' own. What they have sent is still collected, until Run's context ends.
+func (s *Server) StopListening() {
+	s.presence.mu.Lock()
+	defer s.presence.mu.Unlock()
+	s.presence.deaf = true
 }
 
 // Connected says that the broker has a connection of a node.
@@ -177,14 +216,19 @@ func (s *Server) watchLiveness(ctx context.Context) error {
 		if s.Heard != nil {
 			s.Heard(func(id fettle.NodeID, at time.Time) { s.presence.heard(id, at) })
 		}
-		if found := s.presence.judge(s.Now(), s.cfg.Beat); len(found) > 0 {
-			s.settle(ctx, found)
-		}
+		s.judge(ctx)
 	}
 }
 
-// settle stores what was judged, and lets it take effect then. A store that is away leaves things as they were: they are judged again.
-func (s *Server) settle(ctx context.Context, found []judged) {
+// judge stores what is to be said of nodes, and lets it take effect then. A store that is away leaves things as they were: they are judged
+// again.
+func (s *Server) judge(ctx context.Context) {
+	s.presence.turn.Lock()
+	defer s.presence.turn.Unlock()
+	found := s.presence.judge(s.Now(), s.cfg.Beat)
+	if len(found) == 0 {
+		return
+	}
 	var b store.Batch
 	now := fettle.MillisOf(s.Now())
 	for _, j := range found {
