@@ -155,7 +155,15 @@ func (m *middle) run(ctx context.Context) error {
 		BaseContext: func(net.Listener) context.Context { return ctx }}
 	worked := make(chan error, 1)
 	go func() { worked <- m.server.Run(work) }() // waited for at the end of this function
-	g.Go(func() error { return m.broker.Serve(ctx, m.stomp) })
+	doors, closeDoors := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeDoors()
+	g.Go(func() error { return m.broker.Serve(doors, m.stomp) })
+	g.Go(func() error {
+		<-ctx.Done()
+		m.server.StopListening() // before connections are closed: whose they are is not late for that
+		closeDoors()
+		return nil
+	})
 	g.Go(func() error {
 		if err := web.Serve(m.http); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("http: %w", err)
