@@ -27,6 +27,8 @@ type Query struct {
 	Columns []*filter.Program
 	// Facts asks for the documents of the nodes given; without it Node.Facts is nil.
 	Facts bool
+	// Keep has the last word on each node that the filter is true for; nil: all are kept. It is called under a lock, and must not ask the inventory.
+	Keep func(fettle.NodeID) bool
 	// Uncounted gives up Matched and Undefined where that spares work: they then count what was looked at only.
 	Uncounted bool
 	// Budget bounds the time for what no index can answer; a question that would take longer is fettle.ErrUnavailable, and says how long. Zero:
@@ -60,7 +62,7 @@ func (v *Inventory) Query(ctx context.Context, q Query) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	if q.Uncounted && q.Limit > 0 && q.Sort == nil && !q.Descending {
+	if q.Uncounted && q.Limit > 0 && q.Sort == nil && !q.Descending && q.Keep == nil {
 		return v.firstFew(ctx, q, after)
 	}
 	h, err := v.ask(ctx, q, true)
@@ -108,6 +110,9 @@ func (v *Inventory) ask(ctx context.Context, q Query, reasons bool) (*hits, erro
 			done()
 			return nil, err
 		}
+	}
+	if q.Keep != nil {
+		h.keep(q.Keep)
 	}
 	p.runs.Add(1)
 	p.took.Add(int64(time.Since(begun)))
