@@ -113,11 +113,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.keepChecks()
 	g.Go(func() error { return a.link.Run(linked) })
-	g.Go(func() error {
-		defer hangUp()
-		return a.loop(ctx)
-	})
-	return g.Wait()
+	err := a.loop(ctx)
+	hangUp()
+	return errors.Join(err, g.Wait())
 }
 
 // lastResort is when the link is cut after the agent was told to stop, whatever is still to be said.

@@ -117,3 +117,28 @@ func TestDamagedStateFiles(t *testing.T) {
 		}
 	})
 }
+
+func TestAResultThatMemoryDidNotHoldIsMadeAgain(t *testing.T) {
+	run(t, func(w *world) {
+		w.with(func() { w.withhold = true })
+		for i := range 12 { // six MiB, and four are held
+			w.ask(fmt.Sprint("t", i), "test.bulk")
+			synctest.Wait()
+		}
+		w.forget()
+		w.with(func() { w.withhold = false })
+		w.hangUp()
+		w.pass(time.Minute)
+		arrived := w.results()
+		if len(arrived) == 0 || len(arrived) > 8 {
+			t.Fatalf("%d of 12 results arrive", len(arrived))
+		}
+		for i := range 12 { // as a server does on hello with what it has no result of, and here with the others too
+			w.ask(fmt.Sprint("t", i), "test.bulk")
+			synctest.Wait()
+		}
+		if got := w.results(); len(got) != 12 {
+			t.Errorf("%d results after the server has asked again: %v", len(got), got)
+		}
+	})
+}

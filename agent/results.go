@@ -76,4 +76,7 @@ func (a *Agent) arrived(ids []string, err error) {
 		return
 	}
 	a.spool.Done(ids...)
+	for _, id := range ids {
+		a.tasks.arrived(fettle.TaskID(id))
+	}
 }

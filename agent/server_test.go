@@ -259,7 +259,7 @@ type table struct {
 
 func (t *table) Manifests() []plugins.Action {
 	return []plugins.Action{
-		{Name: "test.once"}, {Name: "test.block"}, {Name: "test.stuck"}, {Name: "test.panic"}, {Name: "test.big"}, {Name: "test.large"}, {Name: "test.ping", Idempotent: true, Slotless: true},
+		{Name: "test.once"}, {Name: "test.block"}, {Name: "test.stuck"}, {Name: "test.panic"}, {Name: "test.big"}, {Name: "test.large"}, {Name: "test.bulk", Idempotent: true}, {Name: "test.ping", Idempotent: true, Slotless: true},
 		{Name: "test.check", Idempotent: true}, {Name: "test.facts", Idempotent: true, Slotless: true},
 	}
 }
@@ -293,7 +293,7 @@ func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 		panic("a bug")
 	case "test.big":
 		return agent.Outcome{Message: "OK", Data: map[string]any{"x": string(make([]byte, 1<<20))}}
-	case "test.large":
+	case "test.large", "test.bulk":
 		return agent.Outcome{Message: "OK", Data: map[string]any{"x": strings.Repeat("x", 500<<10)}}
 	case "test.check":
 		line := fmt.Sprint("code ", code)

@@ -47,8 +47,9 @@ type taskTable struct {
 // maxLight bounds the goroutines of actions that take no slot.
 const maxLight = 64
 
-// maxRecent is how many idempotent tasks that have ended are known, so that a message that comes twice is not two results.
-const maxRecent = 256
+// maxRecent is how many tasks whose result has arrived are known beside those in the ledger, so that a message that comes twice is not two
+// results: no more messages can come again than were on their way.
+const maxRecent = prefetch
 
 func newTaskTable(cfg Config) taskTable {
 	return taskTable{
@@ -116,11 +117,15 @@ func (t *taskTable) interrupt() {
 func (t *taskTable) end(j *job) {
 	j.lane.busy--
 	delete(t.jobs, j.task.ID)
-	if !j.idempotent {
-		return // the ledger knows it
+}
+
+// arrived notes that a task's result has its receipt.
+func (t *taskTable) arrived(id fettle.TaskID) {
+	if t.ended[id] {
+		return
 	}
-	t.recent = append(t.recent, j.task.ID)
-	t.ended[j.task.ID] = true
+	t.recent = append(t.recent, id)
+	t.ended[id] = true
 	if len(t.recent) > maxRecent {
 		delete(t.ended, t.recent[0])
 		t.recent = t.recent[1:]
