@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 func TestExplorer(t *testing.T) {
@@ -120,6 +122,12 @@ func TestColumns(t *testing.T) {
 		a = h.get(a.linkTo(".columns", "Remove the column os.name")).status(http.StatusOK)
 		a.lists(".nodes thead th", "Node", "State", "os.release.full", "processors.count", "Seen")
 		a.wants("#where", "nginx")
+	})
+	t.Run("may have any key", func(t *testing.T) {
+		path := fettle.Path{`a "b", c\`, "d e"}.String()
+		a := h.get(where("", "cols", path+",os.name")).status(http.StatusOK)
+		a.lists(".nodes thead th", "Node", "State", path, "os.name", "Seen")
+		h.get(a.linkTo(".columns", "Remove the column os.name")).lists(".nodes thead th", "Node", "State", path, "Seen")
 	})
 	t.Run("may all be taken out", func(t *testing.T) {
 		a := h.get("/nodes?cols=os.name").status(http.StatusOK)

@@ -87,11 +87,12 @@ func (q *question) tidy() error {
 
 // splitColumns splits what stands between commas or blanks; those inside the quotes of a key belong to it.
 func splitColumns(s string) []string {
-	quoted := false
+	quoted, escaped := false, false
 	return strings.FieldsFunc(s, func(r rune) bool {
-		if r == '"' {
+		if r == '"' && !escaped {
 			quoted = !quoted
 		}
+		escaped = r == '\\' && !escaped
 		return (r == ',' || r == ' ') && !quoted
 	})
 }
