@@ -83,8 +83,8 @@ func nodes(n int) string {
 type fault struct {
 	Message    string
 	Suggestion string
-	Line       int    // from 1; zero: the fault stands nowhere in particular
-	Column     int    // in characters, from 1
+	Line       int // from 1; zero: the fault stands nowhere in particular
+	Column     int // in characters, from 1
 	// The line at fault, or what is near the place: what stands before it, the character there, and what comes behind.
 	Before, At, After string
 }
