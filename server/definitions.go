@@ -2,26 +2,19 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/filter"
-	"github.com/fettle-dev/fettle/wire"
 )
 
 // actionCheck is the action that runs a check command of a node.
 const actionCheck = "nrpe.check"
-
-// spreadEvery is how often nodes whose facts changed are looked at for the checks that they ought to keep; changes in between coalesce.
-const spreadEvery = time.Second
 
 // definitions are the checks there are, compiled, and which nodes have to be told.
 type definitions struct {
@@ -29,6 +22,12 @@ type definitions struct {
 	byName  map[string]definition    // guarded by mu
 	touched map[fettle.NodeID]bool   // guarded by mu; to be looked at
 	has     map[fettle.NodeID]string // guarded by mu; the hash of the set that a node says it has
+	told    map[fettle.NodeID]told   // guarded by mu; the set that was sent, and that the node does not say yet that it has
+}
+
+type told struct {
+	hash string
+	at   fettle.Millis
 }
 
 type definition struct {
@@ -37,9 +36,10 @@ type definition struct {
 	fault   error           // why it cannot be told which nodes are meant: a saved filter does not exist
 }
 
-// loadChecks brings what is stored and what the configuration says together, and loads the states.
+// loadChecks brings what is stored and what the configuration says together, and loads the states. A check that reaches itself is ErrInvalid.
 func (s *Server) loadChecks(ctx context.Context) error {
 	s.defs.byName, s.defs.touched, s.defs.has = map[string]definition{}, map[fettle.NodeID]bool{}, map[fettle.NodeID]string{}
+	s.defs.told = map[fettle.NodeID]told{}
 	old, err := s.storedChecks(ctx)
 	if err != nil {
 		return err
@@ -52,6 +52,11 @@ func (s *Server) loadChecks(ctx context.Context) error {
 		delete(old, def.Name)
 		s.defs.byName[def.Name] = def
 	}
+	for name := range s.defs.byName {
+		if s.defs.reaches(name, name, map[string]bool{}) {
+			return &fettle.Fault{Key: "checks." + name + ".filter", Reason: "it is about the state of the check itself, or of one that is about this one"}
+		}
+	}
 	for name := range old {
 		if err := s.Store.DeleteCheck(ctx, name, fettle.MillisOf(s.Now())); err != nil {
 			return err
@@ -60,51 +65,69 @@ func (s *Server) loadChecks(ctx context.Context) error {
 	return s.loadStates(ctx)
 }
 
-// loadStates fills the board: definitions, members, silence, states; and has verdicts keep what they were while the server settles.
+// loadStates fills the board: definitions, members, silence, states; and has verdicts keep what they were while the server settles. What they
+// were is judged as of the moment at which the last of the states came: the time since then is ours.
 func (s *Server) loadStates(ctx context.Context) error {
-	now := fettle.MillisOf(s.Now())
-	for _, def := range s.defs.all() {
-		s.Board.Define(def.Check, checks.Thresholds{}, now)
-		members, undefined, err := s.placesOf(ctx, def)
-		if err != nil {
-			return err
-		}
-		if err := s.Board.PutAll(def.Name, members, undefined, now); err != nil {
-			return err
-		}
-	}
+	now, last := fettle.MillisOf(s.Now()), fettle.Millis(0)
 	var states []fettle.CheckState
 	if err := s.Store.LoadStates(ctx, func(state fettle.CheckState) error {
-		states = append(states, state)
-		s.Inventory.SetCheck(state)
+		states, last = append(states, state), max(last, state.At)
 		return nil
 	}); err != nil {
 		return err
 	}
-	s.Board.Restore(states, now)
-	last := map[string]fettle.CheckStatus{}
+	at := min(now, last)
+	inside := map[stateKey]bool{}
 	for _, def := range s.defs.all() {
-		if v, err := s.Board.Verdict(def.Name, now); err == nil {
-			last[def.Name] = v.Status
+		s.Board.Define(def.Check, checks.Thresholds{}, at)
+		members, undefined, err := s.placesOf(ctx, def)
+		if err != nil {
+			return err
+		}
+		for _, id := range members {
+			inside[stateKey{def.Name, id}] = true
+		}
+		if err := s.Board.PutAll(def.Name, members, undefined, at); err != nil {
+			return err
 		}
 	}
-	s.Board.Settle(now.Add(settleBeats*s.cfg.Beat), last)
+	states = slices.DeleteFunc(states, func(state fettle.CheckState) bool { return !inside[stateKey{state.Check, state.Node}] })
+	for _, state := range states {
+		s.Inventory.SetCheck(state)
+	}
+	s.Board.Restore(states, at)
+	statuses := map[string]fettle.CheckStatus{}
+	for _, def := range s.defs.all() {
+		if v, err := s.Board.Verdict(def.Name, at); err == nil {
+			statuses[def.Name] = v.Status
+		}
+	}
+	s.Board.Settle(now.Add(settleBeats*s.cfg.Beat), statuses)
 	return nil
 }
 
 // placesOf gives the nodes that a check counts, and those for which its filter is undefined.
 func (s *Server) placesOf(ctx context.Context, def definition) (members, undefined []fettle.NodeID, err error) {
+	if def.fault != nil {
+		return nil, nil, nil
+	}
+	if def.program == nil {
+		return s.Inventory.Offering(def.command()), nil, nil
+	}
+	roster, err := s.Inventory.Roster(ctx, def.program, fettle.MillisOf(s.Now()))
+	if err != nil || roster.Undefined == 0 {
+		return roster.Nodes, nil, err
+	}
 	for _, id := range s.presence.identities() {
-		switch place, err := s.placeOf(ctx, def, id); {
-		case err != nil:
+		place, err := s.placeOf(ctx, def, id)
+		if err != nil && !errors.Is(err, fettle.ErrNotFound) {
 			return nil, nil, err
-		case place == checks.Member:
-			members = append(members, id)
-		case place == checks.Undefined:
+		}
+		if place == checks.Undefined && err == nil {
 			undefined = append(undefined, id)
 		}
 	}
-	return members, undefined, nil
+	return roster.Nodes, undefined, nil
 }
 
 func (s *Server) storedChecks(ctx context.Context) (map[string]fettle.Check, error) {
@@ -146,79 +169,6 @@ func (d *definitions) all() []definition {
 	}
 	sort.Slice(out, func(i, k int) bool { return out[i].Name < out[k].Name })
 	return out
-}
-
-// touch says that a node may have to keep other checks than before.
-func (d *definitions) touch(id fettle.NodeID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.touched[id] = true
-}
-
-// compare notes the set that a node says it has, and has the node looked at.
-func (d *definitions) compare(id fettle.NodeID, hash string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.has[id] != hash || hash == "" && len(d.byName) > 0 {
-		d.touched[id] = true
-	}
-	d.has[id] = hash
-}
-
-func (d *definitions) takeTouched() map[fettle.NodeID]string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := make(map[fettle.NodeID]string, len(d.touched))
-	for id := range d.touched {
-		out[id] = d.has[id]
-	}
-	clear(d.touched)
-	return out
-}
-
-// spreadChecks sends nodes the checks that they ought to keep, where they have others, until ctx ends.
-func (s *Server) spreadChecks(ctx context.Context) error {
-	tick := time.NewTicker(spreadEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		for id, has := range s.defs.takeTouched() {
-			set, err := s.checksOf(ctx, id)
-			switch {
-			case errors.Is(err, fettle.ErrNotFound): // forgotten meanwhile
-			case err != nil:
-				s.Log.Error("checks of a node", "node", id, "err", err)
-			case set.Hash != has:
-				s.send(ctx, id, wire.TypeChecks, set)
-			}
-		}
-	}
-}
-
-// checksOf gives the set of checks that a node ought to keep, and tells the board of its places. The empty set has the empty hash.
-func (s *Server) checksOf(ctx context.Context, id fettle.NodeID) (wire.Checks, error) {
-	set := wire.Checks{Checks: []fettle.Check{}}
-	for _, def := range s.defs.all() {
-		place, err := s.placeOf(ctx, def, id)
-		if err != nil {
-			return set, err
-		}
-		if err := s.Board.Put(def.Name, id, place, fettle.MillisOf(s.Now())); err != nil {
-			return set, err
-		}
-		if place == checks.Member {
-			set.Checks = append(set.Checks, def.Check)
-		}
-	}
-	if len(set.Checks) > 0 {
-		sum := sha256.Sum256([]byte(mustJSON(set.Checks)))
-		set.Hash = hex.EncodeToString(sum[:16])
-	}
-	return set, nil
 }
 
 // placeOf says what a node is to a check. ErrNotFound: there is no such node.

@@ -50,7 +50,7 @@ func (s *Server) welcome(ctx context.Context, n fettle.Node, h wire.Hello) {
 			s.runs.sent(t.Run, t)
 		}
 	}
-	s.defs.compare(n.Identity, h.ChecksHash)
+	s.defs.greet(n.Identity, h.ChecksHash)
 }
 
 // sendTasks sends the tasks of a run, but for those that were cancelled meanwhile.

@@ -48,27 +48,30 @@ func (s *Server) Verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, e
 		reason, _, _ := strings.Cut(def.fault.Error(), "\n")
 		return fettle.Verdict{Check: q.Check, Status: fettle.CheckUnknown, Reason: reason}, nil
 	}
+	var v fettle.Verdict
+	if defined && !q.Live && q.Selection == (Selection{}) && q.Warning == "" && q.Critical == "" {
+		v, err = s.Board.Verdict(q.Check, fettle.MillisOf(s.Now()))
+	} else {
+		v, err = s.foldOver(ctx, q, def, defined, rules)
+	}
+	v.TookMS = time.Since(began).Milliseconds()
+	return v, err
+}
+
+// foldOver folds the states, or what is answered now, of the nodes that are meant.
+func (s *Server) foldOver(ctx context.Context, q VerdictQuery, def definition, defined bool, rules checks.Thresholds) (fettle.Verdict, error) {
 	having := s.Inventory.Offering(def.command())
 	if len(having) == 0 && !defined {
 		return fettle.Verdict{}, fmt.Errorf("unknown check %q: it is not defined, and no node offers a command of that name: %w", q.Check, fettle.ErrNotFound)
 	}
-	var v fettle.Verdict
-	now := fettle.MillisOf(s.Now())
-	if defined && !q.Live && q.Selection == (Selection{}) && q.Warning == "" && q.Critical == "" {
-		v, err = s.Board.Verdict(q.Check, now)
-	} else {
-		var m members
-		if m, err = s.members(ctx, q, def, having); err != nil {
-			return fettle.Verdict{}, err
-		}
-		if defined && !q.Live {
-			v, err = s.Board.Over(q.Check, m.nodes, m.undefined, rules, now)
-		} else {
-			v, err = s.foldLive(ctx, q, def, m, having, rules)
-		}
+	m, err := s.members(ctx, q, def, having)
+	if err != nil {
+		return fettle.Verdict{}, err
 	}
-	v.TookMS = time.Since(began).Milliseconds()
-	return v, err
+	if defined && !q.Live {
+		return s.Board.Over(q.Check, m.nodes, m.undefined, rules, fettle.MillisOf(s.Now()))
+	}
+	return s.foldLive(ctx, q, def, m, having, rules)
 }
 
 // compileTally makes a threshold of an expression over the tally, such as critical > 0.1 * total.
@@ -100,17 +103,35 @@ func (s *Server) definition(name string) (definition, bool) {
 	return def, ok
 }
 
-// members resolves the question to nodes.
+// members resolves the question to nodes. Those for which it is undefined have names where the check counts them; otherwise their number is
+// all that is asked for.
 func (s *Server) members(ctx context.Context, q VerdictQuery, def definition, having []fettle.NodeID) (members, error) {
 	if q.Selection != (Selection{}) {
 		r, err := s.roster(ctx, q.Selection)
-		return members{nodes: r.Nodes, undefined: make([]fettle.NodeID, r.Undefined)}, err
+		if err != nil {
+			return members{}, err
+		}
+		m := members{nodes: r.Nodes, undefined: make([]fettle.NodeID, r.Undefined)}
+		if r.Undefined > 0 && def.Undefined != "" {
+			m.undefined, err = s.undefinedOf(ctx, r)
+		}
+		return m, err
 	}
 	if def.program == nil {
 		return members{nodes: having}, nil
 	}
 	nodes, undefined, err := s.placesOf(ctx, def)
 	return members{nodes: nodes, undefined: undefined}, err
+}
+
+// undefinedOf names the nodes for which the filter of a roster is undefined.
+func (s *Server) undefinedOf(ctx context.Context, r fettle.Roster) ([]fettle.NodeID, error) {
+	program, err := filter.Compile(filter.Node, r.Filter)
+	if err != nil {
+		return nil, err
+	}
+	_, undefined, err := s.placesOf(ctx, definition{program: program})
+	return undefined, err
 }
 
 // foldLive runs the command on the nodes that have it, and folds what they answer. A node that is meant and does not have it is unknown.
