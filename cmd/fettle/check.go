@@ -18,7 +18,7 @@ import (
 type verdictOrder struct {
 	check, warning, critical string
 	live                     bool
-	timeout                  time.Duration
+	timeout                  wait
 	aim                      aim
 }
 
@@ -26,31 +26,34 @@ func (o *verdictOrder) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.live, "live", false, "ask the nodes now, also where states are kept")
 	f.StringVarP(&o.warning, "warning", "w", "", "Nagios range over the nodes that are not ok, their number or 10%, or CEL over the tally")
 	f.StringVarP(&o.critical, "critical", "c", "", "likewise")
-	f.DurationVarP(&o.timeout, "timeout", "t", 10*time.Second, "how long nodes may take, and the server")
+	o.timeout = wait(10 * time.Second)
+	f.VarP(&o.timeout, "timeout", "t", "after which there is an answer, whatever it is")
 }
 
-// answerSlack is what the server gets beyond the time of the nodes.
+// answerSlack is what of a timeout is kept, at most, for the way to the server and back; the rest is the nodes'.
 const answerSlack = 2 * time.Second
 
 func (o *verdictOrder) ask(ctx context.Context, c *client.API, bare []string) (*fettle.Verdict, error) {
-	if o.timeout <= 0 {
-		return nil, usage(fmt.Errorf("--timeout %s is not above zero: %w", o.timeout, fettle.ErrInvalid))
+	whole := time.Duration(o.timeout)
+	if whole <= 0 {
+		return nil, usage(fmt.Errorf("--timeout %s is not above zero: %w", whole, fettle.ErrInvalid))
 	}
 	where, err := o.aim.filter(ctx, bare, false)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout+answerSlack)
+	ctx, cancel := context.WithTimeout(ctx, whole)
 	defer cancel()
+	nodes := max(whole-answerSlack, whole*2/5)
 	p := client.AskVerdictParams{
-		Where: pointer(string(where)), Live: pointer(o.live), Warning: pointer(o.warning), Critical: pointer(o.critical), Timeout: pointer(o.timeout.String()),
+		Where: pointer(string(where)), Live: pointer(o.live), Warning: pointer(o.warning), Critical: pointer(o.critical), Timeout: pointer(nodes.String()),
 	}
 	if o.aim.all {
 		p.Where = pointer("true")
 	}
 	v, err := c.Verdict(ctx, o.check, &p)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("%s did not answer within %s: %w", c.URL(), o.timeout+answerSlack, fettle.ErrUnavailable)
+		return nil, fmt.Errorf("%s did not answer within %s: %w", c.URL(), spell(whole), fettle.ErrUnavailable)
 	}
 	return v, err
 }
@@ -66,9 +69,9 @@ A node that does not answer is UNKNOWN, never absent. Exits as a Nagios plugin: 
 		Example: `  fettle check check_load
   fettle check check_disk -W environment=production --warning 1 --critical 10%
   fettle check check_http 'facts.role == "web"' --critical 'critical > 0.1 * total || silent > 3'`,
-		Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeChecks,
+		Args: takes("NAME", "FILTER?"), ValidArgsFunction: a.namesOf(0, checkNames),
 	}
-	o.aim.flags(cmd)
+	a.aimFlags(cmd, &o.aim)
 	o.flags(cmd.Flags())
 	a.outputFlag(cmd, "table", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -92,7 +95,10 @@ func (a *app) check(ctx context.Context, o *verdictOrder, bare []string) error {
 	began := time.Now()
 	v, err := o.ask(ctx, c, bare)
 	if errors.Is(err, fettle.ErrNotFound) && a.output == "table" {
-		fmt.Fprintf(a.stdout, "%s: UNKNOWN: %s\n", o.check, firstLine(err))
+		fmt.Fprintf(a.stdout, "%s: UNKNOWN: %s\n", clean(o.check), clean(reason(err)))
+		if names, err := c.Commands(ctx); err == nil {
+			a.hint(didYouMean(o.check, names))
+		}
 		return &codeError{code: int(fettle.CodeUnknown)}
 	}
 	if err != nil {
@@ -111,82 +117,4 @@ func (a *app) check(ctx context.Context, o *verdictOrder, bare []string) error {
 		err = &codeError{code: int(v.Status.Code())}
 	}
 	return err
-}
-
-// completeChecks completes the names of checks and of check commands.
-func (a *app) completeChecks(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	c, err := a.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	names, err := c.Commands(cmd.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
-}
-
-// plugin is check_fettle: a Nagios plugin. Whatever happens, it prints one status on stdout and exits as Nagios wants it.
-func (a *app) plugin(ctx context.Context, args []string) int {
-	var o verdictOrder
-	var url, token, ca string
-	unknown := func(reason string) int {
-		name := o.check
-		if name == "" {
-			name = pluginName
-		}
-		reason = strings.Join(strings.Fields(strings.ReplaceAll(reason, "|", "!")), " ")
-		fmt.Fprintf(a.stdout, "%s: UNKNOWN: %s\n", clean(name), clean(reason))
-		return int(fettle.CodeUnknown)
-	}
-	cmd := &cobra.Command{
-		Use: pluginName + " --check NAME", Short: "one verdict over a fleet, for Nagios", Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
-		Version: version,
-		Example: `  check_fettle --check check_load
-  check_fettle --check check_disk -W 'environment=production' --warning 1 --critical 10%
-  check_fettle --check check_http -S 'facts.role == "web"' --live --timeout 20s`,
-	}
-	cmd.SetArgs(args)
-	cmd.SetOut(a.stdout)
-	cmd.SetErr(a.stdout)
-	cmd.Flags().StringVar(&o.check, "check", "", "a defined check, or a check command of the nodes")
-	o.aim.flags(cmd)
-	o.flags(cmd.Flags())
-	cmd.Flags().StringVar(&url, "url", "", "of the server; default: the context's")
-	cmd.Flags().StringVar(&token, "token", "", "an API token; better: a context file that only Nagios can read")
-	cmd.Flags().StringVar(&ca, "ca", "", "file of certificates to trust")
-	cmd.Flags().StringVar(&a.context, "context", "", "file that says where the server is")
-	code := int(fettle.CodeUnknown) // --help and --version exit so, by the plugin guidelines
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if o.check == "" {
-			return fmt.Errorf("--check NAME is missing, see %s --help: %w", pluginName, fettle.ErrInvalid)
-		}
-		where := clientContext{URL: url, Token: token, CA: ca}
-		if url == "" {
-			var err error
-			if where, err = findContext(a.context); err != nil {
-				return err
-			}
-		}
-		c, err := client.New(where.URL, where.Token, where.CA)
-		if err != nil {
-			return err
-		}
-		began := time.Now()
-		v, err := o.ask(cmd.Context(), c, nil)
-		if err != nil {
-			return err
-		}
-		text, verdict := nagios.FormatVerdict(*v, time.Since(began))
-		code = int(verdict)
-		_, err = fmt.Fprintln(a.stdout, strings.TrimRight(text, "\n"))
-		return err
-	}
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		return unknown(err.Error())
-	}
-	return code
 }

@@ -13,6 +13,7 @@ func (a *app) client() (*client.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.where = where
 	return client.New(where.URL, where.Token, where.CA)
 }
 

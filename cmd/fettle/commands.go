@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 const (
 	groupAsk   = "ask"
 	groupRoles = "roles"
+	groupOther = "other"
 )
 
 // commands is every command there is.

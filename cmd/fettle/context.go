@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/goccy/go-yaml"
@@ -15,13 +18,23 @@ type clientContext struct {
 	URL   string `yaml:"url"`
 	Token string `yaml:"token"`
 	CA    string `yaml:"ca,omitempty"` // file of certificates to trust; empty: the system's
+
+	from string // for people: which file or variable said so
+}
+
+// tokenFrom says for people where the token came from.
+func (c clientContext) tokenFrom() string {
+	if c.from == "FETTLE_URL" {
+		return "FETTLE_TOKEN"
+	}
+	return c.from
 }
 
 // findContext gives what holds: --context, else FETTLE_URL and FETTLE_TOKEN, else $FETTLE_CONTEXT, else the user's own file.
 func findContext(file string) (clientContext, error) {
 	if file == "" {
 		if url := os.Getenv("FETTLE_URL"); url != "" {
-			return clientContext{URL: url, Token: os.Getenv("FETTLE_TOKEN"), CA: os.Getenv("FETTLE_CA")}, nil
+			return clientContext{URL: url, Token: os.Getenv("FETTLE_TOKEN"), CA: os.Getenv("FETTLE_CA"), from: "FETTLE_URL"}, nil
 		}
 		file = os.Getenv("FETTLE_CONTEXT")
 	}
@@ -34,19 +47,19 @@ func findContext(file string) (clientContext, error) {
 	}
 	c, err := readContext(own)
 	if errors.Is(err, os.ErrNotExist) {
-		return c, fmt.Errorf("no server is known: give --context FILE, or FETTLE_URL and FETTLE_TOKEN, or start one here with \"fettle dev\" (it writes %s): %w", own, fettle.ErrNotFound)
+		return c, fmt.Errorf("no server is known: start one here with \"fettle dev\" (it writes %s), or give --context FILE, or FETTLE_URL and FETTLE_TOKEN: %w", own, fettle.ErrNotFound)
 	}
 	return c, err
 }
 
 func readContext(file string) (clientContext, error) {
-	raw, err := os.ReadFile(file)
+	raw, err := readBounded(file)
 	if err != nil {
 		return clientContext{}, fmt.Errorf("context: %w", err)
 	}
-	var c clientContext
+	c := clientContext{from: file}
 	if err := yaml.UnmarshalWithOptions(raw, &c, yaml.Strict()); err != nil {
-		return c, fmt.Errorf("context %s: %s: %w", file, yaml.FormatError(err, false, true), fettle.ErrInvalid)
+		return c, fmt.Errorf("context %s:%s: %w", file, strings.TrimSpace(yaml.FormatError(err, false, true)), fettle.ErrInvalid)
 	}
 	if c.URL == "" {
 		return c, fmt.Errorf("context %s: url is missing: %w", file, fettle.ErrInvalid)
@@ -54,12 +67,40 @@ func readContext(file string) (clientContext, error) {
 	return c, nil
 }
 
-func ownContextFile() (string, error) {
-	dir, err := os.UserConfigDir()
+// maxYAMLBytes bounds files of settings: far more than anybody writes by hand. The YAML parser takes time with the square of their size.
+const maxYAMLBytes = 128 << 10
+
+// readBounded reads a file of settings. ErrInvalid: it is too large to be one.
+func readBounded(file string) ([]byte, error) {
+	f, err := os.Open(file)
 	if err != nil {
-		return "", fmt.Errorf("context: %w", err)
+		return nil, err
 	}
-	return filepath.Join(dir, "fettle", "context.yaml"), nil
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxYAMLBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxYAMLBytes {
+		return nil, fmt.Errorf("%s has more than the %d KiB that are allowed: %w", file, maxYAMLBytes>>10, fettle.ErrInvalid)
+	}
+	return raw, nil
+}
+
+// ownContextFile is the user's own: below $XDG_CONFIG_HOME or ~/.config, also on a Mac, and below %AppData% on Windows.
+func ownContextFile() (string, error) {
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	if runtime.GOOS == "windows" {
+		dir = os.Getenv("AppData")
+	}
+	if !filepath.IsAbs(dir) { // as the XDG specification has it
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no server is known: there is no home directory with a context, give --context FILE, or FETTLE_URL and FETTLE_TOKEN: %w", fettle.ErrNotFound)
+		}
+		dir = filepath.Join(home, ".config")
+	}
+	return filepath.Join(dir, programName, contextFile), nil
 }
 
 // writeContext replaces file, readable by its owner only.

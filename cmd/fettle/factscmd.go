@@ -20,9 +20,9 @@ With one: its values over the nodes that match, the most frequent first.`,
 		Example: `  fettle facts
   fettle facts os.release.major
   fettle facts 'mountpoints."/".filesystem' -W environment=production`,
-		Args: cobra.MaximumNArgs(2), ValidArgsFunction: a.completePaths,
+		Args: takes("PATH?", "FILTER?"), ValidArgsFunction: a.namesOf(0, pathNames),
 	}
-	m.flags(cmd)
+	a.aimFlags(cmd, &m)
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many values; 0: all")
 	asOfFlag(cmd, &asOf)
 	a.outputFlag(cmd)
@@ -84,24 +84,4 @@ func (a *app) printValues(list *client.ValueList) error {
 		return &codeError{exitNobody, fmt.Errorf("no node has %s; \"fettle facts\" lists the paths that exist", list.Path)}
 	}
 	return nil
-}
-
-// completePaths completes fact paths that the server knows.
-func (a *app) completePaths(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	c, err := a.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	list, err := c.FactPaths(cmd.Context(), &client.ListFactsParams{})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var paths []string
-	for _, p := range list.Paths {
-		paths = append(paths, p.Path)
-	}
-	return paths, cobra.ShellCompDirectiveNoFileComp
 }

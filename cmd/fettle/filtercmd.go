@@ -10,9 +10,9 @@ import (
 )
 
 func (a *app) filterCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "filter", Short: "look into filters", GroupID: groupAsk}
-	cmd.AddCommand(a.explainCommand())
-	return cmd
+	return group(&cobra.Command{
+		Use: "filter", Short: "look into filters", GroupID: groupAsk, Example: "  fettle filter explain -W 'environment=production mysql::master'",
+	}, a.explainCommand())
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -25,8 +25,9 @@ func (a *app) explainCommand() *cobra.Command {
   fettle filter explain 'facts.env != "prod"' --node web1.acme.net`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	m.flags(cmd)
+	a.aimFlags(cmd, &m)
 	cmd.Flags().StringVar(&node, "node", "", "say for this node which clause keeps it out")
+	flagNames(cmd, map[string]complete{"node": a.namesOf(-1, nodeNames)})
 	a.outputFlag(cmd, "table", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		where, err := m.filter(cmd.Context(), args, true)

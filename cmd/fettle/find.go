@@ -37,12 +37,13 @@ Exit code 4 when nobody matches.`,
   fettle find 'has(facts.puppet_role)' --count`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	m.flags(cmd)
+	a.aimFlags(cmd, &m)
 	cmd.Flags().BoolVar(&count, "count", false, "only how many")
 	cmd.Flags().BoolVar(&fold, "fold", false, "names folded into one line, web[01-16,18]")
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many nodes; 0: all")
 	cmd.Flags().StringVar(&fields, "fields", "os.name,os.release.full", "columns: fact paths, and facts, classes, agent, commands, pools, labels")
 	asOfFlag(cmd, &asOf)
+	flagNames(cmd, map[string]complete{"fields": a.namesOf(-1, fieldNames)})
 	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		where, err := m.filter(cmd.Context(), args, false)
@@ -80,9 +81,7 @@ Exit code 4 when nobody matches.`,
 }
 
 func (a *app) printFound(found *client.NodeList, q question, fold bool) error {
-	for _, hint := range found.Hints {
-		fmt.Fprintln(a.stderr, "hint:", hint)
-	}
+	a.tellNobody(found, q)
 	switch {
 	case q.count && a.output == "json":
 		return printJSON(a.stdout, found)
@@ -127,9 +126,35 @@ func (a *app) printFound(found *client.NodeList, q question, fold bool) error {
 	return nil
 }
 
+// tellNobody says what else to try; hints stand in the answer of the JSON modes.
+func (a *app) tellNobody(found *client.NodeList, q question) {
+	if strings.HasPrefix(a.output, "json") {
+		return
+	}
+	for _, hint := range found.Hints {
+		a.hint(hint)
+	}
+	switch {
+	case found.Matched > 0 || !terminal(a.stderr):
+	case q.where == "" && q.asOf == "":
+		fmt.Fprintf(a.stderr, "no node has reported yet; start an agent: %s agent --server stomp://…\n", a.self())
+	case q.where == "":
+		fmt.Fprintln(a.stderr, "no node was known then")
+	default:
+		fmt.Fprintf(a.stderr, "no node matches; what each clause finds: %s filter explain %s\n", a.self(), shellLine([]string{string(q.where)}))
+	}
+}
+
+// hint says on stderr what may have been meant; nothing for an empty text.
+func (a *app) hint(text string) {
+	if text = strings.TrimPrefix(text, ", "); text != "" && !strings.HasPrefix(a.output, "json") {
+		fmt.Fprintln(a.stderr, "hint:", clean(text))
+	}
+}
+
 // tellUndefined says of how many nodes it cannot be said whether they match, and why.
 func (a *app) tellUndefined(found *client.NodeList) {
-	if found.Undefined == 0 {
+	if found.Undefined == 0 || strings.HasPrefix(a.output, "json") {
 		return
 	}
 	var why []string

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
+	"os/exec"
 
 	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/spf13/cobra"
@@ -38,11 +38,18 @@ func (a *app) loginCommand() *cobra.Command {
 
 // self is how a person calls this program again from here.
 func (a *app) self() string {
-	if len(os.Args) == 0 {
+	if found, err := exec.LookPath(programName); err == nil && sameFile(found, os.Args[0]) {
 		return programName
 	}
-	if filepath.IsLocal(os.Args[0]) && filepath.Base(os.Args[0]) != os.Args[0] {
-		return os.Args[0] // bin/fettle
+	return os.Args[0] // bin/fettle
+}
+
+// sameFile tells whether name, as it was typed, is the program at path.
+func sameFile(path, name string) bool {
+	if name == programName {
+		return true
 	}
-	return filepath.Base(os.Args[0])
+	one, err := os.Stat(path)
+	other, otherErr := os.Stat(name)
+	return err == nil && otherErr == nil && os.SameFile(one, other)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
@@ -20,12 +19,18 @@ type aim struct {
 // flags adds the flags of aim to cmd. MCollective's users know the letters.
 func (m *aim) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVarP(&m.short, "with", "W", nil, "short form: environment=production customer=acme mysql::master /^db/ cores>=8")
-	f.StringArrayVarP(&m.cel, "select", "S", nil, "CEL, or a=b and (/c/ or not d=e)")
-	f.StringArrayVarP(&m.facts, "with-fact", "F", nil, "fact=value, also != < <= > >= and =/regex/")
-	f.StringArrayVarP(&m.classes, "with-class", "C", nil, "class, or /regex/")
-	f.StringArrayVarP(&m.identities, "with-identity", "I", nil, "identity, or /regex/")
+	f.StringArrayVarP(&m.short, "with", "W", nil, "short form of a filter, `TERMS` such as 'environment=production customer=acme mysql::master /^db/ cores>=8'")
+	f.StringArrayVarP(&m.cel, "select", "S", nil, "a filter in `CEL`, or a=b and (/c/ or not d=e)")
+	f.StringArrayVarP(&m.facts, "with-fact", "F", nil, "`FACT`=value, also != < <= > >= and =/regex/")
+	f.StringArrayVarP(&m.classes, "with-class", "C", nil, "`CLASS`, or /regex/")
+	f.StringArrayVarP(&m.identities, "with-identity", "I", nil, "`IDENTITY`, or /regex/")
 	f.BoolVar(&m.all, "all", false, "every node, on purpose")
+}
+
+// aimFlags adds the flags of m to cmd, completed.
+func (a *app) aimFlags(cmd *cobra.Command, m *aim) {
+	m.flags(cmd)
+	flagNames(cmd, map[string]complete{"with-fact": a.namesOf(-1, factTerms), "with-identity": a.namesOf(-1, nodeNames)})
 }
 
 // filter gives what the flags and the bare positionals mean together; empty stands for every node. need says that nothing given is an error.
@@ -47,24 +52,4 @@ func (m *aim) filter(ctx context.Context, bare []string, need bool) (fettle.Filt
 		return "", usage(fmt.Errorf("filter: %w", err))
 	}
 	return text, nil
-}
-
-// completeNodes completes identities that the server knows.
-func (a *app) completeNodes(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	c, err := a.client()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	found, err := find(cmd.Context(), c, question{where: fettle.Filter(fmt.Sprintf("identity.startsWith(%q)", strings.ToLower(begun))), limit: 200})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	for _, n := range found.Nodes {
-		names = append(names, string(n.Identity))
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -196,9 +196,9 @@ func printYAML(w io.Writer, v any) error {
 	return err
 }
 
-// terminal tells whether w is a person's screen.
-func terminal(w io.Writer) bool {
-	f, is := w.(interface{ Fd() uintptr })
+// terminal tells whether a stream is a person's screen or keyboard.
+func terminal(stream any) bool {
+	f, is := stream.(interface{ Fd() uintptr })
 	return is && term.IsTerminal(int(f.Fd()))
 }
 

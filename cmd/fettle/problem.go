@@ -36,7 +36,7 @@ func problemOf(err error) client.Problem {
 	if exitCode(err) == exitUsage {
 		status, kind = http.StatusUnprocessableEntity, "invalid"
 	}
-	p := client.Problem{Title: http.StatusText(status), Status: int64(status), Kind: kind, Detail: strings.TrimSpace(err.Error())}
+	p := client.Problem{Title: http.StatusText(status), Status: int64(status), Kind: kind, Detail: reason(err)}
 	var fault *filter.Error
 	if errors.As(err, &fault) {
 		_, text, _ := strings.Cut(fault.Error(), "\n")

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,11 +14,14 @@ import (
 
 // Exit codes. check_fettle has those of Nagios plugins instead.
 const (
-	exitOK      = 0 // all well
-	exitFault   = 1 // a fault, or some nodes failed
-	exitUsage   = 2 // the command line, a bad filter too
-	exitSilent  = 3 // some nodes did not answer, and none failed
-	exitNobody  = 4 // no node matched
+	exitOK     = 0 // all well
+	exitFault  = 1 // a fault, or some nodes failed
+	exitUsage  = 2 // the command line, a bad filter too
+	exitSilent = 3 // some nodes did not answer, and none failed
+	exitNobody = 4 // no node matched
+
+	exitInterrupted = 130 // Ctrl-C, as shells have it
+
 	pluginName  = "check_fettle"
 	programName = "fettle"
 )
@@ -32,9 +33,11 @@ var version = "dev"
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	context        string // --context
-	output         string // -o
-	colour         bool   // stdout is a terminal that may be coloured
+	context        string        // --context
+	where          clientContext // the server that was asked; empty: none yet
+	output         string        // -o
+	colour         bool          // stdout is a terminal that may be coloured
+	begun          bool          // the command line was right, and the command's own code runs
 }
 
 // codeError ends the program with a code; without an error everything has been said already.
@@ -63,9 +66,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	root := a.root()
 	root.SetArgs(args[1:])
+	a.output = formatOf(args[1:]) // also for faults that are found before the flags are read
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitOK
+	case !a.begun:
+		err = usage(mended(cmd, err))
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = &codeError{code: exitInterrupted}
 	}
 	a.explain(cmd, err)
 	return exitCode(err)
@@ -83,23 +92,6 @@ func exitCode(err error) int {
 	return exitFault
 }
 
-// explain tells a person, or in a JSON mode a program, what went wrong.
-func (a *app) explain(cmd *cobra.Command, err error) {
-	if err.Error() == "" {
-		return
-	}
-	if strings.HasPrefix(a.output, "json") {
-		enc := json.NewEncoder(a.stderr)
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(problemOf(err)) // nobody is left to tell
-		return
-	}
-	fmt.Fprintf(a.stderr, "%s: %s\n", programName, strings.TrimRight(err.Error(), "\n"))
-	if exitCode(err) == exitUsage && cmd != nil {
-		fmt.Fprintf(a.stderr, "see: %s --help\n", cmd.CommandPath())
-	}
-}
-
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   programName,
@@ -111,14 +103,17 @@ and does things on the machines that a question matches.`,
   fettle facts os.release.major                       values of a fact, counted
   fettle run agent.ping --all                         ask every node
   fettle check check_load                             one verdict over all nodes that have the check`,
-		SilenceErrors: true, SilenceUsage: true, Version: version,
+		SilenceErrors: true, SilenceUsage: true, DisableSuggestions: true, Version: version,
 	}
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.PersistentFlags().StringVar(&a.context, "context", "", "file that says where the server is (default $FETTLE_CONTEXT or ~/.config/fettle/context.yaml)")
-	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask the fleet:"}, &cobra.Group{ID: groupRoles, Title: "Run a part of Fettle:"})
+	root.PersistentPreRun = func(*cobra.Command, []string) { a.begun = true }
+	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask the fleet:"}, &cobra.Group{ID: groupRoles, Title: "Run a part of Fettle:"},
+		&cobra.Group{ID: groupOther, Title: "About this program:"})
 	root.AddCommand(a.commands()...)
+	root.AddCommand(a.completionCommand(root))
+	root.SetHelpCommand(helpCommand(root))
 	return root
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,11 +18,11 @@ type order struct {
 	action  string
 	inputs  map[string]any
 	aim     aim
-	timeout time.Duration
+	timeout wait
 }
 
 func (a *app) runCommand() *cobra.Command {
-	var o order
+	o := order{timeout: wait(fettle.DefaultTimeout)}
 	var preview bool
 	cmd := &cobra.Command{
 		Use: "run ACTION [INPUT=VALUE ...]", Short: "ask an action of the nodes that a filter matches", GroupID: groupAsk,
@@ -33,17 +35,12 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
   fettle run nrpe.check command=check_load -W environment=production
   fettle run agent.facts -S 'facts.os.family == "Debian"' --timeout 10s
   fettle run nrpe.check command=check_disk -C mysql::master --preview`,
-		Args: cobra.MinimumNArgs(1),
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return actionNames(), cobra.ShellCompDirectiveNoFileComp
-		},
+		Args:              takes("ACTION", "INPUT=VALUE..."),
+		ValidArgsFunction: a.completeRun,
 	}
-	o.aim.flags(cmd)
+	a.aimFlags(cmd, &o.aim)
 	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its id")
-	cmd.Flags().DurationVar(&o.timeout, "timeout", fettle.DefaultTimeout, "for the action, on each node")
+	cmd.Flags().Var(&o.timeout, "timeout", "for the action, on each node")
 	cmd.Flags().BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
 	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -61,15 +58,15 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 }
 
 func (a *app) pingCommand() *cobra.Command {
-	o := order{action: "agent.ping"}
+	o := order{action: "agent.ping", timeout: wait(10 * time.Second)}
 	cmd := &cobra.Command{
 		Use: "ping [FILTER]", Short: "ask nodes whether they are there", GroupID: groupAsk,
 		Long:              "Asks agent.ping of the nodes that match; without a filter, of all nodes.",
 		Example:           "  fettle ping\n  fettle ping -W environment=production\n  fettle ping 'facts.os.family == \"Debian\"' --timeout 3s",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.aim.flags(cmd)
-	cmd.Flags().DurationVar(&o.timeout, "timeout", 10*time.Second, "how long to wait for the last node")
+	a.aimFlags(cmd, &o.aim)
+	cmd.Flags().Var(&o.timeout, "timeout", "how long to wait for the last node")
 	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		where, err := o.aim.filter(cmd.Context(), args, false)
@@ -143,22 +140,46 @@ func (a *app) run(ctx context.Context, o order) error {
 		return err
 	}
 	started, err := c.StartRun(ctx, client.RunOrder{
-		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(o.timeout.String()),
+		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(time.Duration(o.timeout).String()),
 	})
 	if err != nil {
-		return err
+		return a.unknownAction(ctx, c, o.action, err)
 	}
-	seen, err := a.follow(ctx, c, started)
-	if err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("stopped watching; the run goes on: fettle runs show %s", started.Run)
-		}
-		return err
+	return a.watch(ctx, c, started)
+}
+
+// watch follows a run to its end and prints it. Ctrl-C ends the watching only.
+func (a *app) watch(ctx context.Context, c *client.API, r *client.RunSummary) error {
+	seen, err := a.follow(ctx, c, r)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &codeError{exitInterrupted, fmt.Errorf("watched no longer; the run goes on\n  see it:   %s runs show %s\n  stop it:  %s runs cancel %s", a.self(), r.Run, a.self(), r.Run)}
+	case err != nil:
+		return fmt.Errorf("%w\nthe run goes on: %s runs show %s", err, a.self(), r.Run)
 	}
 	if err := a.printRun(ctx, c, seen); err != nil {
 		return err
 	}
 	return runExit(seen.run.Tally)
+}
+
+// unknownAction suggests, where the server does not know an action, the nearest that it knows.
+func (a *app) unknownAction(ctx context.Context, c *client.API, action string, err error) error {
+	if !errors.Is(err, fettle.ErrNotFound) {
+		return err
+	}
+	list, listErr := c.Actions(ctx)
+	if listErr != nil {
+		return err
+	}
+	names := make([]string, len(list))
+	for i, one := range list {
+		names[i] = one.Name
+	}
+	if slices.Contains(names, action) {
+		return err // it is the roster that is not there
+	}
+	return fmt.Errorf("there is no action %s%s; there are: %s: %w", action, didYouMean(action, names), strings.Join(names, " "), fettle.ErrNotFound)
 }
 
 // runExit gives the exit code of a tally.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -51,8 +52,9 @@ func (a *app) runsCommand() *cobra.Command {
 
 func (a *app) runsShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "show RUN", Short: "what a run gave; follows one that goes on", Args: cobra.ExactArgs(1), Aliases: []string{"watch"},
-		Example: "  fettle runs show 0199f0c2-… -o json",
+		Use: "show RUN", Short: "what a run gave; follows one that goes on", Args: takes("RUN"), Aliases: []string{"watch"},
+		ValidArgsFunction: a.namesOf(0, runNames),
+		Example:           "  fettle runs show 0199f0c2-… -o json",
 	}
 	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -62,24 +64,18 @@ func (a *app) runsShowCommand() *cobra.Command {
 		}
 		r, err := c.Run(cmd.Context(), fettle.RunID(args[0]))
 		if err != nil {
-			return err
+			return unknownRun(args[0], err)
 		}
-		seen, err := a.follow(cmd.Context(), c, &client.RunSummary{Run: r.Run, Action: r.Action, Tally: r.Tally})
-		if err != nil {
-			return err
-		}
-		if err := a.printRun(cmd.Context(), c, seen); err != nil {
-			return err
-		}
-		return runExit(seen.run.Tally)
+		return a.watch(cmd.Context(), c, &client.RunSummary{Run: r.Run, Action: r.Action, Tally: r.Tally})
 	}
 	return cmd
 }
 
 func (a *app) runsCancelCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "cancel RUN", Short: "take back what was not sent, and ask nodes to stop what they do", Args: cobra.ExactArgs(1),
-		Example: "  fettle runs cancel 0199f0c2-…",
+	cmd := &cobra.Command{
+		Use: "cancel RUN", Short: "take back what was not sent, and ask nodes to stop what they do", Args: takes("RUN"),
+		ValidArgsFunction: a.namesOf(0, runNames),
+		Example:           "  fettle runs cancel 0199f0c2-…",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -87,10 +83,23 @@ func (a *app) runsCancelCommand() *cobra.Command {
 			}
 			r, err := c.CancelRun(cmd.Context(), fettle.RunID(args[0]))
 			if err != nil {
-				return err
+				return unknownRun(args[0], err)
 			}
-			_, err = fmt.Fprintf(a.stdout, "run %s: %s\n", r.Run, r.State)
+			if a.output == "json" {
+				return printJSON(a.stdout, r)
+			}
+			_, err = fmt.Fprintf(a.stdout, "run %s: %s\n%s\n", r.Run, r.State, a.tally(r))
 			return err
 		},
 	}
+	a.outputFlag(cmd, "table", "json")
+	return cmd
+}
+
+// unknownRun says where runs are listed, when err is that there is none of that id.
+func unknownRun(id string, err error) error {
+	if errors.Is(err, fettle.ErrNotFound) {
+		return fmt.Errorf("there is no run %s; \"%s runs\" lists those that there are: %w", id, programName, fettle.ErrNotFound)
+	}
+	return err
 }

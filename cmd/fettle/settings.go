@@ -170,25 +170,15 @@ func (s *settings) load(file string, explicit bool, flags *pflag.FlagSet) error 
 	return errors.Join(faults...)
 }
 
-// maxConfigBytes bounds a configuration file: far more than anybody writes by hand.
-const maxConfigBytes = 4 << 20
-
 func (s *settings) readFile(name string, explicit bool) error {
 	if name == "" {
 		return nil
 	}
-	info, err := os.Stat(name)
-	if errors.Is(err, os.ErrNotExist) && !explicit {
+	raw, err := readBounded(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !explicit:
 		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	if info.Size() > maxConfigBytes {
-		return fmt.Errorf("%s: %d bytes, and %d are allowed: %w", name, info.Size(), maxConfigBytes, fettle.ErrInvalid)
-	}
-	raw, err := os.ReadFile(name)
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("configuration: %w", err)
 	}
 	if s.tree, err = parser.ParseBytes(raw, 0); err != nil {

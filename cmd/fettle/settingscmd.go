@@ -42,13 +42,11 @@ func (s *settings) settle(cmd *cobra.Command) error {
 }
 
 func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "config", Short: "print the settings that hold, and where each came from",
-		Example: "  fettle config server\n  fettle config agent --config ./agent.yaml -o json",
-	}
 	srv, agt := defaultServerSettings(), defaultAgentSettings()
-	cmd.AddCommand(configOf(a, "server", &srv), configOf(a, "agent", &agt))
-	return cmd
+	return group(&cobra.Command{
+		Use: "config", Short: "print the settings that hold, and where each came from", GroupID: groupOther,
+		Example: "  fettle config server\n  fettle config agent --config ./agent.yaml -o json",
+	}, configOf(a, "server", &srv), configOf(a, "agent", &agt))
 }
 
 func configOf(a *app, name string, config validator) *cobra.Command {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,13 +19,14 @@ import (
 func (a *app) showCommand() *cobra.Command {
 	var asOf, history string
 	cmd := &cobra.Command{
-		Use: "show NODE", Short: "everything that is known of one node", GroupID: groupAsk, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeNodes,
+		Use: "show NODE", Short: "everything that is known of one node", GroupID: groupAsk, Args: takes("NODE"), ValidArgsFunction: a.namesOf(0, nodeNames),
 		Example: "  fettle show web1.acme.net\n  fettle show web1.acme.net -o json\n  fettle show web1.acme.net --as-of yesterday\n  fettle show web1.acme.net --history=os",
 	}
 	asOfFlag(cmd, &asOf)
 	cmd.Flags().StringVar(&history, "history", "", "what changed, the newest first: of a fact and all below it, or of all")
 	cmd.Flags().Lookup("history").NoOptDefVal = allFacts
-	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv")
+	flagNames(cmd, map[string]complete{"history": a.namesOf(-1, pathNames)})
+	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := fettle.ParseNodeID(args[0])
 		if err != nil {
@@ -38,15 +41,12 @@ func (a *app) showCommand() *cobra.Command {
 		}
 		n, err := showNode(cmd.Context(), c, id, asOf)
 		if err != nil {
-			return err
+			return unknownNode(cmd.Context(), c, id, err)
 		}
-		switch a.output {
-		case "json":
-			return printJSON(a.stdout, n)
-		case "yaml":
-			return printYAML(a.stdout, n)
+		if a.output == "table" || a.output == "wide" {
+			return a.printNode(n)
 		}
-		return a.printNode(n)
+		return a.listNode(n)
 	}
 	return cmd
 }
@@ -65,6 +65,25 @@ func showNode(ctx context.Context, c *client.API, id fettle.NodeID, asOf string)
 	return c.NodeAt(ctx, id, at)
 }
 
+// unknownNode suggests, where the server does not know a node, the nearest that it knows.
+func unknownNode(ctx context.Context, c *client.API, id fettle.NodeID, err error) error {
+	if !errors.Is(err, fettle.ErrNotFound) {
+		return err
+	}
+	near := ""
+	if found, err := find(ctx, c, question{limit: nearNodes}); err == nil {
+		names := make([]string, len(found.Nodes))
+		for i, n := range found.Nodes {
+			names[i] = string(n.Identity)
+		}
+		near = didYouMean(string(id), names)
+	}
+	return fmt.Errorf("there is no node %s%s: %w", id, near, fettle.ErrNotFound)
+}
+
+// nearNodes is among how many nodes the nearest name is looked for.
+const nearNodes = 5000
+
 // showHistory lists what changed in a node's facts, to the end.
 func (a *app) showHistory(ctx context.Context, c *client.API, id fettle.NodeID, path string) error {
 	all := client.ChangeList{Changes: []client.ChangeItem{}}
@@ -72,7 +91,7 @@ func (a *app) showHistory(ctx context.Context, c *client.API, id fettle.NodeID, 
 	for {
 		page, err := c.History(ctx, id, &p)
 		if err != nil {
-			return err
+			return unknownNode(ctx, c, id, err)
 		}
 		all.Changes = append(all.Changes, page.Changes...)
 		if page.Next == "" {
@@ -90,6 +109,52 @@ func (a *app) showHistory(ctx context.Context, c *client.API, id fettle.NodeID, 
 		l.lines = append(l.lines, change)
 	}
 	return l.write(a)
+}
+
+// listNode prints a node for programs: as CSV a fact a row, otherwise as one object.
+func (a *app) listNode(n *client.NodeInfo) error {
+	l := listing{columns: []string{"PATH", "VALUE"}, names: []string{string(n.Identity)}, object: n, lines: []any{n}}
+	facts, err := decodeFacts(n)
+	if err != nil {
+		return err
+	}
+	l.leaves(nil, facts)
+	return l.write(a)
+}
+
+// leaves adds a row for each leaf of a document, in the order of the paths.
+func (l *listing) leaves(at fettle.Path, v any) {
+	object, is := v.(map[string]any)
+	if !is {
+		if text, is := leafText(v); is && len(at) > 0 {
+			l.rows = append(l.rows, []string{at.String(), text})
+		}
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		l.leaves(append(slices.Clone(at), key), object[key])
+	}
+}
+
+func decodeFacts(n *client.NodeInfo) (facts any, err error) {
+	if len(n.Facts) == 0 {
+		return nil, nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(n.Facts))
+	dec.UseNumber()
+	if err := dec.Decode(&facts); err != nil {
+		return nil, fmt.Errorf("facts of %s: %w", n.Identity, err)
+	}
+	return facts, nil
+}
+
+// leafText writes a value that is no object; false for what JSON cannot say.
+func leafText(v any) (string, bool) {
+	if text, is := v.(string); is {
+		return text, true
+	}
+	raw, err := json.Marshal(v)
+	return string(raw), err == nil
 }
 
 func (a *app) printNode(n *client.NodeInfo) error {
@@ -110,16 +175,12 @@ func (a *app) printNode(n *client.NodeInfo) error {
 		line("check", fmt.Sprintf("%s %s: %s", clean(name), a.paintCheck(check.Status), clean(check.Output)))
 	}
 	b.WriteString("facts\n")
-	var facts any
-	dec := json.NewDecoder(strings.NewReader(string(n.Facts)))
-	dec.UseNumber()
-	if len(n.Facts) > 0 {
-		if err := dec.Decode(&facts); err != nil {
-			return fmt.Errorf("facts of %s: %w", n.Identity, err)
-		}
+	facts, err := decodeFacts(n)
+	if err != nil {
+		return err
 	}
 	writeTree(&b, facts, "  ")
-	_, err := fmt.Fprint(a.stdout, b.String())
+	_, err = fmt.Fprint(a.stdout, b.String())
 	return err
 }
 
@@ -144,15 +205,9 @@ func writeTree(b *strings.Builder, v any, indent string) {
 			writeTree(b, inner, indent+"  ")
 			continue
 		}
-		text, is := object[key].(string)
-		if !is {
-			raw, err := json.Marshal(object[key])
-			if err != nil {
-				continue // it came from JSON
-			}
-			text = string(raw)
+		if text, is := leafText(object[key]); is {
+			fmt.Fprintf(b, "%s%s  %s\n", indent, name, clean(text))
 		}
-		fmt.Fprintf(b, "%s%s  %s\n", indent, name, clean(text))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"syscall"
 
 	"charm.land/huh/v2"
 	fettle "github.com/fettle-dev/fettle"
@@ -28,13 +27,14 @@ part of one. What stands behind -- is given to ssh as it is.`,
   fettle ssh 'facts.role == "db" && facts.country == "mt"' --user root
   fettle ssh -W 'role=web' --first -- uptime
   fettle ssh -C mysql::master --print`,
-		ValidArgsFunction: a.completeNodes,
+		ValidArgsFunction: a.namesOf(0, nodeNames),
 	}
-	m.flags(cmd)
+	a.aimFlags(cmd, &m)
 	cmd.Flags().BoolVar(&first, "first", false, "the first that matches, without a menu")
 	cmd.Flags().BoolVar(&print, "print", false, "print the ssh command and do not run it")
 	cmd.Flags().StringVarP(&user, "user", "u", "", "log in as")
 	cmd.Flags().StringVar(&address, "address", "", "fact that has the address, such as networking.ip; default: the identity")
+	flagNames(cmd, map[string]complete{"address": a.namesOf(-1, pathNames)})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest := []string{}
 		if dash := cmd.ArgsLenAtDash(); dash >= 0 {
@@ -49,7 +49,11 @@ part of one. What stands behind -- is given to ssh as it is.`,
 			_, err := fmt.Fprintln(a.stdout, shellLine(line))
 			return err
 		}
-		return a.exec(line)
+		program, err := exec.LookPath(line[0])
+		if err != nil {
+			return fmt.Errorf("ssh is not installed: %w", err)
+		}
+		return a.become(cmd.Context(), program, line)
 	}
 	return cmd
 }
@@ -72,7 +76,7 @@ func (a *app) pickNode(cmd *cobra.Command, m aim, bare []string, first bool, add
 		return client.NodeItem{}, &codeError{exitNobody, fmt.Errorf("no node matches %s", where)}
 	case len(found.Nodes) == 1 || first:
 		return found.Nodes[0], nil
-	case !terminal(a.stdout) || !terminal(a.stderr):
+	case !terminal(a.stdin) || !terminal(a.stdout):
 		return client.NodeItem{}, usage(fmt.Errorf("%d nodes match, and there is no terminal for a menu: narrow the filter, or say --first: %w", found.Matched, fettle.ErrInvalid))
 	}
 	options := make([]huh.Option[int], len(found.Nodes))
@@ -110,15 +114,6 @@ func sshLine(n client.NodeItem, user, address string, rest []string) []string {
 	}
 	// "--" keeps an address out of a fact from being taken for an option
 	return append(append(line, "--", to), rest...)
-}
-
-// exec becomes ssh: the terminal is its own from then on.
-func (a *app) exec(line []string) error {
-	program, err := exec.LookPath(line[0])
-	if err != nil {
-		return fmt.Errorf("ssh is not installed: %w", err)
-	}
-	return syscall.Exec(program, line, syscall.Environ())
 }
 
 // shellLine writes a command so that a shell reads it back.

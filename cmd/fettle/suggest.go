@@ -1,12 +1,19 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // didYouMean gives ", did you mean …?" for the nearest of names, or nothing where none is near.
 func didYouMean(word string, names []string) string {
 	best, least := "", len(word)/2+1
 	for _, name := range names {
-		if d := distance(word, name); d < least {
+		d := distance(word, name)
+		if strings.HasPrefix(name, word) {
+			d = 1
+		}
+		if d < least {
 			best, least = name, d
 		}
 	}

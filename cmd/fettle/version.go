@@ -10,7 +10,7 @@ import (
 
 func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "version", Short: "print the version of this program", Args: cobra.NoArgs,
+		Use: "version", Short: "print the version of this program", Args: cobra.NoArgs, GroupID: groupOther,
 		Example: "  fettle version\n  fettle version -o json",
 		RunE: func(*cobra.Command, []string) error {
 			if a.output == "json" {

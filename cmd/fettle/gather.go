@@ -1,0 +1,137 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/server/api/client"
+)
+
+// gathered is one answer, and the nodes that gave it.
+type gathered struct {
+	rank  int // the worst first
+	text  string
+	nodes []fettle.NodeID
+}
+
+// Ranks of answers: what a person has to see stands first.
+const (
+	rankFailed = iota
+	rankCritical
+	rankUnknown
+	rankWarning
+	rankOK
+)
+
+// manyAnswers is from how many different answers on successes are summed up: a person looks for what is wrong.
+const manyAnswers = 12
+
+// rankOf is how bad an answer is: the action may have worked, and what it found may be bad all the same.
+func rankOf(res client.ResultItem) int {
+	if res.Status != fettle.StatusOK {
+		return rankFailed
+	}
+	if res.Output == nil {
+		return rankOK
+	}
+	switch res.Output.Code.Status() {
+	case fettle.CheckOK:
+		return rankOK
+	case fettle.CheckWarning:
+		return rankWarning
+	case fettle.CheckCritical:
+		return rankCritical
+	}
+	return rankUnknown
+}
+
+// gather prints what nodes answered, failures first: nodes with the same answer stand under one folded name.
+func (a *app) gather(results []client.ResultItem) {
+	groups := map[string]*gathered{}
+	for _, res := range results {
+		text := answerText(res)
+		key := strconv.Itoa(rankOf(res)) + "\x00" + text
+		if groups[key] == nil {
+			groups[key] = &gathered{rank: rankOf(res), text: text}
+		}
+		groups[key].nodes = append(groups[key].nodes, res.Node)
+	}
+	ordered := slices.SortedFunc(maps.Values(groups), func(x, y *gathered) int {
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(len(x.nodes), len(y.nodes)), cmp.Compare(x.nodes[0], y.nodes[0]))
+	})
+	for _, g := range summedUp(ordered) {
+		a.printAnswers(g)
+	}
+}
+
+// summedUp puts one line in the place of successes that say many different things.
+func summedUp(ordered []*gathered) []*gathered {
+	fine := slices.IndexFunc(ordered, func(g *gathered) bool { return g.rank == rankOK })
+	if fine < 0 || len(ordered)-fine <= manyAnswers {
+		return ordered
+	}
+	sum := &gathered{rank: rankOK, text: fmt.Sprintf("OK, with %d different answers; -o wide lists them", len(ordered)-fine)}
+	for _, g := range ordered[fine:] {
+		sum.nodes = append(sum.nodes, g.nodes...)
+	}
+	slices.Sort(sum.nodes)
+	return append(ordered[:fine], sum)
+}
+
+// printAnswers prints one answer under the names that gave it; what is short stands beside a single name.
+func (a *app) printAnswers(g *gathered) {
+	colour := map[int]string{rankOK: green, rankWarning: yellow}[g.rank]
+	if colour == "" {
+		colour = red
+	}
+	lines := strings.Split(strings.TrimRight(g.text, "\n"), "\n")
+	head := nagios.Fold(g.nodes)
+	if len(g.nodes) == 1 && len(lines) == 1 {
+		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(colour, head), clean(lines[0]))
+		return
+	}
+	if len(g.nodes) > 1 {
+		head += fmt.Sprintf(" (%d)", len(g.nodes))
+	}
+	fmt.Fprintln(a.stdout, a.paint(colour, head))
+	for _, line := range lines {
+		fmt.Fprintf(a.stdout, "  %s\n", clean(line))
+	}
+}
+
+// answerText is what a node's answer says, without what differs by nature from node to node.
+func answerText(res client.ResultItem) string {
+	text := message(res)
+	if res.Output != nil && res.Output.Long != "" {
+		text += "\n" + res.Output.Long
+	}
+	var data map[string]any
+	if res.Output == nil && json.Unmarshal(res.Data, &data) == nil {
+		for _, key := range slices.Sorted(maps.Keys(data)) {
+			if res.Status == fettle.StatusOK && key == "time" {
+				continue
+			}
+			text += fmt.Sprintf("\n%s: %v", key, data[key])
+		}
+	}
+	return text
+}
+
+func message(res client.ResultItem) string {
+	switch {
+	case res.Output != nil:
+		return strings.ToUpper(string(res.Output.Code.Status())) + ": " + res.Output.Line
+	case res.Status == fettle.StatusOK:
+		return cmp.Or(res.Message, "OK")
+	case res.Message == "":
+		return res.Status.String()
+	}
+	return fmt.Sprintf("%s: %s", res.Status, res.Message)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/server/api/client"
+	"github.com/spf13/cobra"
+)
+
+// maxReason bounds what a fault may say, in bytes: Nagios keeps one line of it.
+const maxReason = 1000
+
+// plugin is check_fettle: a Nagios plugin. Whatever happens, it prints one status on stdout and exits as Nagios wants it.
+func (a *app) plugin(ctx context.Context, args []string) (code int) {
+	var o verdictOrder
+	var where clientContext
+	unknown := func(text string) int {
+		name := o.check
+		if name == "" {
+			name = pluginName
+		}
+		fmt.Fprintf(a.stdout, "%s: UNKNOWN: %s\n", plainLine(name, 255), plainLine(text, maxReason))
+		return int(fettle.CodeUnknown)
+	}
+	defer func() {
+		if fault := recover(); fault != nil { // Go would exit with 2, and wake somebody for a CRITICAL that is none
+			code = unknown(fmt.Sprintf("internal error: %v", fault))
+		}
+	}()
+	cmd := &cobra.Command{
+		Use: pluginName + " --check NAME", Short: "one verdict over a fleet, for Nagios", Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
+		Long: `Folds a check over all nodes that have it, or that a filter matches, into one verdict. Prints it as a Nagios plugin does and exits so:
+0 ok, 1 warning, 2 critical, 3 unknown. Every fault is UNKNOWN with its reason.
+
+Without thresholds one critical node is CRITICAL, else one unknown node is UNKNOWN, else one warning node is WARNING.`,
+		Version: version,
+		Example: `  check_fettle --check check_load
+  check_fettle --check check_disk -W 'environment=production' --warning 1 --critical 10%
+  check_fettle --check check_http -S 'facts.role == "web"' --live --timeout 20s
+  check_fettle --check check_load --context /etc/fettle/nagios.yaml`,
+	}
+	cmd.SetArgs(args)
+	cmd.SetOut(a.stdout)
+	cmd.SetErr(a.stdout)
+	cmd.Flags().StringVar(&o.check, "check", "", "a defined check, or a check command of the nodes")
+	o.aim.flags(cmd)
+	o.flags(cmd.Flags())
+	cmd.Flags().StringVar(&where.URL, "url", "", "of the server; default: the context's")
+	cmd.Flags().StringVar(&where.Token, "token", "", "an API token; better: a context file that only Nagios can read")
+	cmd.Flags().StringVar(&where.CA, "ca", "", "file of certificates to trust")
+	cmd.Flags().StringVar(&a.context, "context", "", "file that says where the server is")
+	code = int(fettle.CodeUnknown) // --help and --version exit so, by the plugin guidelines
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if o.check == "" {
+			return fmt.Errorf("--check NAME is missing, see %s --help: %w", pluginName, fettle.ErrInvalid)
+		}
+		if where.URL == "" {
+			if where, err = findContext(a.context); err != nil {
+				return err
+			}
+		}
+		c, err := client.New(where.URL, where.Token, where.CA)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		v, err := o.ask(cmd.Context(), c, nil)
+		if err != nil {
+			return err
+		}
+		text, verdict := nagios.FormatVerdict(*v, time.Since(began))
+		code = int(verdict)
+		_, err = fmt.Fprintln(a.stdout, text)
+		return err
+	}
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		return unknown(reason(err))
+	}
+	return code
+}
+
+// plainLine makes text one line that Nagios reads as text: without '|', after which it looks for perfdata, and with at most limit bytes.
+func plainLine(text string, limit int) string {
+	text = strings.Join(strings.Fields(clean(strings.ReplaceAll(text, "|", "!"))), " ")
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit-len("…")], "") + "…"
+}
