@@ -39,7 +39,7 @@ const (
 )
 
 // maxMemo bounds what an atom remembers of values; a question about more evaluates some of them again.
-const maxMemo = 1 << 16
+const maxMemo = 1 << 13
 
 func newAtom(t *trie, fa *filter.Atom) *atom {
 	a := &atom{Atom: fa, byValue: map[value]filter.Truth{}, byKey: map[any]filter.Truth{}, reasons: map[value][]filter.Missing{}}
@@ -116,7 +116,8 @@ func (a *atom) decide(ctx context.Context, sh *shard, slot int) verdict {
 	}
 	switch a.source {
 	case ofFact:
-		return a.decideFact(ctx, sh, slot, a.column(sh).get(slot))
+		c := a.column(sh)
+		return a.decideFact(ctx, sh, slot, c.get(slot), !c.unique())
 	case ofMember:
 		if slices.Contains(m.classes.value, a.class) {
 			return verdict{truth: filter.True}
@@ -169,15 +170,17 @@ func (a *atom) decideEach(ctx context.Context, classes []string) filter.Truth {
 	return all
 }
 
-// decideFact decides an atom over a fact, of which v is the value at a place, once for all nodes that have the same there.
-func (a *atom) decideFact(ctx context.Context, sh *shard, slot int, v value) verdict {
+// decideFact decides an atom over a fact, of which v is the value at a place; with keep, once for all nodes that have the same there.
+func (a *atom) decideFact(ctx context.Context, sh *shard, slot int, v value, keep bool) verdict {
 	switch {
 	case v.kind == object && a.IsHas():
 		return verdict{truth: filter.True}
 	case v.kind == object:
 		return verdict{deep: true}
-	case v.kind != absent:
+	case v.kind != absent && keep:
 		return verdict{truth: a.ofValue(ctx, v)}
+	case v.kind != absent:
+		return verdict{truth: a.Match(ctx, a.With(v.any()))}
 	case !a.Soft():
 		t := a.remember(ctx, 0, func() filter.Names { return a.Without(0) })
 		return verdict{truth: t, missing: t == filter.Undefined}

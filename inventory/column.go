@@ -13,10 +13,9 @@ type limits struct {
 	narrow int // distinct values for which a code is one byte, at most 255
 	coded  int // distinct values of a coded column, less than shardSize
 	long   int // bytes; a longer text stands outside of a plain column's arena
-	dirty  int // changed places that a set keeps a list of; beyond, it is made anew when it is asked next
 }
 
-var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096, dirty: 4096}
+var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096}
 
 // column is what the nodes of one shard have at one path. It is guarded by the shard's lock.
 type column struct {
@@ -52,6 +51,9 @@ func (c *column) get(slot int) value {
 	}
 	return value{}
 }
+
+// unique tells whether nearly every node has a value of its own, so that it does not pay to remember what one of them gave.
+func (c *column) unique() bool { return c != nil && c.plain != nil }
 
 // set puts a value at a place, and tells whether that changed it. The value absent takes it away.
 func (c *column) set(slot int, v value) bool {

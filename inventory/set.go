@@ -14,9 +14,8 @@ import (
 // sets; they do not change again before the shard's lock is let go.
 type atomSet struct {
 	atom  *atom
-	most  int      // marked places; beyond, stale
-	dirty []uint16 // marked places; guarded by the shard's lock against marking, by mu against correcting
-	stale bool     // too many are marked
+	dirty *bitset // marked places; guarded by the shard's lock against marking, by mu against correcting; nil: none ever was
+	marks int     // how many, at most
 
 	mu      sync.Mutex // guards all below
 	built   bool
@@ -28,12 +27,11 @@ type atomSet struct {
 
 // mark notes that the node at a place has changed. The shard's lock is held alone.
 func (s *atomSet) mark(slot int) {
-	if s.stale {
-		return
+	if s.dirty == nil {
+		s.dirty = &bitset{}
 	}
-	if s.dirty = append(s.dirty, uint16(slot)); len(s.dirty) > s.most {
-		s.dirty, s.stale = nil, true
-	}
+	s.dirty.set(slot)
+	s.marks++
 }
 
 // set gives the sets of an atom for a shard, true to what the shard holds now. The shard's lock is held for reading. ctx's error comes back when
@@ -42,20 +40,23 @@ func (sh *shard) set(ctx context.Context, a *atom) (*atomSet, error) {
 	s := sh.setOf(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.built || s.stale {
+	if !s.built {
 		return s, s.build(ctx, sh)
 	}
-	for i, slot := range s.dirty {
-		s.correct(ctx, sh, int(slot))
-		if i&63 == 63 && ctx.Err() != nil {
-			break
-		}
+	if s.marks == 0 {
+		return s, nil
 	}
+	n := 0
+	s.dirty.each(shardWords, func(slot int) bool { // also places that are in use no more
+		s.correct(ctx, sh, slot)
+		n++
+		return n&63 != 0 || ctx.Err() == nil
+	})
 	if ctx.Err() != nil {
 		s.built = false
 		return s, fmt.Errorf("ask the inventory: %w", ctx.Err())
 	}
-	s.dirty = s.dirty[:0]
+	*s.dirty, s.marks = bitset{}, 0
 	return s, nil
 }
 
@@ -67,7 +68,7 @@ func (sh *shard) setOf(a *atom) *atomSet {
 	if ok {
 		return s
 	}
-	s = &atomSet{atom: a, most: sh.limits.dirty}
+	s = &atomSet{atom: a}
 	a.mu.Lock()
 	evicted := a.evicted
 	a.mu.Unlock()
@@ -132,7 +133,7 @@ func (s *atomSet) build(ctx context.Context, sh *shard) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("ask the inventory: %w", err)
 	}
-	s.built, s.stale, s.dirty = true, false, nil
+	s.built, s.dirty, s.marks = true, nil, 0
 	return nil
 }
 
@@ -144,13 +145,13 @@ func (s *atomSet) buildFact(ctx context.Context, sh *shard) {
 		byCode = make([]verdict, len(c.values))
 		for code := 1; code < len(c.values) && ctx.Err() == nil; code++ {
 			if c.uses[code] > 0 {
-				byCode[code] = s.atom.decideFact(ctx, sh, 0, c.values[code])
+				byCode[code] = s.atom.decideFact(ctx, sh, 0, c.values[code], true)
 			}
 		}
 	}
 	var nobody verdict // where the fact is missing, which is the same for all nodes unless the atom asks how far its path leads
 	if !s.atom.Soft() {
-		nobody = s.atom.decideFact(ctx, sh, 0, value{})
+		nobody = s.atom.decideFact(ctx, sh, 0, value{}, true)
 	}
 	for slot, m := range sh.metas {
 		if m == nil {
@@ -161,7 +162,7 @@ func (s *atomSet) buildFact(ctx context.Context, sh *shard) {
 		} else if v := c.get(slot); v.kind == absent && !s.atom.Soft() {
 			s.put(slot, nobody)
 		} else {
-			s.put(slot, s.atom.decideFact(ctx, sh, slot, v))
+			s.put(slot, s.atom.decideFact(ctx, sh, slot, v, !c.unique()))
 		}
 		if slot&255 == 255 && ctx.Err() != nil {
 			return
