@@ -40,6 +40,18 @@ func (s *Store) UndoFacts(ctx context.Context, q ChangeQuery, fn func(FactChange
 	return s.fault(ctx, "undo facts", s.changes(ctx, q, 0, fn))
 }
 
+// ChangedNodes gives the nodes whose facts changed after a moment, in no order.
+func (s *Store) ChangedNodes(ctx context.Context, since fettle.Millis) ([]fettle.NodeID, error) {
+	var ids []fettle.NodeID
+	err := s.reader().each(ctx, "read changed nodes", "SELECT DISTINCT node FROM fact_changes WHERE at > ?", []any{int64(since)}, func(rows *sql.Rows) error {
+		var id fettle.NodeID
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, s.fault(ctx, "list changed nodes", err)
+}
+
 // historyFrom is the name of the counter that holds the moment before which changes were pruned.
 const historyFrom = "fact_changes_from"
 

@@ -99,6 +99,9 @@ func testChanges(t *testing.T, s *Store) {
 		t.Fatalf("pages of %d and %d changes, want 3 and 1", len(page), len(rest))
 	}
 	var undone []string
+	if ids := must(s.ChangedNodes(t.Context(), 10))(t); len(ids) != 1 || ids[0] != "a" {
+		t.Errorf("changed after 10: %v", ids)
+	}
 	err := s.UndoFacts(t.Context(), ChangeQuery{Since: 10}, func(c FactChange) error {
 		undone = append(undone, fmt.Sprintf("%s %s=%s", c.Node, c.Path, c.Old))
 		return nil
