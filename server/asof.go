@@ -27,10 +27,8 @@ func (s *Server) view(ctx context.Context, sel Selection, program *filter.Progra
 		return s.Inventory, now, nil
 	}
 	if program != nil {
-		for _, name := range []string{"liveness", "seen"} {
-			if program.Reads().Uses(name) {
-				return nil, 0, fmt.Errorf("%s is known of the present only, and the question is about %s: %w", name, stamp(sel.AsOf), fettle.ErrInvalid)
-			}
+		if err := ofThePast(program, sel.AsOf); err != nil {
+			return nil, 0, err
 		}
 	}
 	if sel.AsOf > now {
@@ -51,19 +49,45 @@ func (s *Server) view(ctx context.Context, sel Selection, program *filter.Progra
 
 func stamp(m fettle.Millis) string { return m.Time().Format(time.RFC3339) }
 
+// ofThePast refuses a filter over what is known of the present only.
+func ofThePast(program *filter.Program, at fettle.Millis) error {
+	for _, name := range []string{"liveness", "seen", "checks"} {
+		if program.Reads().Uses(name) {
+			return fmt.Errorf("%s is known of the present only, and the question is about %s: %w", name, stamp(at), fettle.ErrInvalid)
+		}
+	}
+	return nil
+}
+
 // inventoryAt takes the facts of the present and undoes what has changed since. Classes, check states and liveness have no such history: nodes
 // are given with their present classes, and without the others.
 func (s *Server) inventoryAt(ctx context.Context, at fettle.Millis) (*inventory.Inventory, error) {
+	nodes, err := s.Inventory.Query(ctx, inventory.Query{Limit: -1, Facts: true})
+	if err != nil {
+		return nil, err
+	}
+	undo, err := s.changesSince(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	inv := inventory.New()
+	for _, row := range nodes.Rows {
+		if err := putAt(inv, row.Node, at, undo[row.Node.Identity]); err != nil {
+			return nil, err
+		}
+	}
+	return inv, nil
+}
+
+// changesSince gives what changed in the facts of nodes after a moment, in steps, the last one first. ErrInvalid: the history does not go back so
+// far.
+func (s *Server) changesSince(ctx context.Context, at fettle.Millis) (map[fettle.NodeID][][]wire.Change, error) {
 	since, err := s.Store.HistoryFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if at < since {
 		return nil, fmt.Errorf("the history of facts begins at %s: %w", stamp(since), fettle.ErrInvalid)
-	}
-	nodes, err := s.Inventory.Query(ctx, inventory.Query{Limit: -1, Facts: true})
-	if err != nil {
-		return nil, err
 	}
 	steps := map[fettle.NodeID][][]wire.Change{}
 	last := map[fettle.NodeID]fettle.Millis{}
@@ -82,25 +106,20 @@ func (s *Server) inventoryAt(ctx context.Context, at fettle.Millis) (*inventory.
 		steps[c.Node], last[c.Node] = list, c.At
 		return nil
 	})
+	return steps, err
+}
+
+// putAt puts a node into inv as it was at a moment, unless it was not there.
+func putAt(inv *inventory.Inventory, n fettle.Node, at fettle.Millis, undo [][]wire.Change) error {
+	if n.Enrolled > at {
+		return nil
+	}
+	doc, err := wire.Undo(wire.Document{Raw: n.Facts, Hash: n.Hash}, undo...)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("facts of %s as of %s: %w", n.Identity, stamp(at), err)
 	}
-	inv := inventory.New()
-	for _, row := range nodes.Rows {
-		n := row.Node
-		if n.Enrolled > at {
-			continue
-		}
-		doc, err := wire.Undo(wire.Document{Raw: n.Facts, Hash: n.Hash}, steps[n.Identity]...)
-		if err != nil {
-			return nil, fmt.Errorf("facts of %s as of %s: %w", n.Identity, stamp(at), err)
-		}
-		n.Facts, n.Hash, n.Liveness, n.Seen = doc.Raw, doc.Hash, "", 0
-		if err := inv.Put(n); err != nil {
-			return nil, err
-		}
-	}
-	return inv, nil
+	n.Facts, n.Hash, n.Liveness, n.Seen = doc.Raw, doc.Hash, "", 0
+	return inv.Put(n)
 }
 
 // has tells whether a step changes path already.

@@ -146,9 +146,10 @@ func (c CheckConfig) definition() (fettle.Check, error) {
 	return check, nil
 }
 
-func orDefault(d, other time.Duration) time.Duration {
-	if d == 0 {
+func orDefault[T comparable](v, other T) T {
+	var zero T
+	if v == zero {
 		return other
 	}
-	return d
+	return v
 }

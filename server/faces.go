@@ -13,6 +13,8 @@ type (
 	PathInfo = inventory.PathInfo
 	// ValuesAnswer is the values of one path, counted.
 	ValuesAnswer = inventory.ValuesAnswer
+	// ValueCount is one value and how many nodes have it.
+	ValueCount = inventory.ValueCount
 	// Explanation is what a filter does, clause by clause.
 	Explanation = inventory.Explanation
 	// FilterError is a fault in a filter, with its place in the text.
@@ -26,3 +28,6 @@ func ShortForm(text string) (fettle.Filter, error) { return filter.Parse(fettle.
 
 // FactCEL writes the expression of CEL that reads a fact: facts.mountpoints["/boot"].size.
 func FactCEL(p fettle.Path) string { return filter.FactCEL(p) }
+
+// SplitList cuts a list of fact paths and expressions at its commas; those within an expression belong to it.
+func SplitList(text string) []string { return filter.SplitList(text) }

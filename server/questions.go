@@ -24,6 +24,13 @@ type FindQuery struct {
 	Cursor    string // Next of the page before; empty: from the first
 	CountOnly bool   // no nodes, just how many
 	Facts     bool   // with the facts documents of the nodes
+	// Columns are expressions of CEL, of any type, to evaluate for each node of the answer.
+	Columns []fettle.Filter
+	// Sort orders by a fact, nodes without it last; nil: by identity. Equals are ordered by identity.
+	Sort       fettle.Path
+	Descending bool
+	// BecameTrueSince leaves those nodes out for which the filter was true at that moment, too; zero: none.
+	BecameTrueSince fettle.Millis
 }
 
 // FindAnswer says which nodes match, and of how many it cannot be said.
@@ -32,6 +39,7 @@ type FindAnswer struct {
 	Undefined   int
 	UndefinedBy map[string]int // by what is missing; a node may count under several
 	Nodes       []fettle.Node
+	Columns     [][]any  // for each of Nodes, what FindQuery.Columns gave, plain Go values; nil where one is undefined
 	Next        string   // cursor of the next page; empty: this is the last
 	Hints       []string // what a person who meant something else may want to know
 }
@@ -45,23 +53,50 @@ func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
 	if err != nil {
 		return FindAnswer{}, err
 	}
-	limit := q.Limit
-	if limit == 0 {
-		limit = defaultPage
+	asked := inventory.Query{
+		Program: program, Now: now, Limit: orDefault(q.Limit, defaultPage), After: q.Cursor, Facts: q.Facts, Sort: q.Sort, Descending: q.Descending,
 	}
 	if q.CountOnly {
-		limit = 0
+		asked.Limit = 0
 	}
-	a, err := inv.Query(ctx, inventory.Query{Program: program, Now: now, Limit: limit, After: q.Cursor, Facts: q.Facts})
+	if asked.Columns, err = s.columns(ctx, q.Columns); err != nil {
+		return FindAnswer{}, err
+	}
+	if q.BecameTrueSince != 0 {
+		if asked.Keep, err = s.becameTrue(ctx, q, program, inv, now); err != nil {
+			return FindAnswer{}, err
+		}
+	}
+	a, err := inv.Query(ctx, asked)
 	if err != nil {
 		return FindAnswer{}, err
 	}
 	out := FindAnswer{Matched: a.Matched, Undefined: a.Undefined, UndefinedBy: a.UndefinedBy, Next: a.Next, Nodes: make([]fettle.Node, len(a.Rows))}
 	for i, row := range a.Rows {
 		out.Nodes[i] = row.Node
+		if len(asked.Columns) > 0 {
+			out.Columns = append(out.Columns, row.Columns)
+		}
 	}
 	for _, unknown := range inv.Unknown(program) {
 		out.Hints = append(out.Hints, unknown.String())
+	}
+	return out, nil
+}
+
+// columns compiles expressions of any type.
+func (s *Server) columns(ctx context.Context, texts []fettle.Filter) ([]*filter.Program, error) {
+	var out []*filter.Program
+	for _, text := range texts {
+		cel, err := s.ExpandFilter(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		program, err := filter.CompileColumn(filter.Node, cel)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, program)
 	}
 	return out, nil
 }
@@ -101,6 +136,15 @@ func (s *Server) FactPaths(ctx context.Context, sel Selection) ([]inventory.Path
 		return nil, err
 	}
 	return inv.Paths(ctx, inventory.Query{Program: program, Now: now})
+}
+
+// FactValuesBy counts the values of a path over the selected nodes, and for each of them the values of a second path.
+func (s *Server) FactValuesBy(ctx context.Context, path, by fettle.Path, sel Selection) (inventory.ValuesAnswer, error) {
+	program, inv, now, err := s.asked(ctx, sel)
+	if err != nil {
+		return inventory.ValuesAnswer{}, err
+	}
+	return inv.ValuesBy(ctx, path, by, inventory.Query{Program: program, Now: now})
 }
 
 // FactValues counts the values of a path over the selected nodes.
