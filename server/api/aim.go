@@ -40,13 +40,16 @@ func (a *Aim) selection() (server.Selection, error) {
 }
 
 // asOf reads a moment of the past; zero: now.
-func asOf(text string) (fettle.Millis, error) {
+func asOf(text string) (fettle.Millis, error) { return readMoment("as_of", text) }
+
+// readMoment reads the moment that a parameter gives; zero: it was left out.
+func readMoment(parameter, text string) (fettle.Millis, error) {
 	if text == "" {
 		return 0, nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return 0, fmt.Errorf("as_of: %q is no moment such as 2026-11-14T09:00:00Z: %w", text, fettle.ErrInvalid)
+		return 0, fmt.Errorf("%s: %q is no moment such as 2026-11-14T09:00:00Z: %w", parameter, text, fettle.ErrInvalid)
 	}
 	return fettle.MillisOf(t), nil
 }

@@ -185,6 +185,41 @@ func TestNodes(t *testing.T) {
 			"mountpoints.\"/boot\".size":"512 MiB","os":{"family":"Debian","release":{"major":"12"}}}`)
 		sameJSON(t, string(page.Nodes[1].Fields), `{"classes":["base","mysql::master"],"os":{"family":"Debian","release":{"major":"13"}}}`)
 	})
+	t.Run("a field may be an expression, or what a filter knows beside facts", func(t *testing.T) {
+		got := b.get(`/api/v1/nodes?where=has(facts.env)&fields=facts.os.release.major%2B"/"%2Bfacts.env,checks,agent.version,labels.rack-no,facts.?tags.orValue(["x","y"])[0],seen-enrolled`)
+		var page struct {
+			Nodes []struct{ Fields json.RawMessage }
+		}
+		if err := json.Unmarshal([]byte(got), &page); err != nil || len(page.Nodes) != 2 {
+			t.Fatalf("%v %s", err, got)
+		}
+		sameJSON(t, string(page.Nodes[0].Fields), `{"facts.os.release.major+\"/\"+facts.env":"9/test","checks":{},"agent.version":"1","labels.rack-no":"r1",
+			"facts.?tags.orValue([\"x\",\"y\"])[0]":"a"}`)
+		sameJSON(t, string(page.Nodes[1].Fields), `{"facts.os.release.major+\"/\"+facts.env":"12/prod","checks":{},"agent.version":"1","labels.rack-no":"r1",
+			"facts.?tags.orValue([\"x\",\"y\"])[0]":"x"}`)
+	})
+	t.Run("by a fact, and the other way around", func(t *testing.T) {
+		for query, want := range map[string]string{"sort=os.release.major": "web1 web2 db1", "sort=facts.env&desc=true": "db1 web1 web2", "desc=true": "web2 web1 db1"} {
+			var page struct {
+				Nodes []struct{ Identity string }
+			}
+			if err := json.Unmarshal([]byte(b.get("/api/v1/nodes?"+query)), &page); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, n := range page.Nodes {
+				got = append(got, strings.TrimSuffix(n.Identity, ".acme.net"))
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %s, want %s", query, got, want)
+			}
+		}
+	})
+	t.Run("what became true", func(t *testing.T) {
+		if got := b.get(`/api/v1/nodes?where=has(facts.env)&became_true_since=2026-11-21T02:00:00Z`); !strings.Contains(got, `"matched":1`) {
+			t.Error(got)
+		}
+	})
 	t.Run("a node is shown whole, and its integers are not spoiled", func(t *testing.T) {
 		sameJSON(t, b.get("/api/v1/nodes/WEB1.acme.net"), `{"identity":"web1.acme.net",
 			"facts":{"env":"prod","mountpoints":{"/boot":{"size":"512 MiB"}},"networking":{"ip":"10.0.0.1"},"os":{"family":"Debian","release":{"major":"12"}},"serial":9007199254740993},
@@ -204,7 +239,17 @@ func TestFacts(t *testing.T) {
 	t.Run("values, the most frequent first", func(t *testing.T) {
 		sameJSON(t, b.get("/api/v1/facts/os.family"), `{"path":"os.family","missing":0,"values":[{"value":"Debian","count":2},{"value":"RedHat","count":1}]}`)
 		sameJSON(t, b.get("/api/v1/facts/os.family?limit=1"), `{"path":"os.family","missing":0,"values":[{"value":"Debian","count":2}],"more":1}`)
-		sameJSON(t, b.get("/api/v1/facts/serial"), `{"path":"serial","missing":2,"values":[{"value":9007199254740993,"count":1}]}`)
+		sameJSON(t, b.get("/api/v1/facts/env"), `{"path":"env","missing":1,"values":[{"value":"prod","count":1},{"value":"test","count":1}]}`)
+	})
+	t.Run("an integer stays whole, and numbers are summed up", func(t *testing.T) {
+		sameJSON(t, b.get("/api/v1/facts/serial"), `{"path":"serial","missing":2,"values":[{"value":9007199254740993,"count":1}],"numbers":{"count":1,
+			"min":9007199254740992,"p50":9007199254740992,"p95":9007199254740992,"max":9007199254740992,"sum":9007199254740992,"mean":9007199254740992}}`)
+		sameJSON(t, b.get("/api/v1/facts/serial?summary=true"), `{"path":"serial","missing":2,"values":[],"more":1,"numbers":{"count":1,
+			"min":9007199254740992,"p50":9007199254740992,"p95":9007199254740992,"max":9007199254740992,"sum":9007199254740992,"mean":9007199254740992}}`)
+	})
+	t.Run("by a second fact", func(t *testing.T) {
+		sameJSON(t, b.get("/api/v1/facts/os.family?by=facts.env"), `{"path":"os.family","by":"env","missing":0,"values":[
+			{"value":"Debian","count":2,"by":[{"value":"prod","count":1},{"value":null,"count":1}]},{"value":"RedHat","count":1,"by":[{"value":"test","count":1}]}]}`)
 	})
 	t.Run("a key with a slash and quotes is a path", func(t *testing.T) {
 		sameJSON(t, b.get(`/api/v1/facts/mountpoints.%22%2Fboot%22.size`), `{"path":"mountpoints.\"/boot\".size","missing":2,"values":[{"value":"512 MiB","count":1}]}`)

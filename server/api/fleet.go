@@ -28,6 +28,7 @@ type Nodes interface {
 	History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error)
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
+	FactValuesBy(ctx context.Context, path, by fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error)
 }
 

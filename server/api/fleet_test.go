@@ -101,13 +101,25 @@ func (f *fakeFleet) Find(ctx context.Context, q server.FindQuery) (server.FindAn
 	if q.CountOnly {
 		limit = 0
 	}
-	a, err := f.nodes.Query(ctx, inventory.Query{Program: program, Limit: limit, After: q.Cursor, Facts: q.Facts})
+	asked := inventory.Query{Program: program, Limit: limit, After: q.Cursor, Facts: q.Facts, Sort: q.Sort, Descending: q.Descending}
+	for _, text := range q.Columns {
+		column, err := filter.CompileColumn(filter.Node, text)
+		if err != nil {
+			return server.FindAnswer{}, err
+		}
+		asked.Columns = append(asked.Columns, column)
+	}
+	if q.BecameTrueSince != 0 { // in this town one node has changed
+		asked.Keep = func(id fettle.NodeID) bool { return id == "web1.acme.net" }
+	}
+	a, err := f.nodes.Query(ctx, asked)
 	if err != nil {
 		return server.FindAnswer{}, err
 	}
 	out := server.FindAnswer{Matched: a.Matched, Undefined: a.Undefined, UndefinedBy: a.UndefinedBy, Next: a.Next}
 	for _, row := range a.Rows {
 		out.Nodes = append(out.Nodes, row.Node)
+		out.Columns = append(out.Columns, row.Columns)
 	}
 	return out, nil
 }
@@ -155,6 +167,14 @@ func (f *fakeFleet) FactValues(ctx context.Context, path fettle.Path, sel server
 		return server.ValuesAnswer{}, err
 	}
 	return f.nodes.Values(ctx, path, inventory.Query{Program: program})
+}
+
+func (f *fakeFleet) FactValuesBy(ctx context.Context, path, by fettle.Path, sel server.Selection) (server.ValuesAnswer, error) {
+	program, err := f.program(sel)
+	if err != nil {
+		return server.ValuesAnswer{}, err
+	}
+	return f.nodes.ValuesBy(ctx, path, by, inventory.Query{Program: program})
 }
 
 func (f *fakeFleet) Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error) {

@@ -2,8 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -18,8 +18,11 @@ type findIn struct {
 	Aim
 	Limit  int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"Nodes a page"`
 	Cursor string `query:"cursor" doc:"next of the page before"`
-	Fields string `query:"fields" doc:"What to tell of each node under fields, with commas between: facts, classes, agent, commands, pools, labels, or fact paths" example:"os.family,classes"`
+	Fields string `query:"fields" maxLength:"65536" doc:"What to tell of each node under fields, with commas between: fact paths, expressions in CEL, or facts, classes, agent, commands, pools, labels" example:"os.family,facts.memory.system.total_bytes / 1073741824"`
+	Sort   string `query:"sort" maxLength:"4096" doc:"Order by this fact, its numbers before its texts, nodes without it last; left out: by identity" example:"memory.system.total_bytes"`
+	Desc   bool   `query:"desc" doc:"Turn the order around"`
 	Count  bool   `query:"count" doc:"Only count, and list no nodes"`
+	Since  string `query:"became_true_since" doc:"Only nodes for which the filter was not true at that moment, RFC 3339: it was false or undefined, or the node was not there" example:"2026-11-14T09:00:00Z"`
 }
 
 // NodeList says which nodes match, and of how many it cannot be said.
@@ -95,7 +98,18 @@ func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], er
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.fleet.Find(ctx, server.FindQuery{Selection: sel, Limit: in.Limit, Cursor: in.Cursor, CountOnly: in.Count, Facts: fields.facts})
+	q := server.FindQuery{
+		Selection: sel, Limit: in.Limit, Cursor: in.Cursor, CountOnly: in.Count, Facts: fields.facts, Columns: fields.columns, Descending: in.Desc,
+	}
+	if in.Sort != "" {
+		if q.Sort, err = factPath(in.Sort); err != nil {
+			return nil, fmt.Errorf("sort: %w", err)
+		}
+	}
+	if q.BecameTrueSince, err = readMoment("became_true_since", in.Since); err != nil {
+		return nil, err
+	}
+	found, err := a.fleet.Find(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +117,13 @@ func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], er
 		Matched: found.Matched, Undefined: found.Undefined, UndefinedBy: orEmpty(found.UndefinedBy), Hints: found.Hints,
 		Nodes: make([]NodeItem, 0, len(found.Nodes)), Next: found.Next,
 	}
-	for _, n := range found.Nodes {
+	for i, n := range found.Nodes {
+		var columns []any
+		if len(found.Columns) > 0 {
+			columns = found.Columns[i]
+		}
 		list.Nodes = append(list.Nodes, NodeItem{
-			Identity: n.Identity, Liveness: n.Liveness, Seen: n.Seen.Time(), Enrolled: n.Enrolled.Time(), FactsAt: moment(n.FactsAt), Fields: fields.of(n),
+			Identity: n.Identity, Liveness: n.Liveness, Seen: n.Seen.Time(), Enrolled: n.Enrolled.Time(), FactsAt: moment(n.FactsAt), Fields: fields.of(n, columns),
 		})
 	}
 	return &output[NodeList]{list}, nil
@@ -176,22 +194,4 @@ func orEmpty[V any](m map[string]V) map[string]V {
 		return map[string]V{}
 	}
 	return m
-}
-
-// splitList splits what stands between commas, and leaves out what is blank. Commas inside double quotes belong to a key.
-func splitList(s string) []string {
-	quoted := false
-	parts := strings.FieldsFunc(s, func(r rune) bool {
-		if r == '"' {
-			quoted = !quoted
-		}
-		return r == ',' && !quoted
-	})
-	list := parts[:0]
-	for _, part := range parts {
-		if part = strings.TrimSpace(part); part != "" {
-			list = append(list, part)
-		}
-	}
-	return list
 }

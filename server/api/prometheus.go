@@ -104,7 +104,7 @@ func newScrapeForm(in *scrapeIn) (*scrapeForm, error) {
 	if labels == "" {
 		labels = defaultLabels
 	}
-	for _, name := range splitList(labels) {
+	for _, name := range server.SplitList(labels) {
 		path, err := factPath(name)
 		if err != nil {
 			return nil, fmt.Errorf("label: %w", err)

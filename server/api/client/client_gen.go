@@ -37,6 +37,14 @@ type ActionList struct {
 // AgentInfo defines model for AgentInfo.
 type AgentInfo = fettle.AgentInfo
 
+// ByCount defines model for ByCount.
+type ByCount struct {
+	Count int64 `json:"count"`
+
+	// Value null: they do not have it
+	Value json.RawMessage `json:"value"`
+}
+
 // ChangeItem defines model for ChangeItem.
 type ChangeItem struct {
 	// At By the server's clock
@@ -279,6 +287,20 @@ type NodeVerdict struct {
 	KeptOut  []string      `json:"kept_out,omitempty"`
 	Missing  []string      `json:"missing,omitempty"`
 	Truth    string        `json:"truth"`
+}
+
+// Numbers defines model for Numbers.
+type Numbers struct {
+	// Count Nodes whose value is a number
+	Count int64   `json:"count"`
+	Max   float64 `json:"max"`
+	Mean  float64 `json:"mean"`
+	Min   float64 `json:"min"`
+
+	// P50 The smallest value that at least half of them do not exceed
+	P50 float64 `json:"p50"`
+	P95 float64 `json:"p95"`
+	Sum float64 `json:"sum"`
 }
 
 // Output defines model for Output.
@@ -567,7 +589,9 @@ type Unknown struct {
 
 // ValueCount defines model for ValueCount.
 type ValueCount struct {
-	Count int64 `json:"count"`
+	// By The values of the second fact on these nodes, the most frequent first
+	By    []ByCount `json:"by,omitempty"`
+	Count int64     `json:"count"`
 
 	// Value Any JSON value
 	Value json.RawMessage `json:"value"`
@@ -575,13 +599,19 @@ type ValueCount struct {
 
 // ValueList defines model for ValueList.
 type ValueList struct {
+	// By The second fact, where one was asked for
+	By *string `json:"by,omitempty"`
+
 	// Missing Chosen nodes that do not have it
 	Missing int64 `json:"missing"`
 
 	// More Values that limit left off
-	More   *int64       `json:"more,omitempty"`
-	Path   string       `json:"path"`
-	Values []ValueCount `json:"values"`
+	More *int64 `json:"more,omitempty"`
+
+	// Numbers Of the values that are numbers, over the nodes; left out: there are none
+	Numbers *Numbers     `json:"numbers,omitempty"`
+	Path    string       `json:"path"`
+	Values  []ValueCount `json:"values"`
 }
 
 // Verdict defines model for Verdict.
@@ -633,8 +663,14 @@ type CountValuesParams struct {
 	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
 	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
 
+	// By A second fact: for each value, its values, counted
+	By *string `form:"by,omitempty" json:"by,omitempty"`
+
 	// Limit Values to list; zero: all
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Summary List no values, only count and sum up
+	Summary *bool `form:"summary,omitempty" json:"summary,omitempty"`
 }
 
 // ExplainFilterParams defines parameters for ExplainFilter.
@@ -669,11 +705,20 @@ type FindNodesParams struct {
 	// Cursor next of the page before
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Fields What to tell of each node under fields, with commas between: facts, classes, agent, commands, pools, labels, or fact paths
+	// Fields What to tell of each node under fields, with commas between: fact paths, expressions in CEL, or facts, classes, agent, commands, pools, labels
 	Fields *string `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// Sort Order by this fact, its numbers before its texts, nodes without it last; left out: by identity
+	Sort *string `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Desc Turn the order around
+	Desc *bool `form:"desc,omitempty" json:"desc,omitempty"`
 
 	// Count Only count, and list no nodes
 	Count *bool `form:"count,omitempty" json:"count,omitempty"`
+
+	// BecameTrueSince Only nodes for which the filter was not true at that moment, RFC 3339: it was false or undefined, or the node was not there
+	BecameTrueSince *string `form:"became_true_since,omitempty" json:"became_true_since,omitempty"`
 }
 
 // ShowNodeParams defines parameters for ShowNode.
@@ -888,7 +933,7 @@ type ClientInterface interface {
 
 	// CountValues Count the values of a fact
 	//
-	// Over the chosen nodes, the most frequent value first.
+	// Over the chosen nodes, the most frequent value first, by a second fact where that is asked; numbers are summed up.
 	//
 	// Corresponds with GET /api/v1/facts/{path} (the `CountValues` operationId).
 	CountValues(ctx context.Context, path string, params *CountValuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1205,7 +1250,7 @@ func (c *Caller) ListFacts(ctx context.Context, params *ListFactsParams, reqEdit
 
 // CountValues Count the values of a fact
 //
-// Over the chosen nodes, the most frequent value first.
+// Over the chosen nodes, the most frequent value first, by a second fact where that is asked; numbers are summed up.
 //
 // Corresponds with GET /api/v1/facts/{path} (the `CountValues` operationId).
 func (c *Caller) CountValues(ctx context.Context, path string, params *CountValuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2001,9 +2046,33 @@ func NewCountValuesRequest(server string, path string, params *CountValuesParams
 
 		}
 
+		if params.By != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Summary != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "summary", *params.Summary, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -2439,9 +2508,45 @@ func NewFindNodesRequest(server string, params *FindNodesParams) (*http.Request,
 
 		}
 
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Desc != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "desc", *params.Desc, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Count != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.BecameTrueSince != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "became_true_since", *params.BecameTrueSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -3482,7 +3587,7 @@ type ClientWithResponsesInterface interface {
 
 	// CountValuesWithResponse Count the values of a fact
 	//
-	// Over the chosen nodes, the most frequent value first.
+	// Over the chosen nodes, the most frequent value first, by a second fact where that is asked; numbers are summed up.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5257,7 +5362,7 @@ func (c *ClientWithResponses) ListFactsWithResponse(ctx context.Context, params 
 
 // CountValuesWithResponse Count the values of a fact
 //
-// Over the chosen nodes, the most frequent value first.
+// Over the chosen nodes, the most frequent value first, by a second fact where that is asked; numbers are summed up.
 //
 // Returns a wrapper object for the known response body format(s).
 //
