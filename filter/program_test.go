@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -119,10 +118,9 @@ func TestCostIsBounded(t *testing.T) {
 		`(facts.s` + strings.Repeat(" + facts.s", 200) + `) == "x"`,
 		`lists.range(1000000).size() == 1`,
 	} {
-		begun := time.Now()
 		truth, missing := compile(t, text).Match(t.Context(), rec)
-		if took := time.Since(begun); truth != filter.Undefined || len(missing) != 1 || took > 5*time.Second {
-			t.Errorf("%.60s: %v %v after %v", text, truth, missing, took)
+		if truth != filter.Undefined || len(missing) != 1 || missing[0].Fault == "" {
+			t.Errorf("%.60s: %v %v", text, truth, missing)
 		}
 	}
 }
