@@ -14,8 +14,8 @@ func asOfFlag(cmd *cobra.Command, text *string) {
 	cmd.Flags().StringVar(text, "as-of", "", "the moment that is asked about: 2026-11-14T09:00, -2h, -3d, yesterday; default: now")
 }
 
-// moment reads what a person writes for a moment of the past, as REST takes it; empty: now. A time without a zone is local.
-func moment(text string, now time.Time) (string, error) {
+// moment reads what a person writes after a flag for a moment of the past, as REST takes it; empty: now. A time without a zone is local.
+func moment(flag, text string, now time.Time) (string, error) {
 	switch {
 	case text == "":
 		return "", nil
@@ -24,7 +24,7 @@ func moment(text string, now time.Time) (string, error) {
 	case strings.HasPrefix(text, "-"):
 		d, err := longSpan(text[1:])
 		if err != nil {
-			return "", usage(fmt.Errorf("--as-of %s: %w: %w", text, err, fettle.ErrInvalid))
+			return "", usage(fmt.Errorf("--%s %s: %w: %w", flag, text, err, fettle.ErrInvalid))
 		}
 		return now.Add(-d).UTC().Format(time.RFC3339), nil
 	}
@@ -33,7 +33,7 @@ func moment(text string, now time.Time) (string, error) {
 			return t.UTC().Format(time.RFC3339), nil
 		}
 	}
-	return "", usage(fmt.Errorf("--as-of %s: write 2026-11-14T09:00, -2h, -3d or yesterday: %w", text, fettle.ErrInvalid))
+	return "", usage(fmt.Errorf("--%s %s: write 2026-11-14T09:00, -2h, -3d or yesterday: %w", flag, text, fettle.ErrInvalid))
 }
 
 // longSpan reads a duration that may have days: 3d, 2h30m.

@@ -31,8 +31,11 @@ type question struct {
 	where  fettle.Filter // empty: every node
 	limit  int           // zero: all that match
 	fields string
+	sort   string // a fact; empty: by identity
+	desc   bool
 	count  bool
 	asOf   string // RFC 3339; empty: now
+	since  string // RFC 3339; empty: also nodes for which the filter has been true for long
 }
 
 // findPage is how many nodes are fetched at a time.
@@ -40,7 +43,10 @@ const findPage = 5000
 
 // find follows the cursors to the end, or to the limit.
 func find(ctx context.Context, c *client.API, q question) (*client.NodeList, error) {
-	p := client.FindNodesParams{Where: pointer(string(q.where)), Fields: pointer(q.fields), Count: pointer(q.count), AsOf: pointer(q.asOf)}
+	p := client.FindNodesParams{
+		Where: pointer(string(q.where)), Fields: pointer(q.fields), Sort: pointer(q.sort), Desc: pointer(q.desc), Count: pointer(q.count), AsOf: pointer(q.asOf),
+		BecameTrueSince: pointer(q.since),
+	}
 	nodes := []client.NodeItem{}
 	for {
 		page := int64(findPage)

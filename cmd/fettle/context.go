@@ -55,7 +55,7 @@ func findContext(file string) (clientContext, error) {
 func readContext(file string) (clientContext, error) {
 	raw, err := readBounded(file)
 	if err != nil {
-		return clientContext{}, fmt.Errorf("context: %w", err)
+		return clientContext{}, fmt.Errorf("context %s: %w", file, err)
 	}
 	c := clientContext{from: file}
 	if err := yaml.UnmarshalWithOptions(raw, &c, yaml.Strict()); err != nil {
@@ -70,21 +70,21 @@ func readContext(file string) (clientContext, error) {
 // maxYAMLBytes bounds files of settings: far more than anybody writes by hand. The YAML parser takes time with the square of their size.
 const maxYAMLBytes = 128 << 10
 
-// readBounded reads a file of settings. ErrInvalid: it is too large to be one.
-func readBounded(file string) ([]byte, error) {
+// readBounded reads a file of settings. Its errors do not name the file, for the caller does. ErrInvalid: it is too large to be one.
+func readBounded(file string) (raw []byte, err error) {
 	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		raw, err = io.ReadAll(io.LimitReader(f, maxYAMLBytes+1))
+		_ = f.Close() // it was read only
 	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxYAMLBytes+1))
-	if err != nil {
-		return nil, err
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = at.Err
 	}
-	if len(raw) > maxYAMLBytes {
-		return nil, fmt.Errorf("%s has more than the %d KiB that are allowed: %w", file, maxYAMLBytes>>10, fettle.ErrInvalid)
+	if err == nil && len(raw) > maxYAMLBytes {
+		err = fmt.Errorf("the file has more than the %d KiB that are allowed: %w", maxYAMLBytes>>10, fettle.ErrInvalid)
 	}
-	return raw, nil
+	return raw, err
 }
 
 // ownContextFile is the user's own: below $XDG_CONFIG_HOME or ~/.config, also on a Mac, and below %AppData% on Windows.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/spf13/cobra"
 )
@@ -12,18 +13,25 @@ import (
 func (a *app) factsCommand() *cobra.Command {
 	var m aim
 	var limit int
-	var asOf string
+	var by, asOf string
+	var summary bool
 	cmd := &cobra.Command{
 		Use: "facts [PATH [FILTER]]", Short: "which facts there are, and the values of one, counted", GroupID: groupAsk,
 		Long: `Without a path: every fact path with its type, how many nodes have it and how many values there are.
-With one: its values over the nodes that match, the most frequent first.`,
+With one: its values over the nodes that match, the most frequent first; --by lays them out against a second fact. Values that are
+numbers are summed up: a percentile is a value that occurs, the smallest one that so many do not exceed.`,
 		Example: `  fettle facts
   fettle facts os.release.major
+  fettle facts os.release.major --by environment
+  fettle facts memory.system.total_bytes --summary
   fettle facts 'mountpoints."/".filesystem' -W environment=production`,
 		Args: takes("PATH?", "FILTER?"), ValidArgsFunction: a.namesOf(0, pathNames),
 	}
 	a.aimFlags(cmd, &m)
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many values; 0: all")
+	cmd.Flags().StringVar(&by, "by", "", "a second fact `PATH`: for each value, its values, counted")
+	cmd.Flags().BoolVar(&summary, "summary", false, "no values, only what their numbers sum up to")
+	flagNames(cmd, map[string]complete{"by": a.namesOf(-1, pathNames)})
 	asOfFlag(cmd, &asOf)
 	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -39,22 +47,26 @@ With one: its values over the nodes that match, the most frequent first.`,
 		if err != nil {
 			return err
 		}
-		at, err := moment(asOf, time.Now())
+		at, err := moment("as-of", asOf, time.Now())
 		if err != nil {
 			return err
 		}
 		if len(args) == 0 {
+			if by != "" || summary {
+				return usage(fmt.Errorf("--by and --summary want a PATH: %w", fettle.ErrInvalid))
+			}
 			list, err := c.FactPaths(cmd.Context(), &client.ListFactsParams{Where: pointer(string(where)), AsOf: pointer(at)})
 			if err != nil {
 				return err
 			}
 			return a.printPaths(list)
 		}
-		list, err := c.FactValues(cmd.Context(), args[0], &client.CountValuesParams{Where: pointer(string(where)), Limit: pointer(int64(limit)), AsOf: pointer(at)})
+		p := client.CountValuesParams{Where: pointer(string(where)), By: pointer(by), Summary: pointer(summary), Limit: pointer(int64(limit)), AsOf: pointer(at)}
+		list, err := c.FactValues(cmd.Context(), args[0], &p)
 		if err != nil {
 			return err
 		}
-		return a.printValues(list)
+		return a.printValues(list, summary)
 	}
 	return cmd
 }
@@ -68,19 +80,23 @@ func (a *app) printPaths(list *client.PathList) error {
 	return l.write(a)
 }
 
-func (a *app) printValues(list *client.ValueList) error {
-	l := listing{columns: []string{"VALUE", "NODES"}, object: list}
-	for _, v := range list.Values {
-		l.rows = append(l.rows, []string{plainValue(v.Value), strconv.FormatInt(v.Count, 10)})
-		l.lines = append(l.lines, v)
-	}
-	if list.Missing > 0 {
-		l.footer = fmt.Sprintf("%s without it", plural(int(list.Missing), "node"))
+func (a *app) printValues(list *client.ValueList, summary bool) error {
+	var l listing
+	switch {
+	case summary:
+		l = numbersListing(list)
+	case list.By != nil:
+		l = a.byListing(list)
+	default:
+		l = valuesListing(list)
 	}
 	if err := l.write(a); err != nil {
 		return err
 	}
-	if len(list.Values) == 0 {
+	switch {
+	case summary && list.Numbers == nil:
+		return &codeError{exitNobody, fmt.Errorf("no node has a number in %s", list.Path)}
+	case !summary && len(list.Values) == 0:
 		return &codeError{exitNobody, fmt.Errorf("no node has %s; \"fettle facts\" lists the paths that exist", list.Path)}
 	}
 	return nil

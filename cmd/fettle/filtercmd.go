@@ -11,8 +11,9 @@ import (
 
 func (a *app) filterCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "filter", Short: "look into filters", GroupID: groupAsk, Example: "  fettle filter explain -W 'environment=production mysql::master'",
-	}, a.explainCommand())
+		Use: "filter", Short: "look into filters, and keep them under names", GroupID: groupAsk,
+		Example: "  fettle filter explain -W 'environment=production mysql::master'\n  fettle filter save web-prod -W 'role=web environment=production'",
+	}, a.explainCommand(), a.saveCommand(), a.savedCommand(), a.showFilterCommand(), a.deleteFilterCommand())
 }
 
 func (a *app) explainCommand() *cobra.Command {

@@ -10,58 +10,63 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (a *app) findCommand() *cobra.Command {
 	var (
-		m      aim
-		count  bool
-		fold   bool
-		limit  int
-		fields string
-		asOf   string
+		m           aim
+		q           question
+		fold        bool
+		asOf, since string
 	)
 	cmd := &cobra.Command{
 		Use: "find [FILTER]", Short: "which nodes match a filter", GroupID: groupAsk,
 		Long: `Lists the nodes that a filter matches; without one, all nodes. The filter is CEL as a positional or after -S,
-the short form after -W, or -F, -C, -I; together a node has to satisfy all of them.
+the short form after -W, or -F, -C, -I; together a node has to satisfy all of them. @name in it is a saved filter.
+
+--fields takes fact paths, expressions in CEL over all that a filter sees, and facts, classes, agent, commands, pools, labels; a minus
+in an expression wants blanks around it, because a fact's name may have one. --became-true-since lists the nodes for which the filter
+is true and was not at that moment.
 
 Exit code 4 when nobody matches.`,
 		Example: `  fettle find 'facts.os.family == "Debian" && facts.processors.count >= 8'
   fettle find -W 'environment=production customer=acme mysql::master'
   fettle find -I /^web/ --fields os.name,os.release.full
+  fettle find @web-prod --fields 'role, facts.memory.system.total_bytes / 1073741824' --sort memory.system.total_bytes --desc --limit 10
   fettle find 'facts.os.release.major == "11"' --as-of -7d
+  fettle find 'version(facts.kernelversion) < version("6.1")' --became-true-since -24h
   fettle find 'has(facts.puppet_role)' --count`,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.namesOf(0, savedNames),
 	}
 	a.aimFlags(cmd, &m)
-	cmd.Flags().BoolVar(&count, "count", false, "only how many")
+	a.findFlags(cmd, &q)
 	cmd.Flags().BoolVar(&fold, "fold", false, "names folded into one line, web[01-16,18]")
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many nodes; 0: all")
-	cmd.Flags().StringVar(&fields, "fields", "os.name,os.release.full", "columns: fact paths, and facts, classes, agent, commands, pools, labels")
 	asOfFlag(cmd, &asOf)
-	flagNames(cmd, map[string]complete{"fields": a.namesOf(-1, fieldNames)})
+	cmd.Flags().StringVar(&since, "became-true-since", "", "only nodes for which the filter was not true at that `TIME`, such as -24h or yesterday")
 	a.outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		where, err := m.filter(cmd.Context(), args, false)
-		if err != nil {
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if q.where, err = m.filter(cmd.Context(), args, false); err != nil {
 			return err
 		}
 		c, err := a.client()
 		if err != nil {
 			return err
 		}
-		if limit < 0 {
-			return usage(fmt.Errorf("--limit %d is below zero: %w", limit, fettle.ErrInvalid))
+		if q.limit < 0 {
+			return usage(fmt.Errorf("--limit %d is below zero: %w", q.limit, fettle.ErrInvalid))
 		}
-		at, err := moment(asOf, time.Now())
-		if err != nil {
+		now := time.Now()
+		if q.asOf, err = moment("as-of", asOf, now); err != nil {
 			return err
 		}
-		q := question{where: where, limit: limit, fields: fields, count: count, asOf: at}
+		if q.since, err = moment("became-true-since", since, now); err != nil {
+			return err
+		}
 		if a.output == "names" || fold {
 			q.fields = ""
 		}
@@ -78,6 +83,23 @@ Exit code 4 when nobody matches.`,
 		return nil
 	}
 	return cmd
+}
+
+// findFlags adds what a list of nodes may be asked for, completed. --columns is --fields: the word is everybody's second guess.
+func (a *app) findFlags(cmd *cobra.Command, q *question) {
+	f := cmd.Flags()
+	f.BoolVar(&q.count, "count", false, "only how many")
+	f.IntVar(&q.limit, "limit", 0, "at most so many nodes; 0: all")
+	f.StringVar(&q.fields, "fields", "os.name,os.release.full", "columns: fact paths and CEL, with commas between")
+	f.StringVar(&q.sort, "sort", "", "order by this fact `PATH`, nodes without it last; default: by name")
+	f.BoolVar(&q.desc, "desc", false, "turn the order around")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "columns" {
+			name = "fields"
+		}
+		return pflag.NormalizedName(name)
+	})
+	flagNames(cmd, map[string]complete{"fields": a.namesOf(-1, fieldNames), "sort": a.namesOf(-1, pathNames)})
 }
 
 func (a *app) printFound(found *client.NodeList, q question, fold bool) error {
@@ -97,15 +119,18 @@ func (a *app) printFound(found *client.NodeList, q question, fold bool) error {
 		_, err := fmt.Fprintln(a.stdout, nagios.Fold(ids))
 		return err
 	}
-	columns := splitFields(q.fields)
+	columns := filter.SplitList(q.fields)
 	l := listing{columns: []string{"NODE", "LIVENESS", "SEEN"}, object: found}
 	for _, c := range columns {
-		l.columns = append(l.columns, strings.ToUpper(c))
+		l.columns = append(l.columns, heading(c))
 	}
 	l.columns = append(l.columns, "+ENROLLED")
 	for _, n := range found.Nodes {
 		row := []string{string(n.Identity), string(n.Liveness), ago(n.Seen)}
-		if a.output == "csv" {
+		switch {
+		case n.Liveness == "": // of the past it is not known
+			row[2] = ""
+		case a.output == "csv":
 			row[2] = n.Seen.UTC().Format(time.RFC3339)
 		}
 		for _, c := range columns {
@@ -140,6 +165,8 @@ func (a *app) tellNobody(found *client.NodeList, q question) {
 		fmt.Fprintf(a.stderr, "no node has reported yet; start an agent: %s agent --server stomp://…\n", a.self())
 	case q.where == "":
 		fmt.Fprintln(a.stderr, "no node was known then")
+	case q.since != "":
+		fmt.Fprintln(a.stderr, "for no node it became true since then")
 	default:
 		fmt.Fprintf(a.stderr, "no node matches; what each clause finds: %s filter explain %s\n", a.self(), shellLine([]string{string(q.where)}))
 	}
@@ -164,13 +191,12 @@ func (a *app) tellUndefined(found *client.NodeList) {
 	fmt.Fprintf(a.stderr, "%s undefined: %s\n", plural(int(found.Undefined), "node"), strings.Join(why, ", "))
 }
 
-func splitFields(fields string) (out []string) {
-	for field := range strings.SplitSeq(fields, ",") {
-		if field = strings.TrimSpace(field); field != "" {
-			out = append(out, field)
-		}
+// heading is what stands above a column: a path in capitals, an expression as it is.
+func heading(field string) string {
+	if _, err := fettle.ParsePath(field); err != nil {
+		return field
 	}
-	return out
+	return strings.ToUpper(field)
 }
 
 // plainValue writes a JSON value for a table: text without quotes, nothing for what is not there.

@@ -37,6 +37,10 @@ func problemOf(err error) client.Problem {
 		status, kind = http.StatusUnprocessableEntity, "invalid"
 	}
 	p := client.Problem{Title: http.StatusText(status), Status: int64(status), Kind: kind, Detail: reason(err)}
+	var settings *settingsError
+	if errors.As(err, &settings) {
+		p.Errors = settings.details()
+	}
 	var fault *filter.Error
 	if errors.As(err, &fault) {
 		_, text, _ := strings.Cut(fault.Error(), "\n")

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
-	fettle "github.com/fettle-dev/fettle"
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/spf13/pflag"
 )
 
@@ -25,7 +19,7 @@ type setting struct {
 	secret bool
 	value  reflect.Value
 	also   []reflect.Value // the same setting of another part: server and agent of dev have one state directory
-	source string          // where its value came from
+	from   origin          // where its value came from
 }
 
 // settings are those of one role, in the order of the struct's fields.
@@ -33,13 +27,14 @@ type settings struct {
 	role    string
 	configs []validator
 	list    []*setting
-	file    string    // the file that was read; empty: none
-	tree    *ast.File // of file
+	file    string         // the file that was read; empty: none
+	lines   map[string]int // of each key in the file, checks[0].interval too
+	faults  faults
 }
 
 // settingsOf finds the settings in configs, pointers to structs; embedded structs are part of them.
 func settingsOf(role string, configs ...validator) *settings {
-	s := &settings{role: role, configs: configs}
+	s := &settings{role: role, configs: configs, lines: map[string]int{}}
 	for _, config := range configs {
 		s.collect(reflect.ValueOf(config).Elem())
 	}
@@ -49,18 +44,24 @@ func settingsOf(role string, configs ...validator) *settings {
 func (s *settings) collect(v reflect.Value) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		key := strings.Split(field.Tag.Get("yaml"), ",")[0]
+		key := yamlKey(field)
 		switch {
 		case field.Anonymous:
 			s.collect(v.Field(i))
-		case key == "-" || key == "":
+		case key == "":
 		case s.find(key) != nil:
 			one := s.find(key)
 			one.also = append(one.also, v.Field(i))
 		default:
-			s.list = append(s.list, &setting{key: key, help: field.Tag.Get("help"), secret: field.Tag.Get("secret") == "true", value: v.Field(i), source: "default"})
+			s.list = append(s.list, &setting{key: key, help: field.Tag.Get("help"), secret: field.Tag.Get("secret") == "true", value: v.Field(i)})
 		}
 	}
+}
+
+// yamlKey is how a field is called in a file; empty: it is no setting.
+func yamlKey(field reflect.StructField) string {
+	key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+	return strings.TrimPrefix(key, "-")
 }
 
 func (s *settings) find(key string) *setting {
@@ -70,6 +71,14 @@ func (s *settings) find(key string) *setting {
 		}
 	}
 	return nil
+}
+
+func (s *settings) keys() []string {
+	names := make([]string, len(s.list))
+	for i, one := range s.list {
+		names[i] = one.key
+	}
+	return names
 }
 
 func (s *setting) env() string {
@@ -91,208 +100,114 @@ func (s *setting) text() string {
 	case []string:
 		return strings.Join(v, ",")
 	case time.Duration:
-		return v.String()
+		return spell(v)
 	}
 	return fmt.Sprint(s.value.Interface())
 }
 
 // set reads the value as the flag and the environment give it.
 func (s *setting) set(text string) error {
-	switch s.value.Interface().(type) {
-	case string:
-		s.value.SetString(text)
-	case []string:
-		var words []string
-		for word := range strings.SplitSeq(text, ",") {
-			if word = strings.TrimSpace(word); word != "" {
-				words = append(words, word)
-			}
+	if s.value.Type() != reflect.TypeFor[[]string]() {
+		return setScalar(s.value, text)
+	}
+	var words []string
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
 		}
-		s.value.Set(reflect.ValueOf(words))
-	case bool:
+	}
+	s.value.Set(reflect.ValueOf(words))
+	return nil
+}
+
+// setScalar reads one word into v.
+func setScalar(v reflect.Value, text string) error {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		d, err := longSpan(text)
+		if err != nil {
+			return fmt.Errorf("%q is no duration such as 30s, 5m or 7d", text)
+		}
+		v.SetInt(int64(d))
+	case v.Kind() == reflect.String:
+		v.SetString(text)
+	case v.Kind() == reflect.Bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
-		s.value.SetBool(b)
-	case time.Duration:
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf("%q is no duration such as 30s or 5m", text)
-		}
-		s.value.SetInt(int64(d))
+		v.SetBool(b)
 	default:
-		n, err := strconv.ParseInt(text, 10, 64)
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
 		if err != nil {
 			return fmt.Errorf("%q is no whole number", text)
 		}
-		s.value.SetInt(n)
+		v.SetInt(n)
 	}
 	return nil
+}
+
+// settingFlag is the flag of a setting. It takes any text: load reads it, so that all faults are reported at once.
+type settingFlag struct {
+	of   *setting
+	text string
+}
+
+func (f *settingFlag) Set(text string) error { f.text = text; return nil }
+func (f *settingFlag) String() string        { return f.text }
+
+// Type is what --help calls the value.
+func (f *settingFlag) Type() string {
+	switch f.of.value.Interface().(type) {
+	case bool:
+		return "bool"
+	case time.Duration:
+		return "TIME"
+	case []string:
+		return "LIST"
+	case string:
+		return "TEXT"
+	}
+	return "NUMBER"
 }
 
 // flags adds a flag for each plain setting.
 func (s *settings) flags(set *pflag.FlagSet) {
 	for _, one := range s.list {
-		if one.plain() {
-			set.String(one.key, one.text(), one.help)
-			if _, is := one.value.Interface().(bool); is {
-				set.Lookup(one.key).NoOptDefVal = "true"
-			}
+		if !one.plain() {
+			continue
+		}
+		flag := set.VarPF(&settingFlag{of: one, text: one.text()}, one.key, "", one.help)
+		if one.value.Kind() == reflect.Bool {
+			flag.NoOptDefVal = "true"
+		}
+		if list, is := one.value.Interface().([]string); is && len(list) > 2 {
+			flag.DefValue = fmt.Sprintf("%s,… %d in all", list[0], len(list))
 		}
 	}
 }
 
-// load reads the file, the environment and the flags. Every fault is reported at once, each with where it stands. explicit says that the file
-// was named by the user, so that its absence is a fault.
-func (s *settings) load(file string, explicit bool, flags *pflag.FlagSet) error {
-	var faults []error
-	if err := s.readFile(file, explicit); err != nil {
-		faults = append(faults, err)
-	}
+// load reads the file, the environment and the flags, and collects every fault. explicit says that the file was named by the user, so that
+// its absence is a fault.
+func (s *settings) load(file string, explicit bool, flags *pflag.FlagSet) {
+	s.readFile(file, explicit)
 	for _, one := range s.list {
 		if text, ok := os.LookupEnv(one.env()); ok && one.plain() {
-			if err := one.set(text); err != nil {
-				faults = append(faults, &fettle.Fault{Key: one.env(), Reason: err.Error()})
-			}
-			one.source = "environment " + one.env()
+			one.take(s, origin{kind: fromEnvironment, name: one.env()}, text)
 		}
 		if flag := flags.Lookup(one.key); flag != nil && flag.Changed {
-			if err := one.set(flag.Value.String()); err != nil {
-				faults = append(faults, &fettle.Fault{Key: "--" + one.key, Reason: err.Error()})
-			}
-			one.source = "flag --" + one.key
+			one.take(s, origin{kind: fromFlag, name: "--" + one.key}, flag.Value.String())
 		}
 		for _, other := range one.also {
 			other.Set(one.value)
 		}
 	}
-	return errors.Join(faults...)
 }
 
-func (s *settings) readFile(name string, explicit bool) error {
-	if name == "" {
-		return nil
+// take reads a value from the environment or a flag.
+func (s *setting) take(all *settings, from origin, text string) {
+	s.from = from
+	if err := s.set(text); err != nil {
+		all.faults = append(all.faults, fault{from: from, reason: err.Error()})
 	}
-	raw, err := readBounded(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && !explicit:
-		return nil
-	case err != nil:
-		return fmt.Errorf("configuration: %w", err)
-	}
-	if s.tree, err = parser.ParseBytes(raw, 0); err != nil {
-		return fmt.Errorf("%s:%s: %w", name, yaml.FormatError(err, false, true), fettle.ErrInvalid)
-	}
-	s.file = name
-	var faults []error
-	for _, one := range s.list {
-		node := s.node(one.key)
-		if node == nil {
-			continue
-		}
-		one.source = s.place(one.key)
-		if err := yaml.NodeToValue(node, one.value.Addr().Interface(), yaml.Strict()); err != nil {
-			faults = append(faults, s.misread(one.key, err))
-		}
-	}
-	return errors.Join(append(faults, s.unknownKeys()...)...)
-}
-
-// misread says what of a setting in the file cannot be read, and on which line.
-func (s *settings) misread(key string, err error) error {
-	place, reason := s.place(key), firstLine(err)
-	if m := yamlPlace.FindStringSubmatch(reason); m != nil {
-		place, reason = s.file+":"+m[1], m[2]
-	}
-	return fmt.Errorf("%s: %s: %s: %w", place, key, reason, fettle.ErrInvalid)
-}
-
-// yamlPlace is how the YAML library begins its errors: [line:column].
-var yamlPlace = regexp.MustCompile(`^\[(\d+):\d+\] (.*)$`)
-
-// unknownKeys refuses what no setting is called, and suggests the nearest.
-func (s *settings) unknownKeys() (faults []error) {
-	known := map[string]bool{}
-	names := make([]string, 0, len(s.list))
-	for _, one := range s.list {
-		known[one.key] = true
-		names = append(names, one.key)
-	}
-	for _, doc := range s.tree.Docs {
-		mapping, is := doc.Body.(*ast.MappingNode)
-		if !is {
-			if doc.Body != nil && doc.Body.Type() != ast.NullType {
-				faults = append(faults, fmt.Errorf("%s:1: settings ought to stand here, a key and a value a line: %w", s.file, fettle.ErrInvalid))
-			}
-			continue
-		}
-		for _, entry := range mapping.Values {
-			key := entry.Key.GetToken()
-			if !known[key.Value] {
-				faults = append(faults, fmt.Errorf("%s:%d: there is no setting %q%s: %w", s.file, key.Position.Line, key.Value, didYouMean(key.Value, names), fettle.ErrInvalid))
-			}
-		}
-	}
-	return faults
-}
-
-// node finds the value of a key such as checks[2].interval in the file; nil, if it is not there.
-func (s *settings) node(key string) ast.Node {
-	if s.tree == nil {
-		return nil
-	}
-	path, err := yaml.PathString("$." + key)
-	if err != nil {
-		return nil
-	}
-	node, err := path.FilterFile(s.tree)
-	if err != nil {
-		return nil
-	}
-	return node
-}
-
-// place says where a key's value came from: file and line, environment, flag or default.
-func (s *settings) place(key string) string {
-	for k := key; k != ""; k = parentKey(k) {
-		if node := s.node(k); node != nil {
-			return fmt.Sprintf("%s:%d", s.file, node.GetToken().Position.Line)
-		}
-	}
-	return "default"
-}
-
-func parentKey(key string) string {
-	return key[:max(strings.LastIndexAny(key, ".["), 0)]
-}
-
-// located gives each fault of a validation the place of its key.
-func (s *settings) located(err error) error {
-	if err == nil {
-		return nil
-	}
-	if many, is := err.(interface{ Unwrap() []error }); is {
-		var out []error
-		for _, one := range many.Unwrap() {
-			out = append(out, s.located(one))
-		}
-		return errors.Join(out...)
-	}
-	var fault *fettle.Fault
-	if !errors.As(err, &fault) {
-		return err
-	}
-	top, _, _ := strings.Cut(strings.ReplaceAll(fault.Key, "[", "."), ".")
-	for _, one := range s.list {
-		if one.key == top && !strings.HasPrefix(one.source, s.file+":") || one.key == top && s.file == "" {
-			return fmt.Errorf("%s: %w", one.source, err)
-		}
-	}
-	return fmt.Errorf("%s: %w", s.place(fault.Key), err)
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
-	return line
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -31,12 +30,12 @@ func (s *settings) settle(cmd *cobra.Command) error {
 	if !explicit {
 		file = "/etc/fettle/" + s.role + ".yaml"
 	}
-	faults := []error{s.load(file, explicit, cmd.Flags())}
+	s.load(file, explicit, cmd.Flags())
 	for _, config := range s.configs {
-		faults = append(faults, s.located(config.Validate()))
+		s.check(config.Validate())
 	}
-	if err := errors.Join(faults...); err != nil {
-		return usage(fmt.Errorf("settings of %s:\n%w", s.role, err))
+	if err := s.err(); err != nil {
+		return usage(err)
 	}
 	return nil
 }
@@ -76,7 +75,7 @@ type shown struct {
 func (s *settings) print(a *app) error {
 	all := make([]shown, 0, len(s.list))
 	for _, one := range s.list {
-		row := shown{Key: one.key, Value: one.value.Interface(), Source: one.source}
+		row := shown{Key: one.key, Value: one.value.Interface(), Source: one.from.String()}
 		if one.plain() {
 			row.Env = one.env()
 			if text := one.text(); text != "" && one.secret {
@@ -84,6 +83,8 @@ func (s *settings) print(a *app) error {
 			} else if _, is := row.Value.(fmt.Stringer); is {
 				row.Value = text
 			}
+		} else if a.output == "json" {
+			row.Value = byKeys(row.Value)
 		}
 		all = append(all, row)
 	}
@@ -93,7 +94,7 @@ func (s *settings) print(a *app) error {
 	case "table":
 		t := newTable("KEY", "VALUE", "SOURCE")
 		for _, row := range all {
-			t.add(row.Key, fmt.Sprint(row.Value), row.Source)
+			t.add(row.Key, short(row.Value), row.Source)
 		}
 		return t.write(a.stdout)
 	default:
@@ -110,6 +111,28 @@ func (s *settings) print(a *app) error {
 		}
 	}
 	return nil
+}
+
+// byKeys gives what is not one word as it stands in a file, by the file's keys.
+func byKeys(v any) (out any) {
+	raw, err := yaml.Marshal(v)
+	if err == nil {
+		err = yaml.Unmarshal(raw, &out)
+	}
+	if err != nil {
+		return v
+	}
+	return out
+}
+
+// short writes a value for a table.
+func short(v any) string {
+	if list, is := v.([]string); is && len(list) > 2 {
+		return fmt.Sprintf("%s, … %d in all", list[0], len(list))
+	} else if is {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprint(v)
 }
 
 // mask hides the password in a DSN or URL, and all of anything else.

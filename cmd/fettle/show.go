@@ -55,7 +55,7 @@ func (a *app) showCommand() *cobra.Command {
 const allFacts = "all"
 
 func showNode(ctx context.Context, c *client.API, id fettle.NodeID, asOf string) (*client.NodeInfo, error) {
-	at, err := moment(asOf, time.Now())
+	at, err := moment("as-of", asOf, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,9 @@ func (a *app) printNode(n *client.NodeInfo) error {
 		}
 	}
 	line("node", string(n.Identity))
-	line("liveness", fmt.Sprintf("%s, seen %s", a.paintLiveness(n.Liveness), ago(n.Seen)))
+	if n.Liveness != "" { // of the past it is not known
+		line("liveness", fmt.Sprintf("%s, seen %s", a.paintLiveness(n.Liveness), ago(n.Seen)))
+	}
 	line("enrolled", n.Enrolled.UTC().Format(time.RFC3339))
 	line("agent", clean(fmt.Sprintf("%s %s/%s", n.Agent.Version, n.Agent.OS, n.Agent.Arch)))
 	line("classes", clean(strings.Join(n.Classes, " ")))

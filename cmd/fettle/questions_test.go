@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/api"
+	"github.com/fettle-dev/fettle/server/auth"
+	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// town is a real server behind REST, with nodes that a test plays, and a person who asks it by this program.
+type town struct {
+	t       *testing.T
+	server  *server.Server
+	context string // file
+	seq     int64
+}
+
+// Send takes what the server sends to nodes; they answer nothing.
+func (w *town) Send(context.Context, string, wire.Message) (int, error) { return 1, nil }
+
+const townSession = "01980000-0000-7000-8000-000000000001"
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	w := &town{t: t, context: filepath.Join(t.TempDir(), "context.yaml")}
+	ctx, cancel := context.WithCancel(t.Context())
+	log := slog.New(slog.DiscardHandler)
+	db, err := store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.server, err = server.New(server.DefaultConfig(), server.Parts{Store: db, Inventory: inventory.New(), Board: checks.NewBoard(), Send: w, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.server.Load(ctx); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- w.server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-ended, db.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	keeper := auth.New(db, log, nil)
+	token, err := keeper.CreateToken(ctx, "ann", auth.Operator, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := api.New(api.Config{}, w.server, keeper, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(handler)
+	t.Cleanup(web.Close)
+	if err := os.WriteFile(w.context, fmt.Appendf(nil, "url: %s\ntoken: %s\n", web.URL, token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// say has a node send a message, and waits for the receipt.
+func (w *town) say(node fettle.NodeID, kind wire.Type, body any) {
+	w.t.Helper()
+	m, err := wire.Seal(wire.Envelope{Type: kind, From: string(node), At: fettle.MillisOf(time.Now())}, body, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	w.server.Collect(server.Incoming{Destination: (wire.Destinations{}).Facts(), Message: m, Sender: node, Done: func(err error) { done <- err }})
+	if err := <-done; err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// publish has a node say what its facts are now.
+func (w *town) publish(node fettle.NodeID, facts string) {
+	w.t.Helper()
+	doc, err := wire.Canonical([]byte(facts))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.seq++
+	w.say(node, wire.TypeHello, wire.Hello{Session: townSession, Agent: fettle.AgentInfo{Version: "1"}})
+	w.say(node, wire.TypeFacts, wire.Facts{Session: townSession, Seq: w.seq, Full: doc.Raw, Hash: doc.Hash})
+}
+
+// asked is what the program said.
+type asked struct {
+	code        int
+	out, faults string
+}
+
+// ask runs the program against the town's server.
+func (w *town) ask(args ...string) asked {
+	w.t.Helper()
+	var out, faults bytes.Buffer
+	code := run(w.t.Context(), append([]string{"fettle", "--context", w.context}, args...), strings.NewReader(""), &out, &faults)
+	return asked{code, out.String(), faults.String()}
+}
+
+// want runs the program and compares what it prints on stdout; runs of blanks count as one.
+func (w *town) want(out string, args ...string) {
+	w.t.Helper()
+	got := w.ask(args...)
+	if got.code != exitOK || squeeze(got.out) != squeeze(out) {
+		w.t.Errorf("fettle %s: exit %d, %s\n%s\nwant\n%s", strings.Join(args, " "), got.code, got.faults, got.out, out)
+	}
+}
+
+// wantFault runs the program and wants it to end with a code and to say something on stderr.
+func (w *town) wantFault(code int, says string, args ...string) {
+	w.t.Helper()
+	if got := w.ask(args...); got.code != code || got.out != "" || !strings.Contains(got.faults, says) {
+		w.t.Errorf("fettle %s: exit %d, want %d and %q\n%s%s", strings.Join(args, " "), got.code, code, says, got.out, got.faults)
+	}
+}
+
+func squeeze(text string) string {
+	var lines []string
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestSavedFilters(t *testing.T) {
+	w := newTown(t)
+	w.publish("web1", `{"role":"web","env":"prod","country":"us"}`)
+	w.publish("web2", `{"role":"web","env":"test","country":"us"}`)
+	w.publish("db1", `{"role":"db","env":"prod","country":"de"}`)
+	if got := w.ask("filter", "save", "web", "-F", "role=web", "--description", "all that serve"); got.code != exitOK || !strings.Contains(squeeze(got.out), "name @web\nfilter facts.role == \"web\"\ndescription all that serve\nowner ann\n") {
+		t.Errorf("saved: %+v", got)
+	}
+	if got := w.ask("filter", "save", "@web-prod", `@web && facts.env == "prod"`, "-o", "json"); got.code != exitOK || !strings.Contains(got.out, `"expanded": "(facts.role == \"web\") && facts.env == \"prod\""`) {
+		t.Errorf("saved: %+v", got)
+	}
+	w.want("web1\n", "find", "@web-prod", "-o", "names")
+	w.want("web1\nweb2\n", "find", `@web && facts.country == "us"`, "-o", "names")
+	w.want("web2\n", "find", "-W", "@web env=test", "-o", "names")
+	w.want("web2\n", "find", "-S", "@web and not env=prod", "-o", "names")
+	w.want("db1\n", "find", "!@web", "-F", "env=prod", "-o", "names")
+	w.want("NAME FILTER OWNER DESCRIPTION\nweb facts.role == \"web\" ann all that serve\nweb-prod @web && facts.env == \"prod\" ann\n", "filter", "list")
+	w.want("web\nweb-prod\n", "filter", "list", "-o", "names")
+	if got := w.ask("filter", "show", "web-prod"); got.code != exitOK || !strings.Contains(squeeze(got.out), "stands for (facts.role == \"web\") && facts.env == \"prod\"") {
+		t.Errorf("shown: %+v", got)
+	}
+	w.wantFault(exitUsage, "there is no saved filter @wep (did you mean @web?)\n  1 | @wep\n    | ^", "find", "@wep")
+	w.wantFault(exitUsage, "in a circle: @web-prod → @web → @web-prod", "filter", "save", "web", "@web-prod")
+	w.wantFault(exitFault, "used by web-prod", "filter", "delete", "web")
+	w.wantFault(exitUsage, "give a filter", "filter", "save", "everybody", "--all")
+	w.wantFault(exitUsage, "cannot be the name", "filter", "save", "a b", "true")
+	w.want("", "filter", "delete", "@web-prod")
+	w.wantFault(exitFault, "there is no saved filter web-prod", "filter", "show", "web-prod")
+}
+
+func TestFindColumnsAndOrder(t *testing.T) {
+	w := newTown(t)
+	w.publish("n1", `{"memory":{"total":17179869184},"env":"prod"}`)
+	w.publish("n2", `{"memory":{"total":68719476736}}`)
+	w.publish("n3", `{"memory":{"total":34359738368},"env":"test"}`)
+	got := w.ask("find", "--columns", `env,facts.memory.total/1073741824,facts.?env.orValue("none, so far")`, "--sort", "memory.total", "--desc", "-o", "json")
+	var found struct {
+		Nodes []struct {
+			Identity string
+			Fields   map[string]any
+		}
+	}
+	if err := json.Unmarshal([]byte(got.out), &found); err != nil || got.code != exitOK {
+		t.Fatalf("%v %+v", err, got)
+	}
+	if text := fmt.Sprint(found.Nodes); text != "[{n2 map[facts.?env.orValue(\"none, so far\"):none, so far facts.memory.total/1073741824:64]} "+
+		"{n3 map[env:test facts.?env.orValue(\"none, so far\"):test facts.memory.total/1073741824:32]} "+
+		"{n1 map[env:prod facts.?env.orValue(\"none, so far\"):prod facts.memory.total/1073741824:16]}]" {
+		t.Error(text)
+	}
+	w.want("n3\nn1\nn2\n", "find", "--sort", "env", "--desc", "-o", "names")
+	if got := w.ask("find", "--fields", "env,facts.memory.total/1073741824"); !strings.Contains(got.out, "SEEN  ENV   facts.memory.total/1073741824\n") || !strings.Contains(squeeze(got.out), "n3 alive now test 32") {
+		t.Errorf("table: %+v", got)
+	}
+	w.wantFault(exitUsage, "undeclared name", "find", "--fields", "os.total/2")
+	w.wantFault(exitUsage, "sort: path", "find", "--sort", "a..b")
+}
+
+func TestFactsByAndSummary(t *testing.T) {
+	w := newTown(t)
+	for i, facts := range []string{`{"role":"web","env":"prod","n":1}`, `{"role":"web","env":"prod","n":2}`, `{"role":"web","env":"test","n":2}`, `{"role":"db","n":9.5}`, `{"env":"x"}`} {
+		w.publish(fettle.NodeID(fmt.Sprintf("n%d", i)), facts)
+	}
+	w.want("VALUE prod test (none) NODES\nweb 2 1 0 3\ndb 0 0 1 1\n", "facts", "role", "--by", "env")
+	w.want("value,env,nodes\nweb,prod,2\nweb,test,1\ndb,(none),1\n", "facts", "role", "--by", "facts.env", "-o", "csv")
+	w.want("NODES MIN P50 P95 MAX SUM MEAN\n4 1 2 9.5 9.5 14.5 3.625\n", "facts", "n", "--summary")
+	w.want("NODES MIN P50 P95 MAX SUM MEAN\n3 1 2 2 2 5 1.667\n", "facts", "n", "--summary", "-F", "role=web")
+	if got := w.ask("facts", "n"); !strings.Contains(got.faults, "1 node without it\nnumbers: min 1, p50 2, p95 9.5, max 9.5, mean 3.625") {
+		t.Errorf("footer: %+v", got)
+	}
+	if got := w.ask("facts", "n", "-o", "json", "--summary"); !strings.Contains(squeeze(got.out), "\"numbers\": {\n\"count\": 4,\n\"max\": 9.5,") {
+		t.Errorf("json: %+v", got)
+	}
+	w.wantFault(exitNobody, "no node has a number in role", "facts", "role", "--summary")
+	w.wantFault(exitUsage, "want a PATH", "facts", "--by", "env")
+	w.wantFault(exitUsage, "by: path", "facts", "role", "--by", "a..b")
+}
+
+func TestThePast(t *testing.T) {
+	w := newTown(t)
+	w.publish("n1", `{"os":{"minor":"7","name":"Debian"}}`)
+	w.publish("n2", `{"os":{"minor":"8","name":"Debian"}}`)
+	before := w.moment()
+	w.publish("n1", `{"os":{"minor":"8","name":"Debian"}}`)
+	w.publish("n2", `{"os":{"minor":"8"}}`)
+	w.publish("n3", `{"os":{"minor":"8"}}`)
+	w.want("n1\nn2\nn3\n", "find", `facts.os.minor == "8"`, "-o", "names")
+	w.want("n2\n", "find", `facts.os.minor == "8"`, "-o", "names", "--as-of", before)
+	w.want("n1\nn3\n", "find", `facts.os.minor == "8"`, "-o", "names", "--became-true-since", before)
+	w.want("2\n", "find", `facts.os.minor == "8"`, "--count", "--became-true-since", before)
+	w.want("VALUE NODES\n7 1\n8 1\n", "facts", "os.minor", "--as-of", before)
+	w.want("path,value\nos.minor,7\nos.name,Debian\n", "show", "n1", "-o", "csv", "--as-of", before)
+	if got := w.ask("show", "n1", "--history"); got.code != exitOK || !strings.Contains(squeeze(got.out), "os.minor 7 8") {
+		t.Errorf("history: %+v", got)
+	}
+	if got := w.ask("show", "n2", "--history=os"); got.code != exitOK || !strings.Contains(squeeze(got.out), "os.name Debian -") {
+		t.Errorf("history of a path: %+v", got)
+	}
+	if got := w.ask("show", "n2", "--history=os.minor"); got.code != exitOK || got.out != "" {
+		t.Errorf("history of what did not change: %+v", got)
+	}
+	if got := w.ask("show", "n1", "--as-of", before); strings.Contains(got.out, "seen") || !strings.Contains(got.out, "minor  7") {
+		t.Errorf("shown as it was: %+v", got)
+	}
+	if got := w.ask("find", "-I", "n1", "--as-of", before, "-o", "csv"); !strings.HasPrefix(got.out, "node,liveness,seen,os.name,os.release.full,enrolled\nn1,,,Debian,,2") {
+		t.Errorf("found as it was: %+v", got)
+	}
+	w.wantFault(exitFault, "there is no node n3", "show", "n3", "--as-of", before)
+	w.wantFault(exitNobody, "", "find", `facts.os.minor == "9"`, "--became-true-since", before)
+	w.wantFault(exitUsage, "known of the present only", "find", `liveness == "alive"`, "--as-of", before)
+	w.wantFault(exitUsage, "known of the present only", "find", `liveness == "alive"`, "--became-true-since", "-1h")
+	w.wantFault(exitUsage, "say with a filter what became true", "find", "--became-true-since", "-1h")
+	w.wantFault(exitUsage, "--became-true-since soon", "find", "true", "--became-true-since", "soon")
+}
+
+// moment gives a moment between what was published and what will be, to the second as people write it.
+func (w *town) moment() string {
+	w.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var at time.Time
+	for began := time.Now(); ; <-tick.C {
+		switch now := time.Now(); {
+		case at.IsZero() && now.Truncate(time.Second).After(began):
+			at = now.Truncate(time.Second)
+		case !at.IsZero() && now.After(at.Add(10*time.Millisecond)):
+			return at.UTC().Format(time.RFC3339)
+		}
+	}
+}
