@@ -2,12 +2,15 @@ package inventory_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,22 +22,31 @@ import (
 // twin is an inventory and, beside it, the same nodes as a plain list, which is asked node by node.
 type twin struct {
 	t     testing.TB
-	r     *rand.Rand
+	again string     // how to see the same once more
+	r     *rand.Rand // of what the nodes are
+	ask   *rand.Rand // of what is asked
 	v     *inventory.Inventory
 	nodes map[fettle.NodeID]fettle.Node
 	load  map[fettle.NodeID]fettle.CheckState
 	now   fettle.Millis
 }
 
-func newTwin(t testing.TB, seed uint64) *twin {
+// newTwin makes a twin whose nodes follow from seed, and whose questions from questions.
+func newTwin(t testing.TB, seed uint64, questions rand.Source) *twin {
 	v := inventory.NewTight()
 	if seed%4 == 3 {
 		v = inventory.New()
 	}
 	return &twin{
-		t: t, r: rand.New(rand.NewPCG(seed, 7)), v: v, nodes: map[fettle.NodeID]fettle.Node{},
+		t: t, r: rand.New(rand.NewPCG(seed, 7)), ask: rand.New(questions), v: v, nodes: map[fettle.NodeID]fettle.Node{},
 		load: map[fettle.NodeID]fettle.CheckState{}, now: 1763700600000,
 	}
+}
+
+// fatalf ends the test, and says how to see the same again.
+func (w *twin) fatalf(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), w.again)
 }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
@@ -109,7 +121,7 @@ func (w *twin) change() {
 	switch k := w.r.IntN(10); {
 	case k == 0:
 		if w.v.Remove(id) != known {
-			w.t.Fatalf("Remove(%s) is wrong about whether it is there", id)
+			w.fatalf("Remove(%s) is wrong about whether it is there", id)
 		}
 		delete(w.nodes, id)
 		delete(w.load, id)
@@ -127,7 +139,7 @@ func (w *twin) change() {
 	default:
 		n := w.node(id)
 		if err := w.v.Put(n); err != nil {
-			w.t.Fatalf("%v: %s", err, n.Facts)
+			w.fatalf("%v: %s", err, n.Facts)
 		}
 		w.nodes[id] = n
 	}
@@ -138,17 +150,17 @@ func (w *twin) patch(id fettle.NodeID) {
 	n := w.nodes[id]
 	doc, err := filter.ParseDocument(n.Facts)
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	before, ok := doc.Get("a")
 	_, inner := before.(filter.Object)
 	value := w.scalar()
 	done, err := w.v.Patch(id, []inventory.Change{{Path: fettle.Path{"a"}, Value: json.RawMessage(value)}}, "h", 1, 2)
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	if done != (ok && !inner && doc.Plain()) {
-		w.t.Fatalf("Patch did it: %v; a leaf was there: %v, %s", done, ok && !inner, n.Facts)
+		w.fatalf("Patch did it: %v; a leaf was there: %v, %s", done, ok && !inner, n.Facts)
 	}
 	if done {
 		n.Hash, n.Seq, n.FactsAt = "h", 1, 2
@@ -169,10 +181,10 @@ func patched(facts json.RawMessage, value string) json.RawMessage {
 
 // filter gives a filter of some depth.
 func (w *twin) filter(depth int) string {
-	if depth == 0 || w.r.IntN(4) == 0 {
+	if depth == 0 || w.ask.IntN(4) == 0 {
 		return w.atom()
 	}
-	switch w.r.IntN(5) {
+	switch w.ask.IntN(5) {
 	case 0:
 		return "!(" + w.filter(depth-1) + ")"
 	case 1, 2:
@@ -182,59 +194,59 @@ func (w *twin) filter(depth int) string {
 }
 
 func (w *twin) path() string {
-	p := pick(w.r, "facts.a", "facts.b", `facts["c-d"]`, "facts.u", "facts.a.b", "facts.b.a", "facts.a.b.u", `facts.b["c-d"]`, "facts.nobody", "facts.a.nobody", "facts.?a", "facts.?a.?b", "facts.a.?b")
+	p := pick(w.ask, "facts.a", "facts.b", `facts["c-d"]`, "facts.u", "facts.a.b", "facts.b.a", "facts.a.b.u", `facts.b["c-d"]`, "facts.nobody", "facts.a.nobody", "facts.?a", "facts.?a.?b", "facts.a.?b")
 	return p
 }
 
 func (w *twin) literal() string {
-	return pick(w.r, `"x"`, `"zed"`, "3", "2.5", "true", "null", "9223372036854775807", "9007199254740993", "9007199254740992.0", `"12"`, "12", "[]", `{"b": 1}`, "0", `""`)
+	return pick(w.ask, `"x"`, `"zed"`, "3", "2.5", "true", "null", "9223372036854775807", "9007199254740993", "9007199254740992.0", `"12"`, "12", "[]", `{"b": 1}`, "0", `""`)
 }
 
 func (w *twin) atom() string {
 	p := w.path()
-	switch w.r.IntN(26) {
+	switch w.ask.IntN(26) {
 	case 0, 1, 2:
-		return p + " " + pick(w.r, "==", "!=") + " " + w.literal()
+		return p + " " + pick(w.ask, "==", "!=") + " " + w.literal()
 	case 3, 4, 5:
-		return p + " " + pick(w.r, "<", "<=", ">", ">=") + " " + pick(w.r, "2", "2.5", `"x"`, "9007199254740992")
+		return p + " " + pick(w.ask, "<", "<=", ">", ">=") + " " + pick(w.ask, "2", "2.5", `"x"`, "9007199254740992")
 	case 6:
-		return pick(w.r, "has(facts.a)", "has(facts.a.b)", "has(facts.b.a.b)", `has(facts.nobody)`, "has(facts.nobody.x)", "has(facts.u)", `has(facts.?a.b)`)
+		return pick(w.ask, "has(facts.a)", "has(facts.a.b)", "has(facts.b.a.b)", `has(facts.nobody)`, "has(facts.nobody.x)", "has(facts.u)", `has(facts.?a.b)`)
 	case 7:
 		return p + ` in ["x", 3, 2.5, "12", true]`
 	case 8:
 		return "string(" + p + `).matches("^[xz1]")`
 	case 9:
-		return p + pick(w.r, `.startsWith("z")`, `.contains("e")`, `.endsWith("d")`, ".size() > 1")
+		return p + pick(w.ask, `.startsWith("z")`, `.contains("e")`, `.endsWith("d")`, ".size() > 1")
 	case 10:
 		return p
 	case 11:
 		return "facts.?a.orValue(3) == 3 || facts.?a.?b.hasValue()"
 	case 12:
-		return pick(w.r, `"web" in classes`, `"nobody" in classes`, `classes.exists(c, c.startsWith("db"))`, `classes.all(c, c != "web")`, `classes == ["web"]`, `size(classes) > 1`, `classes.exists(c, c > 1)`)
+		return pick(w.ask, `"web" in classes`, `"nobody" in classes`, `classes.exists(c, c.startsWith("db"))`, `classes.all(c, c != "web")`, `classes == ["web"]`, `size(classes) > 1`, `classes.exists(c, c > 1)`)
 	case 13:
-		return pick(w.r, `identity.matches("^n1")`, `identity == "n7"`, `glob(identity, "n?")`, `identity in ["n1", "n2"]`)
+		return pick(w.ask, `identity.matches("^n1")`, `identity == "n7"`, `glob(identity, "n?")`, `identity in ["n1", "n2"]`)
 	case 14:
-		return pick(w.r, `liveness == "alive"`, `liveness != "silent"`, "now - seen > duration(\"5m\")", "seen > enrolled", `labels.site == "fra"`, `"linux" in pools`, `version(agent.version) > version("1.1")`)
+		return pick(w.ask, `liveness == "alive"`, `liveness != "silent"`, "now - seen > duration(\"5m\")", "seen > enrolled", `labels.site == "fra"`, `"linux" in pools`, `version(agent.version) > version("1.1")`)
 	case 15:
-		return pick(w.r, `checks.load.status == "critical"`, `has(checks.load)`, `checks.exists(c, checks[c].status == "ok")`)
+		return pick(w.ask, `checks.load.status == "critical"`, `has(checks.load)`, `checks.exists(c, checks[c].status == "ok")`)
 	case 16:
-		return pick(w.r, "facts.a == facts.b", "facts.a > facts.b", "facts.a.b == facts.u", `facts["c-d"] == identity`, "facts[identity] == 1")
+		return pick(w.ask, "facts.a == facts.b", "facts.a > facts.b", "facts.a.b == facts.u", `facts["c-d"] == identity`, "facts[identity] == 1")
 	case 17:
-		return pick(w.r, "size(facts) > 2", `facts.exists(k, k == "u")`, "facts.a.exists(k, facts.a[k] == 3)", "size(facts.a) == 2", `facts.a == {"b": 1}`, `"b" in facts.a`, "facts.b.all(k, k < \"c\")")
+		return pick(w.ask, "size(facts) > 2", `facts.exists(k, k == "u")`, "facts.a.exists(k, facts.a[k] == 3)", "size(facts.a) == 2", `facts.a == {"b": 1}`, `"b" in facts.a`, "facts.b.all(k, k < \"c\")")
 	case 18:
 		return p + " == 3 ? " + w.path() + ` == "x" : ` + w.path() + " > 2"
 	case 19:
-		return p + pick(w.r, "[0] == 1", `[1] == "x"`, ".filter(i, i == 1).size() == 1", ".map(i, i) == []")
+		return p + pick(w.ask, "[0] == 1", `[1] == "x"`, ".filter(i, i == 1).size() == 1", ".map(i, i) == []")
 	case 20:
 		return "number(" + p + ") >= 3"
 	case 21:
-		return pick(w.r, "true", "false", "1 / 0 == 1", `"x" < "y"`, "dyn(3)")
+		return pick(w.ask, "true", "false", "1 / 0 == 1", `"x" < "y"`, "dyn(3)")
 	case 22:
-		return pick(w.r, "ip("+p+").family() == 4", "version("+p+`) > version("1.2.9")`, "int("+p+") == 12", "double("+p+") < 3.0", "type("+p+") == string", p+" == null")
+		return pick(w.ask, "ip("+p+").family() == 4", "version("+p+`) > version("1.2.9")`, "int("+p+") == 12", "double("+p+") < 3.0", "type("+p+") == string", p+" == null")
 	case 23:
 		return "[1, 2, 3].exists(i, i == " + p + ")"
 	case 24:
-		return p + pick(w.r, " + 1 == 4", " / 0 == 1", ` + "y" == "xy"`, " * 2 > 4")
+		return p + pick(w.ask, " + 1 == 4", " / 0 == 1", ` + "y" == "xy"`, " * 2 > 4")
 	}
 	return "facts.a.?b.orValue(" + w.literal() + ") == " + w.literal()
 }
@@ -243,7 +255,7 @@ func (w *twin) atom() string {
 func (w *twin) record(n fettle.Node) *filter.Record {
 	doc, err := filter.ParseDocument(n.Facts)
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	rec := &filter.Record{
 		Identity: n.Identity, Facts: doc, Classes: n.Classes, Agent: &n.Agent, Checks: map[string]filter.CheckView{}, Now: w.now, Pools: n.Pools, Labels: n.Labels,
@@ -288,20 +300,20 @@ func (w *twin) compare(text string) {
 	want := w.scan(p)
 	roster, err := w.v.Roster(w.t.Context(), p, w.now)
 	if err != nil {
-		w.t.Fatal(err)
+		w.fatalf("%v", err)
 	}
 	if len(roster.Nodes) == 0 {
 		roster.Nodes = nil
 	}
 	if d := cmp.Diff(want, answer{roster.Nodes, roster.Undefined, roster.UndefinedBy}); d != "" && len(want.UndefinedBy) < 100 {
-		w.t.Fatalf("%s: the index does not say what a scan says:\n%s", text, d)
+		w.fatalf("%s: the index does not say what a scan says:\n%s", text, d)
 	}
-	q := inventory.Query{Program: p, Now: w.now, Limit: 1 + w.r.IntN(40), Uncounted: w.r.IntN(2) == 0}
+	q := inventory.Query{Program: p, Now: w.now, Limit: 1 + w.ask.IntN(40), Uncounted: w.ask.IntN(2) == 0}
 	var paged []fettle.NodeID
 	for {
 		a, err := w.v.Query(w.t.Context(), q)
 		if err != nil {
-			w.t.Fatal(err)
+			w.fatalf("%v", err)
 		}
 		paged = append(paged, ids(a)...)
 		if q.After = a.Next; q.After == "" {
@@ -309,25 +321,26 @@ func (w *twin) compare(text string) {
 		}
 	}
 	if d := cmp.Diff(want.Nodes, paged); d != "" {
-		w.t.Fatalf("%s: the pages do not add up:\n%s", text, d)
+		w.fatalf("%s: the pages do not add up:\n%s", text, d)
 	}
 }
 
 // equal shows that both hold the same nodes, facts to the byte.
 func (w *twin) equal() {
 	if w.v.Len() != len(w.nodes) {
-		w.t.Fatalf("%d nodes, want %d", w.v.Len(), len(w.nodes))
+		w.fatalf("%d nodes, want %d", w.v.Len(), len(w.nodes))
 	}
 	for id, want := range w.nodes {
 		got, _ := w.v.Get(id)
 		if d := cmp.Diff(want, got); d != "" {
-			w.t.Fatalf("%s is not what was put:\n%s", id, d)
+			w.fatalf("%s is not what was put:\n%s", id, d)
 		}
 	}
 }
 
-func (w *twin) run(rounds int) {
-	for range rounds {
+// run changes both and asks both, for a number of rounds or until stop says so.
+func (w *twin) run(rounds int, stop func() bool) {
+	for i := 0; i < rounds && !stop(); i++ {
 		for range w.r.IntN(60) {
 			w.change()
 		}
@@ -341,20 +354,72 @@ func (w *twin) run(rounds int) {
 	w.equal()
 }
 
+// The differential test takes other seeds each time, for as long as it may; FuzzIndex goes on at length.
+var (
+	differential     = flag.Duration("differential", 4*time.Second, "for how long the index is compared with a scan")
+	differentialSeed = flag.Uint64("seed", 0, "compare the index with a scan for this seed alone, as a failed test says; 0: other ones each time")
+)
+
+// roundsOfSeed is for how many rounds one seed is used: enough for each node to have been replaced a few times.
+const roundsOfSeed = 12
+
 // TestIndexSaysWhatAScanSays asks random filters of random nodes while they change.
 func TestIndexSaysWhatAScanSays(t *testing.T) {
-	for seed := range uint64(12) {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+	if seed := *differentialSeed; seed != 0 {
+		seeded(t, seed).run(roundsOfSeed, func() bool { return false })
+		return
+	}
+	end := time.Now().Add(*differential)
+	over := func() bool { return time.Now().After(end) }
+	for worker := range runtime.GOMAXPROCS(0) {
+		t.Run(fmt.Sprint("worker ", worker), func(t *testing.T) {
 			t.Parallel()
-			newTwin(t, seed).run(12)
+			seeds := 0
+			for ; seeds == 0 || !over(); seeds++ {
+				seed := rand.Uint64()>>16 + 1 // short enough to be typed
+				seeded(t, seed).run(roundsOfSeed, over)
+			}
+			t.Logf("%d seeds", seeds)
 		})
 	}
 }
 
-// FuzzIndex is the same without end.
-func FuzzIndex(f *testing.F) {
-	for seed := range uint64(5) {
-		f.Add(seed)
+// seeded gives a twin of which all follows from a seed.
+func seeded(t *testing.T, seed uint64) *twin {
+	w := newTwin(t, seed, rand.NewPCG(seed, 8))
+	w.again = fmt.Sprintf("again: go test ./inventory -run TestIndexSaysWhatAScanSays -args -seed %d", seed)
+	return w
+}
+
+// choices is a source that gives one byte after another, so that changing one byte changes one choice, and goes on by chance.
+type choices struct {
+	bytes []byte
+	rest  rand.Source
+}
+
+func (c *choices) Uint64() uint64 {
+	if len(c.bytes) == 0 {
+		return c.rest.Uint64()
 	}
-	f.Fuzz(func(t *testing.T, seed uint64) { newTwin(t, seed).run(6) })
+	b := c.bytes[0]
+	c.bytes = c.bytes[1:]
+	return uint64(b) * 0x0101010101010101 // high and low bits are looked at
+}
+
+// FuzzIndex is the same without end: the nodes follow from seed, and the filters are spelt by the bytes.
+func FuzzIndex(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(seed, []byte(strings.Repeat(string(rune('a'+seed)), 9)))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, spelt []byte) {
+		source := &choices{spelt, rand.NewPCG(seed, 8)}
+		w := newTwin(t, seed, source)
+		for range 100 {
+			w.change()
+		}
+		for asked := 0; asked == 0 || asked < 10 && len(source.bytes) > 0; asked++ {
+			w.compare(w.filter(3))
+		}
+		w.equal()
+	})
 }
