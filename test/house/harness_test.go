@@ -168,16 +168,24 @@ func into[T any](t *testing.T, a answer) (v T) {
 // eventually waits until ok holds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	if !within(patience, ok) {
+		t.Fatalf("not within %s: %s", patience, what)
+	}
+}
+
+// within waits until ok holds, and tells whether it did in time.
+func within(limit time.Duration, ok func() bool) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(limit)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within %s: %s", patience, what)
+			return false
 		}
 	}
+	return true
 }
 
 // lockedBuffer takes the output of a process while a test reads it.
