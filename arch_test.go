@@ -52,6 +52,8 @@ var plan = map[string]room{
 
 	"cmd/fettle": {floor: 5, may: []string{anything}},
 
+	"test/sample": {floor: 2, may: []string{"filter"}},
+
 	"test/house": {floor: 6, may: []string{anything}},
 	"test/soak":  {floor: 6}, // it drives the program, as people do
 }

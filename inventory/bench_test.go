@@ -14,6 +14,7 @@ import (
 	"github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/test/sample"
 )
 
 // benchNodes is the size of the fleet of the benchmarks; docs/benchmarks.md has the figures for 100,000 and 1,000,000.
@@ -24,10 +25,10 @@ const scanNodes = 50_000
 
 // bench is the fleet of all benchmarks, loaded once.
 var bench = sync.OnceValue(func() *benchFleet {
-	f := &benchFleet{gen: newGenerator(), v: inventory.New()}
+	f := &benchFleet{gen: sample.NewFleet(), v: inventory.New()}
 	before := heap()
 	for i := range *benchNodes {
-		n := f.gen.node(i, 0)
+		n := f.gen.Node(i, 0)
 		begun := time.Now()
 		if err := f.v.Put(n); err != nil {
 			panic(err)
@@ -36,7 +37,7 @@ var bench = sync.OnceValue(func() *benchFleet {
 	}
 	f.bytes = float64(heap()-before) / float64(*benchNodes)
 	for i := range min(scanNodes, *benchNodes) {
-		n := f.gen.node(i, 0)
+		n := f.gen.Node(i, 0)
 		doc, err := filter.ParseDocument(n.Facts)
 		if err != nil {
 			panic(err)
@@ -47,7 +48,7 @@ var bench = sync.OnceValue(func() *benchFleet {
 })
 
 type benchFleet struct {
-	gen     *generator
+	gen     *sample.Fleet
 	v       *inventory.Inventory
 	load    time.Duration
 	bytes   float64 // of heap a node
@@ -144,7 +145,7 @@ func BenchmarkPut(b *testing.B) {
 	b.Run(fmt.Sprintf("%dNodes", *benchNodes), func(b *testing.B) {
 		nodes := make([]fettle.Node, 2000)
 		for i := range nodes {
-			nodes[i] = f.gen.node(i*7%*benchNodes, 1+i%3)
+			nodes[i] = f.gen.Node(i*7%*benchNodes, 1+i%3)
 		}
 		i := 0
 		for b.Loop() {
@@ -164,7 +165,7 @@ func BenchmarkPatch(b *testing.B) {
 	b.Run(fmt.Sprintf("%dNodes", *benchNodes), func(b *testing.B) {
 		ids := make([]fettle.NodeID, 2000)
 		for i := range ids {
-			ids[i] = f.gen.node(i*7%*benchNodes, 0).Identity
+			ids[i] = f.gen.Node(i*7%*benchNodes, 0).Identity
 		}
 		i := 0
 		for b.Loop() {
@@ -192,7 +193,7 @@ func BenchmarkQueryWhileIngesting(b *testing.B) {
 		}
 		nodes := make([]fettle.Node, 10_000)
 		for i := range nodes {
-			nodes[i] = f.gen.node(i*13%*benchNodes, 5+i%3)
+			nodes[i] = f.gen.Node(i*13%*benchNodes, 5+i%3)
 		}
 		ctx, cancel := context.WithCancel(b.Context())
 		var ingest sync.WaitGroup
