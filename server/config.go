@@ -17,8 +17,10 @@ type Config struct {
 	Volatile   []string      `yaml:"volatile" help:"patterns of fact paths that are left out of history"`
 	RunsKept   time.Duration `yaml:"runs-kept" help:"how long ended runs, their tasks and results are kept"`
 	FactsKept  time.Duration `yaml:"facts-kept" help:"how long the history of facts, transitions and events is kept"`
-	Checks     []CheckConfig `yaml:"checks" help:"checks that agents keep and that verdicts are folded of"`
-	Version    string        `yaml:"-"`
+	// ForgetAfter counts what the server knows of: a server that was away for long waits a day before it forgets anybody.
+	ForgetAfter time.Duration `yaml:"forget-after" help:"nodes that have been silent for so long are forgotten, with their facts and history; 0: never"`
+	Checks      []CheckConfig `yaml:"checks" help:"checks that agents keep and that verdicts are folded of"`
+	Version     string        `yaml:"-"`
 }
 
 // CheckConfig defines a check in the configuration file.
@@ -67,6 +69,9 @@ func (c Config) Validate() error {
 	}
 	if c.FactsKept <= 0 {
 		bad("facts-kept", "%s is not above zero", c.FactsKept)
+	}
+	if c.ForgetAfter != 0 && c.ForgetAfter < minForgetAfter {
+		bad("forget-after", "%s is below %s; 0 forgets nobody", c.ForgetAfter, minForgetAfter)
 	}
 	if _, err := facts.NewVolatile(c.Volatile); err != nil {
 		bad("volatile", "%v", err)
