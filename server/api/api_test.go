@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/store"
 )
@@ -227,6 +228,23 @@ func TestNodes(t *testing.T) {
 			"commands":["check_load"],"pools":["linux"],"labels":{"rack-no":"r1"},"liveness":"alive","seen":"2026-11-21T03:00:00Z","enrolled":"2026-11-20T03:00:00Z",
 			"checks":{"check_load":{"status":"ok","soft":"warning","attempt":1,"at":"2026-11-21T03:00:00Z","output":"fine","rev":0}}}`)
 	})
+}
+
+func TestForgetNode(t *testing.T) {
+	b := newBench(t, Config{})
+	b.fleet.nodes.Touch("db1.acme.net", fettle.Silent, fettle.MillisOf(now))
+	for _, row := range []struct {
+		role   auth.Role
+		node   string
+		status int
+	}{
+		{auth.Viewer, "db1.acme.net", 403}, {auth.Operator, "web1.acme.net", 409}, {auth.Operator, "web9", 404}, {auth.Operator, "a%20b", 422},
+		{auth.Operator, "db1.acme.net", 204}, {auth.Operator, "db1.acme.net", 404},
+	} {
+		if a := b.ask(row.role, "DELETE", "/api/v1/nodes/"+row.node, ""); a.status != row.status {
+			t.Errorf("%s forgets %s: %d %s", row.role, row.node, a.status, a.body)
+		}
+	}
 }
 
 func TestFacts(t *testing.T) {

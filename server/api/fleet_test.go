@@ -133,6 +133,17 @@ func (f *fakeFleet) NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Mill
 	return n, err
 }
 
+func (f *fakeFleet) ForgetNode(ctx context.Context, id fettle.NodeID, _ string) error {
+	n, err := f.Node(ctx, id)
+	if err == nil && n.Liveness == fettle.Alive {
+		err = fmt.Errorf("node %s is alive: %w", id, fettle.ErrConflict)
+	}
+	if err == nil {
+		f.nodes.Remove(id)
+	}
+	return err
+}
+
 func (f *fakeFleet) History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error) {
 	if _, err := f.Node(ctx, q.Node); err != nil {
 		return nil, err

@@ -87,6 +87,10 @@ func (a *rest) nodeRoutes() {
 		id: "show-history", method: http.MethodGet, path: "/nodes/{identity}/history", tag: "nodes", need: auth.Viewer,
 		summary: "Show what changed in a node's facts", text: "The newest change first. What is volatile has no history.",
 	}, a.showHistory)
+	handle(a, route{
+		id: "forget-node", method: http.MethodDelete, path: "/nodes/{identity}", tag: "nodes", need: auth.Operator, status: http.StatusNoContent,
+		summary: "Forget a node", text: "With its facts, their history and the states of its checks. A conflict while it is alive, for it would be back at once.",
+	}, a.forgetNode)
 }
 
 func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], error) {
@@ -158,6 +162,17 @@ func (a *rest) showNode(ctx context.Context, in *struct {
 		}
 	}
 	return &output[NodeInfo]{info}, nil
+}
+
+func (a *rest) forgetNode(ctx context.Context, in *struct {
+	Identity string `path:"identity" maxLength:"253" doc:"The node's name"`
+},
+) (*struct{}, error) {
+	id, err := fettle.ParseNodeID(in.Identity)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.fleet.ForgetNode(ctx, id, auth.From(ctx).Name)
 }
 
 // node gives a node as it is, or as it was.

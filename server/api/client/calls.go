@@ -43,6 +43,11 @@ func (a *API) NodeAt(ctx context.Context, id fettle.NodeID, at string) (*NodeInf
 	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), &ShowNodeParams{AsOf: &at}))
 }
 
+// ForgetNode takes a node away, with its history. ErrConflict: it is alive.
+func (a *API) ForgetNode(ctx context.Context, id fettle.NodeID) error {
+	return gone(a.calls.ForgetNode(ctx, string(id)))
+}
+
 // History gives one page of what changed in a node's facts, the newest first.
 func (a *API) History(ctx context.Context, id fettle.NodeID, p *ShowHistoryParams) (*ChangeList, error) {
 	return read[ChangeList](a.calls.ShowHistory(ctx, string(id), p))

@@ -1027,6 +1027,13 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/nodes (the `FindNodes` operationId).
 	FindNodes(ctx context.Context, params *FindNodesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ForgetNode Forget a node
+	//
+	// With its facts, their history and the states of its checks. A conflict while it is alive, for it would be back at once.
+	//
+	// Corresponds with DELETE /api/v1/nodes/{identity} (the `ForgetNode` operationId).
+	ForgetNode(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ShowNode Show a node
 	//
 	// Everything that is known of one node.
@@ -1454,6 +1461,23 @@ func (c *Caller) CreateLoginLink(ctx context.Context, body CreateLoginLinkJSONRe
 // Corresponds with GET /api/v1/nodes (the `FindNodes` operationId).
 func (c *Caller) FindNodes(ctx context.Context, params *FindNodesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewFindNodesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForgetNode Forget a node
+//
+// With its facts, their history and the states of its checks. A conflict while it is alive, for it would be back at once.
+//
+// Corresponds with DELETE /api/v1/nodes/{identity} (the `ForgetNode` operationId).
+func (c *Caller) ForgetNode(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForgetNodeRequest(c.Server, identity)
 	if err != nil {
 		return nil, err
 	}
@@ -2563,6 +2587,40 @@ func NewFindNodesRequest(server string, params *FindNodesParams) (*http.Request,
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewForgetNodeRequest constructs an http.Request for the ForgetNode method
+func NewForgetNodeRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -3693,6 +3751,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/nodes (the `FindNodes` operationId).
 	FindNodesWithResponse(ctx context.Context, params *FindNodesParams, reqEditors ...RequestEditorFn) (*FindNodesAnswer, error)
 
+	// ForgetNodeWithResponse Forget a node
+	//
+	// With its facts, their history and the states of its checks. A conflict while it is alive, for it would be back at once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/nodes/{identity} (the `ForgetNode` operationId).
+	ForgetNodeWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ForgetNodeAnswer, error)
+
 	// ShowNodeWithResponse Show a node
 	//
 	// Everything that is known of one node.
@@ -4485,6 +4552,47 @@ func (r FindNodesAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r FindNodesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ForgetNodeAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ForgetNodeAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ForgetNodeAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForgetNodeAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForgetNodeAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForgetNodeAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5540,6 +5648,21 @@ func (c *ClientWithResponses) FindNodesWithResponse(ctx context.Context, params 
 	return ParseFindNodesAnswer(rsp)
 }
 
+// ForgetNodeWithResponse Forget a node
+//
+// With its facts, their history and the states of its checks. A conflict while it is alive, for it would be back at once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/nodes/{identity} (the `ForgetNode` operationId).
+func (c *ClientWithResponses) ForgetNodeWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ForgetNodeAnswer, error) {
+	rsp, err := c.ForgetNode(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForgetNodeAnswer(rsp)
+}
+
 // ShowNodeWithResponse Show a node
 //
 // Everything that is known of one node.
@@ -6252,6 +6375,35 @@ func ParseFindNodesAnswer(rsp *http.Response) (*FindNodesAnswer, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseForgetNodeAnswer parses an HTTP response from a ForgetNodeWithResponse call
+func ParseForgetNodeAnswer(rsp *http.Response) (*ForgetNodeAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForgetNodeAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
