@@ -272,3 +272,20 @@ func (w *town) moment() string {
 		}
 	}
 }
+
+func TestForget(t *testing.T) {
+	w := newTown(t)
+	w.publish("n1", `{"v":1}`)
+	w.publish("n2", `{"v":1}`)
+	w.publish("n3", `{"v":1}`)
+	for _, id := range []fettle.NodeID{"n1", "n2"} { // as the server would have judged in five beats
+		w.server.Inventory.Touch(id, fettle.Silent, fettle.MillisOf(time.Now()))
+	}
+	w.want("", "node", "forget", "n1", "n2")
+	w.want("n3\n", "find", "-o", "names")
+	w.wantFault(exitFault, "n3 is alive", "node", "forget", "n3")
+	w.wantFault(exitFault, "there is no node n9", "node", "forget", "n9")
+	w.wantFault(exitUsage, "NODE is missing", "node", "forget")
+	w.publish("n1", `{"v":2}`)
+	w.want("n1\nn3\n", "find", "-o", "names")
+}
