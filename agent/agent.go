@@ -42,6 +42,7 @@ type Agent struct {
 	greeted    time.Time // when hello was last sent on this connection; zero: not yet
 	welcomed   bool      // hello was answered on this connection
 	beatEvery  time.Duration
+	nextBeat   *time.Timer
 	held       []*wire.Delivery // came before the time was known
 	facts      publisher
 	tasks      taskTable
@@ -130,8 +131,8 @@ func (a *Agent) close() {
 
 // loop does what the inbox says and what is due, one thing at a time.
 func (a *Agent) loop(ctx context.Context) error {
-	beat := time.NewTimer(a.splay(a.beatEvery))
-	defer beat.Stop()
+	a.nextBeat = time.NewTimer(a.splay(a.beatEvery))
+	defer a.nextBeat.Stop()
 	collect := time.NewTimer(a.cfg.FactsInterval + a.splay(a.cfg.FactsInterval))
 	defer collect.Stop()
 	late := time.NewTimer(a.cfg.WaitForFacts)
@@ -153,8 +154,8 @@ func (a *Agent) loop(ctx context.Context) error {
 		case <-collect.C:
 			collect.Reset(a.cfg.FactsInterval)
 			a.collect(ctx)
-		case <-beat.C:
-			beat.Reset(a.beatEvery)
+		case <-a.nextBeat.C:
+			a.nextBeat.Reset(a.beatEvery)
 			a.beat()
 			a.advance(ctx)
 		}

@@ -132,6 +132,17 @@ func TestHelloIsSaidAgainUntilItIsAnswered(t *testing.T) {
 	})
 }
 
+func TestTheServerSaysHowOftenToBeat(t *testing.T) {
+	run(t, func(w *world) {
+		w.pass(time.Millisecond)
+		w.send(wire.TypeWelcome, wire.Welcome{Time: w.now(), BeatMS: 1000})
+		w.pass(10 * time.Second)
+		if n := len(all[wire.Beat](w.server, wire.TypeBeat)); n < 9 || n > 11 {
+			t.Errorf("%d beats in 10 s, want one a second from now on and not from the next of our own", n)
+		}
+	})
+}
+
 func TestTheServerSaysWhenToComeBack(t *testing.T) {
 	run(t, func(w *world) {
 		w.with(func() { w.retry = time.Minute })

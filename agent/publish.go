@@ -205,8 +205,9 @@ func (a *Agent) onWelcome(ctx context.Context, w wire.Welcome) {
 	if w.Time > 0 {
 		a.clock.set(w.Time)
 	}
-	if every := time.Duration(w.BeatMS) * time.Millisecond; every >= time.Second && every <= time.Hour {
+	if every := time.Duration(w.BeatMS) * time.Millisecond; every >= time.Second && every <= time.Hour && every != a.beatEvery {
 		a.beatEvery = every
+		a.nextBeat.Reset(a.splay(every)) // the one that was due by our own interval may be too late for the server
 	}
 	select {
 	case <-a.ready:
