@@ -257,6 +257,19 @@ func TestPagesInBrowser(t *testing.T) {
 		b.until(fmt.Sprintf("%s == %d", rows, before+1))
 		b.holds(`document.activeElement.id == "n-web01.fra.acme.net"`)
 	})
+	b.step("what is being typed beside the table is not drawn over", func(t *testing.T) {
+		b.do(chromedp.SendKeys(chromedp.CSS("#facet"), "dat"), chromedp.Evaluate[chromedp.Void](`void (() => {
+			window.probe = new EventSource("/changes");
+			window.probe.addEventListener("changed", () => setTimeout(() => { window.heard = 1; window.probe.close() }, 2500)); // the page's own stream may rest
+		})()`))
+		b.until(`window.probe?.readyState == 1`)
+		h.join(member{id: "web98.new.acme.net", facts: map[string]any{"environment": "production", "role": "web"}, classes: []string{"nginx"}})
+		b.until(`window.heard > 0`)
+		b.holds(`document.querySelector("#facet").value == "dat" && document.getElementById("n-web98.new.acme.net") == null`)
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#facet").value = ""; document.activeElement.blur()`))
+		h.join(member{id: "web97.new.acme.net", facts: map[string]any{"environment": "production", "role": "web"}, classes: []string{"nginx"}})
+		b.until(`document.getElementById("n-web97.new.acme.net") != null && document.getElementById("n-web98.new.acme.net") != null`)
+	})
 	b.step("keys lead to a node", func(t *testing.T) {
 		b.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.blur()`))
 		b.press("j")
@@ -284,7 +297,7 @@ func TestPagesInBrowser(t *testing.T) {
 		b.scheme("dark")
 		b.shoot("search-dark")
 		b.visit("/nodes?facet=environment")
-		b.until(rows + ` == 61`)
+		b.until(rows + ` == 63`)
 		b.shoot("nodes-dark")
 		b.holds(`matchMedia("(prefers-color-scheme: dark)").matches`)
 		dark := `getComputedStyle(document.body).backgroundColor`

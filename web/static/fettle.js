@@ -117,7 +117,8 @@
   const lost = (is) => { const p = one("#lost"); if (p) p.hidden = !is; };
   const busy = () => {
     const selection = getSelection();
-    return one("#status .fault") || (selection && !selection.isCollapsed && one("#results, #state")?.contains(selection.anchorNode)) || one("details.columns[open]");
+    return one("#status .fault") || (selection && !selection.isCollapsed && one("#results, #state")?.contains(selection.anchorNode)) || one("details.columns[open]")
+      || document.activeElement?.matches("#results input");
   };
   const refresh = () => {
     const at = one("#refresher");
@@ -163,7 +164,7 @@
   });
   // Menus and lists that a person has opened stay open when the page is drawn anew.
   let open = [];
-  document.addEventListener("htmx:beforeSwap", () => { open = all("details.split[open]").map(() => "details.split"); });
+  document.addEventListener("htmx:beforeSwap", () => { open = ["details.split", "details.same"].filter((selector) => one(selector)?.open); });
   document.addEventListener("htmx:afterSwap", () => { for (const selector of open) { const d = one(selector); if (d) d.open = true; } });
 
   // --- times: by the server's clock, whatever this one says
