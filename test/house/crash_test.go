@@ -95,6 +95,80 @@ func (c *crowd) runs(t *testing.T) (all []runItem) {
 	}
 }
 
+// account waits until everything has ended, and compares what ran with what the server says. Interrupted tells whether some of it was.
+func (c *crowd) account(t *testing.T, interrupted bool) {
+	t.Helper()
+	var all []runItem
+	eventually(t, "all runs have ended", func() bool {
+		all = c.runs(t)
+		for _, r := range all {
+			if r.Ended == nil {
+				return false
+			}
+		}
+		return true
+	})
+	begun := lines(t, c.begun)
+	t.Run("no task ran twice", func(t *testing.T) {
+		seen := map[string]bool{}
+		for _, n := range begun {
+			if seen[n] {
+				t.Errorf("task %s ran twice", n)
+			}
+			seen[n] = true
+		}
+		t.Logf("%d runs, %d tasks begun, %d facts published", len(all), len(begun), c.known.Load())
+	})
+	t.Run("every task that was begun has a result", func(t *testing.T) {
+		byNumber := map[string]string{}
+		for _, r := range all {
+			if list, is := r.Inputs["args"].([]any); is && len(list) == 1 {
+				byNumber[fmt.Sprint(list[0])] = r.Run
+			}
+		}
+		lost := 0
+		for _, n := range begun {
+			id, known := byNumber[n]
+			if !known {
+				t.Errorf("task %s ran, and its run is not known", n)
+				continue
+			}
+			var run runItem
+			if !within(10*time.Second, func() bool {
+				c.must(http.MethodGet, "/runs/"+id, nil, &run)
+				return len(run.Results) == 1
+			}) {
+				t.Errorf("task %s was begun, and has no result: %+v", n, run)
+				continue
+			}
+			if status := run.Results[0].Status; status != 0 && status != 8 {
+				t.Errorf("task %s was begun: %+v", n, run)
+			}
+			if run.Results[0].Status == 8 {
+				lost++
+			}
+		}
+		if (lost > 0) != interrupted || len(begun) == lost {
+			t.Errorf("%d of %d were interrupted", lost, len(begun))
+		}
+	})
+	t.Run("every tally agrees with the results", func(t *testing.T) {
+		for _, r := range all {
+			var run runItem
+			c.must(http.MethodGet, "/runs/"+r.Run, nil, &run)
+			y, ok := run.Tally, 0
+			for _, one := range run.Results {
+				if one.Status == 0 {
+					ok++
+				}
+			}
+			if y.OK != ok || y.Failed != len(run.Results)-ok || y.Pending != 0 || y.Roster != y.OK+y.Failed+y.Silent+y.Never {
+				t.Errorf("run %s of %v: %+v, and results %+v", r.Run, r.Inputs, y, run.Results)
+			}
+		}
+	})
+}
+
 // TestKilledAgainAndAgain kills server and agent in turn while tasks and facts flow. Afterwards nothing that was acknowledged is missing, no
 // task ran twice, and every task that was begun has a result.
 func TestKilledAgainAndAgain(t *testing.T) {
@@ -132,74 +206,5 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	}
 	start(t, args...)
 	c.alive("n1")
-
-	var all []runItem
-	eventually(t, "all runs have ended", func() bool {
-		all = c.runs(t)
-		for _, r := range all {
-			if r.Ended == nil {
-				return false
-			}
-		}
-		return true
-	})
-	begun := lines(t, c.begun)
-	t.Run("no task ran twice", func(t *testing.T) {
-		seen := map[string]bool{}
-		for _, n := range begun {
-			if seen[n] {
-				t.Errorf("task %s ran twice", n)
-			}
-			seen[n] = true
-		}
-		t.Logf("%d runs, %d tasks begun, %d facts published", len(all), len(begun), c.known.Load())
-	})
-	t.Run("every task that was begun has a result", func(t *testing.T) {
-		byNumber := map[string]string{}
-		for _, r := range all {
-			if list, is := r.Inputs["args"].([]any); is && len(list) == 1 {
-				byNumber[fmt.Sprint(list[0])] = r.Run
-			}
-		}
-		interrupted := 0
-		for _, n := range begun {
-			id, known := byNumber[n]
-			if !known {
-				t.Errorf("task %s ran, and its run is not known", n)
-				continue
-			}
-			var run runItem
-			if !within(10*time.Second, func() bool {
-				c.must(http.MethodGet, "/runs/"+id, nil, &run)
-				return len(run.Results) == 1
-			}) {
-				t.Errorf("task %s was begun, and has no result: %+v", n, run)
-				continue
-			}
-			if status := run.Results[0].Status; status != 0 && status != 8 {
-				t.Errorf("task %s was begun: %+v", n, run)
-			}
-			if run.Results[0].Status == 8 {
-				interrupted++
-			}
-		}
-		if interrupted == 0 || interrupted == len(begun) {
-			t.Errorf("%d of %d were interrupted: the kills did not meet what they were meant to", interrupted, len(begun))
-		}
-	})
-	t.Run("every tally agrees with the results", func(t *testing.T) {
-		for _, r := range all {
-			var run runItem
-			c.must(http.MethodGet, "/runs/"+r.Run, nil, &run)
-			y, ok := run.Tally, 0
-			for _, one := range run.Results {
-				if one.Status == 0 {
-					ok++
-				}
-			}
-			if y.OK != ok || y.Failed != len(run.Results)-ok || y.Pending != 0 || y.Roster != y.OK+y.Failed+y.Silent+y.Never {
-				t.Errorf("run %s of %v: %+v, and results %+v", r.Run, r.Inputs, y, run.Results)
-			}
-		}
-	})
+	c.account(t, true)
 }
