@@ -25,7 +25,7 @@ const (
 	TypeProgress Type = "progress" // node to server
 	TypeChecks   Type = "checks"   // server to node, Checks
 	TypeAsk      Type = "ask"      // server to node, Ask
-	TypeAnswer   Type = "answer"   // node to server
+	TypeAnswer   Type = "answer"   // node to server, Answer: to an Ask with a filter
 	TypeEvent    Type = "event"    // server to servers
 )
 
@@ -97,5 +97,13 @@ type Checks struct {
 
 // Ask wants something of a node beside tasks; it takes no slot there.
 type Ask struct {
-	Facts bool `json:"facts"` // send the full document
+	Facts  bool          `json:"facts"`            // send the full document
+	Filter fettle.Filter `json:"filter,omitempty"` // collect again and say whether this is true, in an Answer; in CEL
+}
+
+// Answer says what a filter is for the node that was asked. It is not kept anywhere.
+type Answer struct {
+	Question string   `json:"question"`          // id of the message that asked
+	Truth    string   `json:"truth"`             // "true", "false", "undefined"
+	Missing  []string `json:"missing,omitempty"` // why it is undefined
 }
