@@ -50,6 +50,7 @@ type Agent struct {
 	flying     int   // messages of results that wait for their receipt
 	workers    sync.WaitGroup
 	stopping   bool
+	questions  int    // filters that are being answered
 	checking   bool   // checks.Run is running
 	keepChecks func() // runs it when there is something to check
 }

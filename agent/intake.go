@@ -86,8 +86,9 @@ func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Deliver
 		}
 	case wire.TypeAsk:
 		var ask wire.Ask
-		if a.decode(env, &ask) && ask.Facts {
-			a.facts.full = true
+		if a.decode(env, &ask) {
+			a.facts.full = a.facts.full || ask.Facts
+			a.question(ctx, env, ask.Filter)
 		}
 	default:
 		a.log.Debug("a message of a type that is not known", "type", string(env.Type))

@@ -15,8 +15,9 @@ import (
 
 // published is told to those who wait.
 type published struct {
-	doc wire.Document
-	err error
+	doc     wire.Document
+	classes []string
+	err     error
 }
 
 // publisher is what is known of the facts here, and what the server is known to have. It belongs to the loop.
@@ -191,7 +192,7 @@ func (p *publisher) receipt(sent wire.Document, err error) {
 // settle answers those who wait for the facts to be published.
 func (p *publisher) settle(err error) {
 	for _, done := range p.waiting {
-		done <- published{p.current, err} // each has room for one
+		done <- published{doc: p.current, classes: p.classes, err: err} // each has room for one
 	}
 	p.waiting = nil
 }
