@@ -101,6 +101,8 @@ func (b *batch) read(in Incoming) error {
 		return decode(env, func(body wire.Beat) error { return b.beat(from, body) })
 	case wire.TypeResults:
 		return decodeResults(env, func(body wire.Results) error { return b.takeResults(from, body) })
+	case wire.TypeAnswer:
+		return decode(env, func(body wire.Answer) error { b.s.live.take(from, body); return nil })
 	case wire.TypeOutput:
 		return decode(env, func(body wire.Output) error { return b.output(from, body) })
 	}

@@ -49,6 +49,7 @@ type Server struct {
 	changes  signal
 	past     past
 	saved    savedFilters
+	live     liveBook
 	loaded   atomic.Bool
 }
 
