@@ -76,6 +76,9 @@ func (a *app) welcome(ctx context.Context, m *middle, n *node) error {
 	}
 	fmt.Fprintln(a.stdout, m.ready("dev"))
 	link, err := m.loginLink(ctx)
+	if ctx.Err() != nil {
+		return nil // told to stop as soon as it was ready
+	}
 	if err != nil {
 		return err
 	}
