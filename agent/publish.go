@@ -59,6 +59,9 @@ func (p *publisher) told() string {
 
 // collect has the source collect, in its own goroutine, and never twice at the same time.
 func (a *Agent) collect(ctx context.Context) {
+	if a.stopping {
+		return // the workers are waited for: there must be no more of them
+	}
 	if a.facts.collecting {
 		a.facts.again = true
 		return
