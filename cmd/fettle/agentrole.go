@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -91,6 +92,7 @@ type node struct {
 	id        fettle.NodeID
 	agent     *agent.Agent
 	collector *facts.Collector
+	lock      *os.File // of the state directory
 }
 
 // openNode wires an agent of this machine.
@@ -119,8 +121,16 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	if err != nil {
 		return nil, err
 	}
-	n.agent, err = agent.New(ac, n.collector, table, log)
-	return n, err
+	if err := os.MkdirAll(cfg.State, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if n.lock, err = lockState(cfg.State); err != nil {
+		return nil, err
+	}
+	if n.agent, err = agent.New(ac, n.collector, table, log); err != nil {
+		return nil, errors.Join(err, n.lock.Close())
+	}
+	return n, nil
 }
 
 // identityOf gives the configured identity, or the FQDN.
@@ -148,7 +158,7 @@ func (n *node) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.collector.Run(ctx) })
 	g.Go(func() error { return n.agent.Run(ctx) })
-	return g.Wait()
+	return errors.Join(g.Wait(), n.lock.Close())
 }
 
 func (a *app) agentCommand() *cobra.Command {

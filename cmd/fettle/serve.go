@@ -38,6 +38,7 @@ type middle struct {
 	handler http.Handler
 	context clientContext
 	secret  brokerSecret
+	lock    *os.File // of the state directory
 }
 
 // openMiddle wires a server. It is one straight line on purpose: here, and only here, the parts meet.
@@ -50,6 +51,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	}()
 	if err = os.MkdirAll(cfg.State, 0o700); err != nil {
 		return m, fmt.Errorf("state directory: %w", err)
+	}
+	if m.lock, err = lockState(cfg.State); err != nil {
+		return m, err
 	}
 	if m.secret, err = keepSecret(cfg.State); err != nil {
 		return m, err
@@ -195,6 +199,9 @@ func (m *middle) close() error {
 	}
 	if m.store != nil {
 		faults = append(faults, m.store.Close())
+	}
+	if m.lock != nil {
+		faults = append(faults, m.lock.Close())
 	}
 	return errors.Join(faults...)
 }
