@@ -105,6 +105,7 @@ func mount(r *gin.Engine, cfg Config, fleet Fleet, keeper *auth.Keeper, log *slo
 // routes registers every typed handler: one method per file and noun.
 func (a *rest) routes() {
 	a.nodeRoutes()
+	a.liveRoutes()
 	a.factRoutes()
 	a.filterRoutes()
 	a.savedRoutes()

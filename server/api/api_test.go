@@ -230,6 +230,18 @@ func TestNodes(t *testing.T) {
 	})
 }
 
+func TestAskNodes(t *testing.T) {
+	b := newBench(t, Config{})
+	b.fleet.silent["db1.acme.net"] = true
+	sameJSON(t, b.get(`/api/v1/live?where=has(facts.os)&timeout=30s`), `{"asked":3,"matched":1,"undefined":0,"undefined_by":{},"nodes":["web2.acme.net"],
+		"unanswered":["db1.acme.net"],"stored_only":["web1.acme.net"],"live_only":[],"took_ms":12}`)
+	for path, says := range map[string]string{"/api/v1/live": "empty", "/api/v1/live?where=os": "undeclared", "/api/v1/live?where=true&timeout=soon": "timeout"} {
+		if a := b.ask(auth.Viewer, "GET", path, ""); a.status != 422 || !strings.Contains(a.body, says) {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
 func TestForgetNode(t *testing.T) {
 	b := newBench(t, Config{})
 	b.fleet.nodes.Touch("db1.acme.net", fettle.Silent, fettle.MillisOf(now))

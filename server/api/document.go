@@ -32,7 +32,7 @@ var vocabulary = []string{"Tally", "CheckTally", "Perf", "CheckOutput", "Check",
 // nouns are the properties that have a type of package fettle, wherever they stand.
 var nouns = map[string]string{
 	"identity": "NodeID", "node": "NodeID", "liveness": "Liveness", "state": "RunState", "soft": "CheckStatus", "run": "RunID", "task": "TaskID",
-	"nodes": "NodeID", "sample": "NodeID", "filter": "Filter",
+	"nodes": "NodeID", "sample": "NodeID", "filter": "Filter", "unanswered": "NodeID", "stored_only": "NodeID", "live_only": "NodeID",
 }
 
 // document gives the OpenAPI document, indented so that a change can be read.

@@ -23,6 +23,7 @@ type Fleet interface {
 // Nodes answers questions about nodes. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
 type Nodes interface {
 	Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error)
+	FindLive(ctx context.Context, q server.LiveQuery) (server.LiveAnswer, error)
 	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error)
 	NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error)
 	ForgetNode(ctx context.Context, id fettle.NodeID, caller string) error

@@ -124,6 +124,26 @@ func (f *fakeFleet) Find(ctx context.Context, q server.FindQuery) (server.FindAn
 	return out, nil
 }
 
+// FindLive has the nodes that are not silent answer as they would from what is stored; one of them has news.
+func (f *fakeFleet) FindLive(ctx context.Context, q server.LiveQuery) (server.LiveAnswer, error) {
+	a, err := f.Find(ctx, server.FindQuery{Selection: server.Selection{Where: q.Where}})
+	if err != nil {
+		return server.LiveAnswer{}, err
+	}
+	out := server.LiveAnswer{Asked: 3, Undefined: a.Undefined, UndefinedBy: a.UndefinedBy, Took: min(q.Timeout, 12*time.Millisecond)}
+	for _, n := range a.Nodes {
+		switch {
+		case f.silent[n.Identity]:
+			out.Unanswered = append(out.Unanswered, n.Identity)
+		case n.Identity == "web1.acme.net":
+			out.StoredOnly = append(out.StoredOnly, n.Identity)
+		default:
+			out.Nodes = append(out.Nodes, n.Identity)
+		}
+	}
+	return out, nil
+}
+
 func (f *fakeFleet) NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error) {
 	n, err := f.Node(ctx, id)
 	if n.Enrolled > at {

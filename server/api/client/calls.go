@@ -33,6 +33,11 @@ func (a *API) FindAll(ctx context.Context, p FindNodesParams) (*NodeList, error)
 	}
 }
 
+// Live asks the nodes themselves which of them match.
+func (a *API) Live(ctx context.Context, p *AskNodesParams) (*LiveList, error) {
+	return read[LiveList](a.calls.AskNodes(ctx, p))
+}
+
 // Node gives all that is known of one node. ErrNotFound: there is none of that name.
 func (a *API) Node(ctx context.Context, id fettle.NodeID) (*NodeInfo, error) {
 	return read[NodeInfo](a.calls.ShowNode(ctx, string(id), nil))

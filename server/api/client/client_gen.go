@@ -160,6 +160,34 @@ type Input struct {
 	Type        string      `json:"type"`
 }
 
+// LiveList defines model for LiveList.
+type LiveList struct {
+	// Asked All nodes there are
+	Asked int64 `json:"asked"`
+
+	// LiveOnly The node said yes, and what was stored did not
+	LiveOnly []fettle.NodeID `json:"live_only"`
+
+	// Matched Nodes for which the filter is true
+	Matched int64 `json:"matched"`
+
+	// Nodes Those that matched
+	Nodes []fettle.NodeID `json:"nodes"`
+
+	// StoredOnly What was stored said yes, and the node did not
+	StoredOnly []fettle.NodeID `json:"stored_only"`
+	TookMs     int64           `json:"took_ms"`
+
+	// Unanswered Nodes that did not answer; of them nothing is said
+	Unanswered []fettle.NodeID `json:"unanswered"`
+
+	// Undefined Nodes for which the filter is neither true nor false
+	Undefined int64 `json:"undefined"`
+
+	// UndefinedBy Why; a node may count under several reasons
+	UndefinedBy map[string]int64 `json:"undefined_by"`
+}
+
 // LoginLink defines model for LoginLink.
 type LoginLink struct {
 	Expires time.Time `json:"expires"`
@@ -688,6 +716,18 @@ type ExplainFilterParams struct {
 	Node *string `form:"node,omitempty" json:"node,omitempty"`
 }
 
+// AskNodesParams defines parameters for AskNodes.
+type AskNodesParams struct {
+	// Where A filter in CEL over what a node knows of itself
+	Where *string `form:"where,omitempty" json:"where,omitempty"`
+
+	// Short Instead of where: a filter in the short form
+	Short *string `form:"short,omitempty" json:"short,omitempty"`
+
+	// Timeout How long the last node may take; left out: 10s
+	Timeout *string `form:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
 // FindNodesParams defines parameters for FindNodes.
 type FindNodesParams struct {
 	// Where A filter in CEL; left out: all nodes. It must not be empty
@@ -1001,6 +1041,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 	SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskNodes Ask the nodes themselves
+	//
+	// Each node collects its facts and says whether the filter is true for it. Ends when all that are alive have answered, or when the time is over. Says too where what was stored gives another answer.
+	//
+	// Corresponds with GET /api/v1/live (the `AskNodes` operationId).
+	AskNodes(ctx context.Context, params *AskNodesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateLoginLinkWithBody Make a login link
 	//
@@ -1406,6 +1453,23 @@ func (c *Caller) SaveFilterWithBody(ctx context.Context, name string, contentTyp
 // Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 func (c *Caller) SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSaveFilterRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskNodes Ask the nodes themselves
+//
+// Each node collects its facts and says whether the filter is true for it. Ends when all that are alive have answered, or when the time is over. Says too where what was stored gives another answer.
+//
+// Corresponds with GET /api/v1/live (the `AskNodes` operationId).
+func (c *Caller) AskNodes(ctx context.Context, params *AskNodesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskNodesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2388,6 +2452,84 @@ func NewSaveFilterRequestWithBody(server string, name string, contentType string
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskNodesRequest constructs an http.Request for the AskNodes method
+func NewAskNodesRequest(server string, params *AskNodesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/live")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Where != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "where", *params.Where, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Short != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "short", *params.Short, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Timeout != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "timeout", *params.Timeout, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -3724,6 +3866,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 	SaveFilterWithResponse(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error)
 
+	// AskNodesWithResponse Ask the nodes themselves
+	//
+	// Each node collects its facts and says whether the filter is true for it. Ends when all that are alive have answered, or when the time is over. Says too where what was stored gives another answer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/live (the `AskNodes` operationId).
+	AskNodesWithResponse(ctx context.Context, params *AskNodesParams, reqEditors ...RequestEditorFn) (*AskNodesAnswer, error)
+
 	// CreateLoginLinkWithBodyWithResponse Make a login link
 	//
 	// It signs a browser in once, with the rights of who asks.
@@ -4456,6 +4607,54 @@ func (r SaveFilterAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SaveFilterAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AskNodesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LiveList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskNodesAnswer) GetJSON200() *LiveList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AskNodesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AskNodesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskNodesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskNodesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskNodesAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5603,6 +5802,21 @@ func (c *ClientWithResponses) SaveFilterWithResponse(ctx context.Context, name s
 	return ParseSaveFilterAnswer(rsp)
 }
 
+// AskNodesWithResponse Ask the nodes themselves
+//
+// Each node collects its facts and says whether the filter is true for it. Ends when all that are alive have answered, or when the time is over. Says too where what was stored gives another answer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/live (the `AskNodes` operationId).
+func (c *ClientWithResponses) AskNodesWithResponse(ctx context.Context, params *AskNodesParams, reqEditors ...RequestEditorFn) (*AskNodesAnswer, error) {
+	rsp, err := c.AskNodes(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskNodesAnswer(rsp)
+}
+
 // CreateLoginLinkWithBodyWithResponse Make a login link
 //
 // It signs a browser in once, with the rights of who asks.
@@ -6305,6 +6519,39 @@ func ParseSaveFilterAnswer(rsp *http.Response) (*SaveFilterAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest SavedFilter
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAskNodesAnswer parses an HTTP response from a AskNodesWithResponse call
+func ParseAskNodesAnswer(rsp *http.Response) (*AskNodesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskNodesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LiveList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
