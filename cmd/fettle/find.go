@@ -21,6 +21,7 @@ func (a *app) findCommand() *cobra.Command {
 	var (
 		m           aim
 		q           question
+		live        liveOrder
 		fold        bool
 		asOf, since string
 	)
@@ -33,13 +34,17 @@ the short form after -W, or -F, -C, -I; together a node has to satisfy all of th
 in an expression wants blanks around it, because a fact's name may have one. --became-true-since lists the nodes for which the filter
 is true and was not at that moment.
 
-Exit code 4 when nobody matches.`,
+--live asks the nodes instead of what is stored: each collects its facts and says yes or no, and the list ends with the last one that is
+alive. --diff lists those for which what was stored gives another answer.
+
+Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer.`,
 		Example: `  fettle find 'facts.os.family == "Debian" && facts.processors.count >= 8'
   fettle find -W 'environment=production customer=acme mysql::master'
   fettle find -I /^web/ --fields os.name,os.release.full
   fettle find @web-prod --fields 'role, facts.memory.system.total_bytes / 1073741824' --sort memory.system.total_bytes --desc --limit 10
   fettle find 'facts.os.release.major == "11"' --as-of -7d
   fettle find 'version(facts.kernelversion) < version("6.1")' --became-true-since -24h
+  fettle find 'facts.os.release.minor == "8"' --diff
   fettle find 'has(facts.puppet_role)' --count`,
 		ValidArgsFunction: a.namesOf(0, savedNames),
 	}
@@ -47,6 +52,7 @@ Exit code 4 when nobody matches.`,
 	a.findFlags(cmd, &q)
 	cmd.Flags().BoolVar(&fold, "fold", false, "names folded into one line, web[01-16,18]")
 	asOfFlag(cmd, &asOf)
+	live.flags(cmd)
 	cmd.Flags().StringVar(&since, "became-true-since", "", "only nodes for which the filter was not true at that `TIME`, such as -24h or yesterday")
 	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
@@ -56,6 +62,13 @@ Exit code 4 when nobody matches.`,
 		c, err := a.client()
 		if err != nil {
 			return err
+		}
+		if live.live || live.diff {
+			if err := live.check(cmd, q.where); err != nil {
+				return err
+			}
+			live.fold, live.count = fold, q.count
+			return a.findLive(cmd.Context(), c, q.where, live)
 		}
 		if q.limit < 0 {
 			return usage(fmt.Errorf("--limit %d is below zero: %w", q.limit, fettle.ErrInvalid))

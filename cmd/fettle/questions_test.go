@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,10 +31,25 @@ type town struct {
 	server  *server.Server
 	context string // file
 	seq     int64
+	truths  map[fettle.NodeID]string // what nodes say to a filter; a node that is not in it does not answer
+	busy    sync.WaitGroup           // answers on their way
 }
 
-// Send takes what the server sends to nodes; they answer nothing.
-func (w *town) Send(context.Context, string, wire.Message) (int, error) { return 1, nil }
+// Send takes what the server sends to nodes; they answer filters, as the test says.
+func (w *town) Send(_ context.Context, _ string, m wire.Message) (int, error) {
+	env, err := wire.Open(m, nil, 0)
+	if err != nil || env.Type != wire.TypeAsk {
+		return 1, err
+	}
+	for id, truth := range w.truths {
+		answer := wire.Answer{Question: env.ID, Truth: truth}
+		if truth == "undefined" {
+			answer.Missing = []string{"facts.v"}
+		}
+		w.busy.Go(func() { w.say(id, wire.TypeAnswer, answer) })
+	}
+	return 1, nil
+}
 
 const townSession = "01980000-0000-7000-8000-000000000001"
 
@@ -55,6 +71,7 @@ func newTown(t *testing.T) *town {
 	ended := make(chan error, 1)
 	go func() { ended <- w.server.Run(ctx) }()
 	t.Cleanup(func() {
+		w.busy.Wait()
 		cancel()
 		if err := errors.Join(<-ended, db.Close()); err != nil {
 			t.Error(err)
@@ -87,7 +104,7 @@ func (w *town) say(node fettle.NodeID, kind wire.Type, body any) {
 	done := make(chan error, 1)
 	w.server.Collect(server.Incoming{Destination: (wire.Destinations{}).Facts(), Message: m, Sender: node, Done: func(err error) { done <- err }})
 	if err := <-done; err != nil {
-		w.t.Fatal(err)
+		w.t.Error(err)
 	}
 }
 
@@ -288,4 +305,29 @@ func TestForget(t *testing.T) {
 	w.wantFault(exitUsage, "NODE is missing", "node", "forget")
 	w.publish("n1", `{"v":2}`)
 	w.want("n1\nn3\n", "find", "-o", "names")
+}
+
+func TestFindLive(t *testing.T) {
+	w := newTown(t)
+	for id, facts := range map[fettle.NodeID]string{"same": `{"v":2}`, "stale": `{"v":2}`, "news": `{"v":1}`, "lacks": `{}`} {
+		w.publish(id, facts)
+	}
+	w.truths = map[fettle.NodeID]string{"same": "true", "stale": "false", "news": "true", "lacks": "undefined"}
+	w.want("NODE\nnews\nsame\n", "find", "--live", "facts.v == 2")
+	w.want("2\n", "find", "--live", "facts.v == 2", "--count")
+	w.want("NODE STORED LIVE\nnews no yes\nstale yes no\n", "find", "facts.v == 2", "--diff")
+	w.want("{\"identity\":\"news\",\"stored\":false,\"live\":true}\n{\"identity\":\"same\",\"stored\":true,\"live\":true}\n", "find", "facts.v == 2", "--live", "-o", "jsonl")
+	w.want("{\"identity\":\"news\",\"stored\":false,\"live\":true}\n{\"identity\":\"stale\",\"stored\":true,\"live\":false}\n", "find", "facts.v == 2", "--diff", "-o", "jsonl")
+	if got := w.ask("find", "--live", "facts.v == 2"); !strings.Contains(got.faults, "1 node undefined: facts.v (1)") {
+		t.Errorf("undefined: %+v", got)
+	}
+	w.truths = map[fettle.NodeID]string{"same": "true", "stale": "true", "news": "false"}
+	if got := w.ask("find", "--diff", "facts.v == 2", "--timeout", "100ms"); got.code != exitSilent || got.out != "" || !strings.Contains(got.faults, "1 node did not answer: lacks") {
+		t.Errorf("silent: %+v", got)
+	}
+	w.truths = map[fettle.NodeID]string{"same": "false", "stale": "false", "news": "false", "lacks": "false"}
+	w.wantFault(exitNobody, "", "find", "--live", "facts.v == 2")
+	w.wantFault(exitUsage, "known to the server only", "find", "--live", `liveness == "alive"`)
+	w.wantFault(exitUsage, "give one", "find", "--live")
+	w.wantFault(exitUsage, "--fields is about what is stored", "find", "--live", "true", "--columns", "v")
 }
