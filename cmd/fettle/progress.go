@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -10,25 +11,69 @@ import (
 
 // progress tells a person at a terminal, on one line of stderr, how far a run is. Elsewhere it says nothing.
 type progress struct {
-	a      *app
-	total  int64
-	began  time.Time
-	drawn  time.Time
-	silent bool
+	a     *app
+	began time.Time
+	stop  chan struct{} // nil: nobody looks
+	ended sync.WaitGroup
+
+	mu    sync.Mutex
+	tally fettle.Tally // guarded by mu
 }
 
-// drawEvery bounds how often the line is drawn.
-const drawEvery = 50 * time.Millisecond
+// What is over in progressAfter needs no progress; from then on the line is drawn every progressEvery, also while nothing comes.
+const (
+	progressAfter = 200 * time.Millisecond
+	progressEvery = 100 * time.Millisecond
+)
 
-func (a *app) progress(total int64) *progress {
-	return &progress{a: a, total: total, began: time.Now(), silent: !terminal(a.stderr)}
-}
-
-func (p *progress) set(t fettle.Tally) {
-	if p.silent || time.Since(p.drawn) < drawEvery || time.Since(p.began) < 4*drawEvery {
-		return
+// progress begins to draw. Whoever calls it calls end.
+func (a *app) progress(t fettle.Tally) *progress {
+	p := &progress{a: a, began: time.Now(), tally: t}
+	if terminal(a.stderr) && a.output != "jsonl" { // its lines come between
+		p.stop = make(chan struct{})
+		p.ended.Go(p.run)
 	}
-	p.drawn = time.Now()
+	return p
+}
+
+// set says how far the run is.
+func (p *progress) set(t fettle.Tally) {
+	p.mu.Lock()
+	p.tally = t
+	p.mu.Unlock()
+}
+
+// end takes the line away.
+func (p *progress) end() {
+	if p.stop != nil {
+		close(p.stop)
+		p.ended.Wait()
+	}
+}
+
+func (p *progress) run() {
+	next := time.NewTimer(progressAfter)
+	defer next.Stop()
+	drawn := false
+	for {
+		select {
+		case <-p.stop:
+			if drawn {
+				fmt.Fprint(p.a.stderr, "\r\x1b[K")
+			}
+			return
+		case <-next.C:
+			p.draw()
+			drawn = true
+			next.Reset(progressEvery)
+		}
+	}
+}
+
+func (p *progress) draw() {
+	p.mu.Lock()
+	t := p.tally
+	p.mu.Unlock()
 	const width = 24
 	done := t.Roster - t.Pending
 	full := 0
@@ -37,11 +82,4 @@ func (p *progress) set(t fettle.Tally) {
 	}
 	fmt.Fprintf(p.a.stderr, "\r[%s%s] %d / %d  ok %d  failed %d  %s\x1b[K",
 		strings.Repeat("=", full), strings.Repeat(" ", width-full), done, t.Roster, t.OK, t.Failed, time.Since(p.began).Round(100*time.Millisecond))
-}
-
-// end takes the line away.
-func (p *progress) end() {
-	if !p.silent && !p.drawn.IsZero() {
-		fmt.Fprint(p.a.stderr, "\r\x1b[K")
-	}
 }

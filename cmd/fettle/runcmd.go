@@ -204,7 +204,7 @@ type seenRun struct {
 // follow watches a run to its end. With -o jsonl each result is printed as it comes; on a terminal a line tells how far the run is.
 func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSummary) (*seenRun, error) {
 	seen := &seenRun{run: *started, results: []client.ResultItem{}}
-	p := a.progress(int64(started.Tally.Roster))
+	p := a.progress(started.Tally)
 	defer p.end()
 	for update, err := range c.Watch(ctx, started.Run) {
 		if err != nil {

@@ -84,9 +84,10 @@ func (a *app) pickNode(cmd *cobra.Command, m aim, bare []string, first bool, add
 		options[i] = huh.NewOption(fmt.Sprintf("%s  %s", n.Identity, n.Liveness), i)
 	}
 	choice := 0
-	err = huh.NewSelect[int]().Title(fmt.Sprintf("%d nodes match", found.Matched)).Options(options...).Filtering(true).Height(20).Value(&choice).Run()
+	menu := huh.NewSelect[int]().Title(fmt.Sprintf("%d nodes match", found.Matched)).Description("type / to search").Options(options...).Height(20).Value(&choice)
+	err = huh.NewForm(huh.NewGroup(menu)).WithShowHelp(true).WithInput(a.stdin).WithOutput(a.stdout).RunWithContext(cmd.Context())
 	if errors.Is(err, huh.ErrUserAborted) {
-		return client.NodeItem{}, &codeError{code: exitFault}
+		err = &codeError{code: exitInterrupted}
 	}
 	return found.Nodes[choice], err
 }
