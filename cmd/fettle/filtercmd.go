@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -21,7 +23,9 @@ func (a *app) explainCommand() *cobra.Command {
 	var node string
 	cmd := &cobra.Command{
 		Use: "explain [FILTER]", Short: "what a filter means, clause by clause, and why a node is not in it",
-		Long: "Shows the short form in CEL, for how many nodes each clause is true, false and undefined, what is missing, and with --node which\nclause keeps that node out.",
+		Long: `Shows the short form in CEL, for how many nodes each clause is true, false and undefined, what is missing, and with --node which
+clause keeps that node out. HOW says how a clause is answered: by an index, once for all nodes that are alike in what it reads, or by a
+scan, node by node, over those that the other clauses leave.`,
 		Example: `  fettle filter explain -W 'environment=production mysql::master'
   fettle filter explain 'facts.env != "prod"' --node web1.acme.net`,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -58,9 +62,16 @@ func (a *app) explainCommand() *cobra.Command {
 }
 
 func (a *app) printExplanation(x *client.Explanation) error {
-	fmt.Fprintf(a.stdout, "%s\n%d match, %d undefined\n\n", clean(string(x.Filter)), x.Matched, x.Undefined)
+	fmt.Fprintf(a.stdout, "%s\n%d match, %d undefined", clean(string(x.Filter)), x.Matched, x.Undefined)
+	if x.Undefined > 0 {
+		fmt.Fprintf(a.stdout, ": %s", reasons(x.UndefinedBy))
+	}
+	fmt.Fprint(a.stdout, "\n\n")
 	t := newTable("CLAUSE", "TRUE", "FALSE", "UNDEFINED", "HOW")
-	addClause(t, x.Clause, "")
+	if x.Node != nil {
+		t = newTable("CLAUSE", "TRUE", "FALSE", "UNDEFINED", "HOW", "NODE")
+	}
+	addClause(t, x.Clause, "", x.Node != nil)
 	if err := t.write(a.stdout); err != nil {
 		return err
 	}
@@ -83,16 +94,34 @@ func (a *app) printExplanation(x *client.Explanation) error {
 	return nil
 }
 
-func addClause(t *table, c client.Clause, indent string) {
-	text, how := c.Op, ""
+// addClause adds a row for a clause, and below it, indented, those within it.
+func addClause(t *table, c client.Clause, indent string, node bool) {
+	text := c.Op
 	if c.Text != nil && *c.Text != "" {
 		text = *c.Text
 	}
-	if c.How != nil {
-		how = *c.How
+	row := []string{indent + text, fmt.Sprint(c.True), fmt.Sprint(c.False), fmt.Sprint(c.Undefined), orNothing(c.How)}
+	if node {
+		row = append(row, orNothing(c.Truth))
 	}
-	t.add(indent+text, fmt.Sprint(c.True), fmt.Sprint(c.False), fmt.Sprint(c.Undefined), how)
+	t.add(row...)
 	for _, kid := range c.Clauses {
-		addClause(t, kid, indent+"  ")
+		addClause(t, kid, indent+"  ", node)
 	}
+}
+
+func orNothing(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+// reasons writes why a filter is undefined, and for how many nodes.
+func reasons[N int | int64](by map[string]N) string {
+	var why []string
+	for _, reason := range slices.Sorted(maps.Keys(by)) {
+		why = append(why, fmt.Sprintf("%s (%d)", clean(reason), by[reason]))
+	}
+	return strings.Join(why, ", ")
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -197,11 +195,7 @@ func (a *app) tellUndefined(found *client.NodeList) {
 	if found.Undefined == 0 || strings.HasPrefix(a.output, "json") {
 		return
 	}
-	var why []string
-	for _, path := range slices.Sorted(maps.Keys(found.UndefinedBy)) {
-		why = append(why, fmt.Sprintf("%s (%d)", path, found.UndefinedBy[path]))
-	}
-	fmt.Fprintf(a.stderr, "%s undefined: %s\n", plural(int(found.Undefined), "node"), strings.Join(why, ", "))
+	fmt.Fprintf(a.stderr, "%s undefined: %s\n", plural(int(found.Undefined), "node"), reasons(found.UndefinedBy))
 }
 
 // heading is what stands above a column: a path in capitals, an expression as it is.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -124,11 +123,7 @@ func (a *app) tellLive(found *client.LiveList) {
 		fmt.Fprintf(a.stderr, "%d of %s match\n", found.Matched, plural(int(found.Asked), "node"))
 	}
 	if found.Undefined > 0 {
-		var why []string
-		for _, reason := range slices.Sorted(maps.Keys(found.UndefinedBy)) {
-			why = append(why, fmt.Sprintf("%s (%d)", clean(reason), found.UndefinedBy[reason]))
-		}
-		fmt.Fprintf(a.stderr, "%s undefined: %s\n", plural(int(found.Undefined), "node"), strings.Join(why, ", "))
+		fmt.Fprintf(a.stderr, "%s undefined: %s\n", plural(int(found.Undefined), "node"), reasons(found.UndefinedBy))
 	}
 	if len(found.Unanswered) > 0 {
 		fmt.Fprintf(a.stderr, "%s did not answer: %s\n", plural(len(found.Unanswered), "node"), nagios.Fold(found.Unanswered))

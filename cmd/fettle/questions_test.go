@@ -331,3 +331,27 @@ func TestFindLive(t *testing.T) {
 	w.wantFault(exitUsage, "give one", "find", "--live")
 	w.wantFault(exitUsage, "--fields is about what is stored", "find", "--live", "true", "--columns", "v")
 }
+
+func TestExplain(t *testing.T) {
+	w := newTown(t)
+	w.publish("n1", `{"env":"prod","n":1}`)
+	w.publish("n2", `{"env":"test","n":2}`)
+	w.publish("n3", `{"n":2}`)
+	w.want(`facts.env == "prod" && !(facts.n in ["2", 2])
+1 match, 0 undefined
+
+CLAUSE TRUE FALSE UNDEFINED HOW NODE
+and 1 2 0 false
+facts.env == "prod" 1 1 1 index undefined
+not 1 2 0 false
+facts.n in ["2", 2] 2 1 0 index true
+
+n3: false
+kept out by: facts.env == "prod"
+kept out by: !(facts.n in ["2", 2])`, "filter", "explain", "-W", "env=prod n!=2", "--node", "N3")
+	w.want(`facts.env == "prod"
+1 match, 1 undefined: facts.env (1)
+
+CLAUSE TRUE FALSE UNDEFINED HOW
+facts.env == "prod" 1 1 1 index`, "filter", "explain", "-F", "env=prod")
+}
