@@ -11,7 +11,7 @@ import (
 
 // asOfFlag gives cmd its --as-of.
 func asOfFlag(cmd *cobra.Command, text *string) {
-	cmd.Flags().StringVar(text, "as-of", "", "the moment that is asked about: 2026-11-14T09:00, -2h, -3d, yesterday; default: now")
+	cmd.Flags().StringVar(text, "as-of", "", "the `MOMENT` that is asked about: 2026-11-14T09:00, -2h, -3d, yesterday; default: now")
 }
 
 // moment reads what a person writes after a flag for a moment of the past, as REST takes it; empty: now. A time without a zone is local.

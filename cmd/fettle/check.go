@@ -24,8 +24,8 @@ type verdictOrder struct {
 
 func (o *verdictOrder) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.live, "live", false, "ask the nodes now, also where states are kept")
-	f.StringVarP(&o.warning, "warning", "w", "", "Nagios range over the nodes that are not ok, their number or 10%, or CEL over the tally")
-	f.StringVarP(&o.critical, "critical", "c", "", "likewise")
+	f.StringVarP(&o.warning, "warning", "w", "", "Nagios `RANGE` over the nodes that are not ok, their number or 10%, or CEL over the tally")
+	f.StringVarP(&o.critical, "critical", "c", "", "`RANGE` or CEL, likewise")
 	o.timeout = wait(10 * time.Second)
 	f.VarP(&o.timeout, "timeout", "t", "after which there is an answer, whatever it is")
 }

@@ -43,8 +43,12 @@ func TestHelp(t *testing.T) {
 			t.Error("it stands in no group of --help")
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Usage == "" {
+			kind, text := pflag.UnquoteUsage(f)
+			if text == "" {
 				t.Errorf("--%s says nothing", f.Name)
+			}
+			if kind != strings.ToUpper(kind) {
+				t.Errorf("--%s %s: the type of Go's says nothing to a person; put a word into `backquotes`", f.Name, kind)
 			}
 		})
 		if cmd.RunE == nil && cmd.HasParent() {

@@ -28,7 +28,7 @@ numbers are summed up: a percentile is a value that occurs, the smallest one tha
 		Args: takes("PATH?", "FILTER?"), ValidArgsFunction: a.namesOf(0, pathNames),
 	}
 	a.aimFlags(cmd, &m)
-	cmd.Flags().IntVar(&limit, "limit", 0, "at most so many values; 0: all")
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most `NUMBER` values; 0: all")
 	cmd.Flags().StringVar(&by, "by", "", "a second fact `PATH`: for each value, its values, counted")
 	cmd.Flags().BoolVar(&summary, "summary", false, "no values, only what their numbers sum up to")
 	flagNames(cmd, map[string]complete{"by": a.namesOf(-1, pathNames)})

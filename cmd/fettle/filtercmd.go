@@ -31,7 +31,7 @@ scan, node by node, over those that the other clauses leave.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	a.aimFlags(cmd, &m)
-	cmd.Flags().StringVar(&node, "node", "", "say for this node which clause keeps it out")
+	cmd.Flags().StringVar(&node, "node", "", "say for this `NODE` which clause keeps it out")
 	flagNames(cmd, map[string]complete{"node": a.namesOf(-1, nodeNames)})
 	a.outputFlag(cmd, "table", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

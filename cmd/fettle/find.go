@@ -100,8 +100,8 @@ Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer
 func (a *app) findFlags(cmd *cobra.Command, q *question) {
 	f := cmd.Flags()
 	f.BoolVar(&q.count, "count", false, "only how many")
-	f.IntVar(&q.limit, "limit", 0, "at most so many nodes; 0: all")
-	f.StringVar(&q.fields, "fields", "os.name,os.release.full", "columns: fact paths and CEL, with commas between")
+	f.IntVar(&q.limit, "limit", 0, "at most `NUMBER` nodes; 0: all")
+	f.StringVar(&q.fields, "fields", "os.name,os.release.full", "`COLUMNS`: fact paths and CEL, with commas between")
 	f.StringVar(&q.sort, "sort", "", "order by this fact `PATH`, nodes without it last; default: by name")
 	f.BoolVar(&q.desc, "desc", false, "turn the order around")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {

@@ -17,7 +17,7 @@ func (a *app) loginCommand() *cobra.Command {
 		Example: "  fettle login",
 	}
 	a.outputFlag(cmd, "table", "json")
-	cmd.Flags().StringVar(&name, "name", "", "whose session it will be; default: the token's name")
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the person whose session it will be; default: the token's name")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := a.client()
 		if err != nil {

@@ -23,7 +23,7 @@ func (a *app) outputFlag(cmd *cobra.Command, allowed ...string) {
 	if len(allowed) == 0 {
 		allowed = formats
 	}
-	cmd.Flags().StringP("output", "o", allowed[0], strings.Join(allowed, "|"))
+	cmd.Flags().StringP("output", "o", allowed[0], "`FORMAT`: "+strings.Join(allowed, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)) // the flag was just made
 	check := cmd.PreRunE
 	cmd.PreRunE = func(c *cobra.Command, args []string) error {

@@ -32,28 +32,8 @@ func (a *app) plugin(ctx context.Context, args []string) (code int) {
 			code = unknown(fmt.Sprintf("internal error: %v", fault))
 		}
 	}()
-	cmd := &cobra.Command{
-		Use: pluginName + " --check NAME", Short: "one verdict over a fleet, for Nagios", Args: cobra.NoArgs, SilenceErrors: true, SilenceUsage: true,
-		Long: `Folds a check over all nodes that have it, or that a filter matches, into one verdict. Prints it as a Nagios plugin does and exits so:
-0 ok, 1 warning, 2 critical, 3 unknown. Every fault is UNKNOWN with its reason.
-
-Without thresholds one critical node is CRITICAL, else one unknown node is UNKNOWN, else one warning node is WARNING.`,
-		Version: version,
-		Example: `  check_fettle --check check_load
-  check_fettle --check check_disk -W 'environment=production' --warning 1 --critical 10%
-  check_fettle --check check_http -S 'facts.role == "web"' --live --timeout 20s
-  check_fettle --check check_load --context /etc/fettle/nagios.yaml`,
-	}
+	cmd := a.pluginCommand(&o, &where)
 	cmd.SetArgs(args)
-	cmd.SetOut(a.stdout)
-	cmd.SetErr(a.stdout)
-	cmd.Flags().StringVar(&o.check, "check", "", "a defined check, or a check command of the nodes")
-	o.aim.flags(cmd)
-	o.flags(cmd.Flags())
-	cmd.Flags().StringVar(&where.URL, "url", "", "of the server; default: the context's")
-	cmd.Flags().StringVar(&where.Token, "token", "", "an API token; better: a context file that only Nagios can read")
-	cmd.Flags().StringVar(&where.CA, "ca", "", "file of certificates to trust")
-	cmd.Flags().StringVar(&a.context, "context", "", "file that says where the server is")
 	code = int(fettle.CodeUnknown) // --help and --version exit so, by the plugin guidelines
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if o.check == "" {
@@ -82,6 +62,32 @@ Without thresholds one critical node is CRITICAL, else one unknown node is UNKNO
 		return unknown(reason(err))
 	}
 	return code
+}
+
+// pluginCommand makes the command without what it does; its flags go to o and where.
+func (a *app) pluginCommand(o *verdictOrder, where *clientContext) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: pluginName + " --check NAME", Short: "one verdict over a fleet, for Nagios", Args: takes(), SilenceErrors: true, SilenceUsage: true,
+		Long: `Folds a check over all nodes that have it, or that a filter matches, into one verdict. Prints it as a Nagios plugin does and exits so:
+0 ok, 1 warning, 2 critical, 3 unknown. Every fault is UNKNOWN with its reason.
+
+Without thresholds one critical node is CRITICAL, else one unknown node is UNKNOWN, else one warning node is WARNING.`,
+		Version: version,
+		Example: `  check_fettle --check check_load
+  check_fettle --check check_disk -W 'environment=production' --warning 1 --critical 10%
+  check_fettle --check check_http -S 'facts.role == "web"' --live --timeout 20s
+  check_fettle --check check_load --context /etc/fettle/nagios.yaml`,
+	}
+	cmd.SetOut(a.stdout)
+	cmd.SetErr(a.stdout)
+	cmd.Flags().StringVar(&o.check, "check", "", "`NAME` of a defined check, or of a check command of the nodes")
+	o.aim.flags(cmd)
+	o.flags(cmd.Flags())
+	cmd.Flags().StringVar(&where.URL, "url", "", "`URL` of the server; default: the context's")
+	cmd.Flags().StringVar(&where.Token, "token", "", "API `TOKEN`; better: a context file that only Nagios can read")
+	cmd.Flags().StringVar(&where.CA, "ca", "", "`FILE` of certificates to trust")
+	cmd.Flags().StringVar(&a.context, "context", "", "`FILE` that says where the server is")
+	return cmd
 }
 
 // plainLine makes text one line that Nagios reads as text: without '|', after which it looks for perfdata, and with at most limit bytes.

@@ -108,12 +108,12 @@ and does things on the machines that a question matches.`,
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.PersistentFlags().StringVar(&a.context, "context", "", "file that says where the server is (default $FETTLE_CONTEXT or ~/.config/fettle/context.yaml)")
+	root.PersistentFlags().StringVar(&a.context, "context", "", "`FILE` that says where the server is (default $FETTLE_CONTEXT or ~/.config/fettle/context.yaml)")
 	root.PersistentPreRun = func(*cobra.Command, []string) { a.begun = true }
 	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask the fleet:"}, &cobra.Group{ID: groupRoles, Title: "Run a part of Fettle:"},
 		&cobra.Group{ID: groupOther, Title: "About this program:"})
 	root.AddCommand(a.commands()...)
-	root.AddCommand(a.completionCommand(root))
+	root.AddCommand(a.completionCommand(root), a.docsCommand(root))
 	root.SetHelpCommand(helpCommand(root))
 	return root
 }

@@ -39,7 +39,7 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 		ValidArgsFunction: a.completeRun,
 	}
 	a.aimFlags(cmd, &o.aim)
-	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its id")
+	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its `ID`")
 	cmd.Flags().Var(&o.timeout, "timeout", "for the action, on each node")
 	cmd.Flags().BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
 	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")

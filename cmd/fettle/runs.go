@@ -17,7 +17,7 @@ func (a *app) runsCommand() *cobra.Command {
 		Use: "runs", Short: "runs that were, and that go on", GroupID: groupAsk, Args: cobra.NoArgs,
 		Example: "  fettle runs\n  fettle runs show 0199f0c2-…\n  fettle runs cancel 0199f0c2-…",
 	}
-	cmd.Flags().IntVar(&limit, "limit", 20, "the latest so many")
+	cmd.Flags().IntVar(&limit, "limit", 20, "the latest `NUMBER` of them")
 	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := a.client()

@@ -24,7 +24,7 @@ already is replaced, by its owner or an administrator only; checks that stand on
 		Args: takes("NAME", "FILTER?"), ValidArgsFunction: a.namesOf(0, filterNames),
 	}
 	a.aimFlags(cmd, &m)
-	cmd.Flags().StringVar(&description, "description", "", "what it is for")
+	cmd.Flags().StringVar(&description, "description", "", "`TEXT` that says what it is for")
 	a.outputFlag(cmd, "table", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		where, err := m.filter(cmd.Context(), args[1:], true)

@@ -147,6 +147,9 @@ func setScalar(v reflect.Value, text string) error {
 	return nil
 }
 
+// isSetting marks the flags of settings: docs/config.md has them.
+const isSetting = "setting"
+
 // settingFlag is the flag of a setting. It takes any text: load reads it, so that all faults are reported at once.
 type settingFlag struct {
 	of   *setting
@@ -178,6 +181,7 @@ func (s *settings) flags(set *pflag.FlagSet) {
 			continue
 		}
 		flag := set.VarPF(&settingFlag{of: one, text: one.text()}, one.key, "", one.help)
+		flag.Annotations = map[string][]string{isSetting: nil}
 		if one.value.Kind() == reflect.Bool {
 			flag.NoOptDefVal = "true"
 		}

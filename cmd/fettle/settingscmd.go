@@ -16,7 +16,7 @@ type validator interface{ Validate() error }
 func newRole(cmd *cobra.Command, name string, configs ...validator) *settings {
 	s := settingsOf(name, configs...)
 	s.flags(cmd.Flags())
-	cmd.Flags().String("config", "", fmt.Sprintf("file of settings (default /etc/fettle/%s.yaml, if it is there)", name))
+	cmd.Flags().String("config", "", fmt.Sprintf("`FILE` of settings (default /etc/fettle/%s.yaml, if it is there)", name))
 	return s
 }
 

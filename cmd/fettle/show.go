@@ -23,7 +23,7 @@ func (a *app) showCommand() *cobra.Command {
 		Example: "  fettle show web1.acme.net\n  fettle show web1.acme.net -o json\n  fettle show web1.acme.net --as-of yesterday\n  fettle show web1.acme.net --history=os",
 	}
 	asOfFlag(cmd, &asOf)
-	cmd.Flags().StringVar(&history, "history", "", "what changed, the newest first: of a fact and all below it, or of all")
+	cmd.Flags().StringVar(&history, "history", "", "what changed, the newest first: of a `PATH` and all below it, or of all")
 	cmd.Flags().Lookup("history").NoOptDefVal = allFacts
 	flagNames(cmd, map[string]complete{"history": a.namesOf(-1, pathNames)})
 	a.outputFlag(cmd)

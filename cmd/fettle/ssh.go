@@ -32,8 +32,8 @@ part of one. What stands behind -- is given to ssh as it is.`,
 	a.aimFlags(cmd, &m)
 	cmd.Flags().BoolVar(&first, "first", false, "the first that matches, without a menu")
 	cmd.Flags().BoolVar(&print, "print", false, "print the ssh command and do not run it")
-	cmd.Flags().StringVarP(&user, "user", "u", "", "log in as")
-	cmd.Flags().StringVar(&address, "address", "", "fact that has the address, such as networking.ip; default: the identity")
+	cmd.Flags().StringVarP(&user, "user", "u", "", "`NAME` to log in as")
+	cmd.Flags().StringVar(&address, "address", "", "`FACT` that has the address, such as networking.ip; default: the identity")
 	flagNames(cmd, map[string]complete{"address": a.namesOf(-1, pathNames)})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		rest := []string{}
