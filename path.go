@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Bounds of a path: those of a facts document (DESIGN section 5), where a deeper or longer path cannot exist.
+// Bounds of a path: a facts document may be so deep and no deeper (docs/wire.md), so a path beyond them leads nowhere.
 const (
 	MaxPathKeys  = 64
 	MaxPathBytes = 4096

@@ -25,10 +25,10 @@ type Task struct {
 // Limits of a task.
 const (
 	DefaultTimeout = 30 * time.Second
-	MaxExpiry      = 24 * time.Hour // nothing expires later than this after its sending (DESIGN section 5)
+	MaxExpiry      = 24 * time.Hour // nothing expires later than this after its sending: a ledger of begun tasks that is kept for longer cannot miss one
 )
 
-// Status tells how a task ended. It is stored and sent as its number; see DESIGN section 5.
+// Status tells how a task ended. It is stored and sent as its number; docs/concepts.md tells what each says to a person.
 type Status int
 
 // The values of Status. The numbers are part of the protocol.
