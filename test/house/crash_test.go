@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -120,32 +121,34 @@ func (c *crowd) account(t *testing.T, interrupted bool) {
 		t.Logf("%d runs, %d tasks begun, %d facts published", len(all), len(begun), c.known.Load())
 	})
 	t.Run("every task that was begun has a result", func(t *testing.T) {
-		byNumber := map[string]string{}
+		byNumber, byStatus := map[string]string{}, map[string]int{}
 		for _, r := range all {
 			if list, is := r.Inputs["args"].([]any); is && len(list) == 1 {
 				byNumber[fmt.Sprint(list[0])] = r.Run
 			}
 		}
+		missing := func() (list []string) {
+			for _, n := range begun {
+				var run runItem
+				if id := byNumber[n]; id == "" {
+					list = append(list, "task "+n+", whose run is not known")
+				} else if c.must(http.MethodGet, "/runs/"+id, nil, &run); len(run.Results) != 1 {
+					list = append(list, fmt.Sprintf("task %s: %+v", n, run))
+				} else {
+					byStatus[n] = run.Results[0].Status
+				}
+			}
+			return list
+		}
+		if !within(10*time.Second, func() bool { return len(missing()) == 0 }) {
+			t.Errorf("begun, and without a result: %s", strings.Join(missing(), "\n"))
+		}
 		lost := 0
-		for _, n := range begun {
-			id, known := byNumber[n]
-			if !known {
-				t.Errorf("task %s ran, and its run is not known", n)
-				continue
-			}
-			var run runItem
-			if !within(10*time.Second, func() bool {
-				c.must(http.MethodGet, "/runs/"+id, nil, &run)
-				return len(run.Results) == 1
-			}) {
-				t.Errorf("task %s was begun, and has no result: %+v", n, run)
-				continue
-			}
-			if status := run.Results[0].Status; status != 0 && status != 8 {
-				t.Errorf("task %s was begun: %+v", n, run)
-			}
-			if run.Results[0].Status == 8 {
+		for n, status := range byStatus {
+			if status == 8 {
 				lost++
+			} else if status != 0 {
+				t.Errorf("task %s was begun, and has status %d", n, status)
 			}
 		}
 		if (lost > 0) != interrupted || len(begun) == lost {
