@@ -163,18 +163,18 @@ func BenchmarkPut(b *testing.B) {
 func BenchmarkPatch(b *testing.B) {
 	f := bench()
 	b.Run(fmt.Sprintf("%dNodes", *benchNodes), func(b *testing.B) {
-		ids := make([]fettle.NodeID, 2000)
-		for i := range ids {
-			ids[i] = f.gen.Node(i*7%*benchNodes, 0).Identity
+		nodes := make([]fettle.Node, 2000)
+		for i := range nodes {
+			nodes[i] = f.gen.Node(i*7%*benchNodes, 0)
 		}
 		i := 0
 		for b.Loop() {
 			n := json.RawMessage(fmt.Sprint(i))
-			done, err := f.v.Patch(ids[i%len(ids)], []inventory.Change{
+			done, err := f.v.Patch(nodes[i%len(nodes)], []inventory.Change{
 				{Path: fettle.Path{"memory", "system", "used_bytes"}, Value: n}, {Path: fettle.Path{"memory", "swap", "used_bytes"}, Value: n},
 				{Path: fettle.Path{"system_uptime", "seconds"}, Value: n}, {Path: fettle.Path{"load_averages", "1m"}, Value: json.RawMessage("0.5")},
 				{Path: fettle.Path{"environment"}, Value: json.RawMessage(`"qa"`)},
-			}, "", int64(i), 0)
+			})
 			if err != nil || !done {
 				b.Fatal(done, err)
 			}

@@ -43,7 +43,7 @@ func TestManyAtOnce(t *testing.T) {
 					v.SetCheck(fettle.CheckState{Node: n, Check: "load", Status: fettle.CheckOK})
 				case 3:
 					one := json.RawMessage(fmt.Sprint(r.IntN(10)))
-					if _, err := v.Patch(n, []inventory.Change{{fettle.Path{"a"}, one}, {fettle.Path{"b"}, one}}, "h", 1, 1); err != nil {
+					if _, err := v.Patch(fettle.Node{Identity: n, Classes: []string{"c"}}, []inventory.Change{{fettle.Path{"a"}, one}, {fettle.Path{"b"}, one}}); err != nil {
 						t.Error(err)
 					}
 				default:

@@ -155,7 +155,9 @@ func (w *twin) patch(id fettle.NodeID) {
 	before, ok := doc.Get("a")
 	_, inner := before.(filter.Object)
 	value := w.scalar()
-	done, err := w.v.Patch(id, []inventory.Change{{Path: fettle.Path{"a"}, Value: json.RawMessage(value)}}, "h", 1, 2)
+	facts := n.Facts
+	n.Hash, n.Seq, n.Rev, n.FactsAt, n.Liveness, n.Seen = "h", w.r.Int64(), 3, 2, pick(w.r, fettle.Alive, fettle.Late), w.now
+	done, err := w.v.Patch(n, []inventory.Change{{Path: fettle.Path{"a"}, Value: json.RawMessage(value)}})
 	if err != nil {
 		w.fatalf("%v", err)
 	}
@@ -163,8 +165,7 @@ func (w *twin) patch(id fettle.NodeID) {
 		w.fatalf("Patch did it: %v; a leaf was there: %v, %s", done, ok && !inner, n.Facts)
 	}
 	if done {
-		n.Hash, n.Seq, n.FactsAt = "h", 1, 2
-		n.Facts = patched(n.Facts, value)
+		n.Facts = patched(facts, value)
 		w.nodes[id] = n
 	}
 }

@@ -209,16 +209,7 @@ func (v *Inventory) placeOf(id fettle.NodeID) (*shard, int, bool) {
 
 // Touch sets a node's liveness and when it was last seen. It tells whether there is such a node.
 func (v *Inventory) Touch(id fettle.NodeID, l fettle.Liveness, seen fettle.Millis) bool {
-	return v.withNode(id, func(sh *shard, slot int) {
-		m := sh.metas[slot]
-		m.seen = seen
-		if m.liveness != l {
-			sh.count(m.liveness, -1)
-			sh.count(l, 1)
-			m.liveness = l
-			sh.changed(slot, "liveness")
-		}
-	})
+	return v.withNode(id, func(sh *shard, slot int) { sh.touch(slot, l, seen) })
 }
 
 // SetCheck sets the state of a check on a node, as filters see it under `checks`. It tells whether there is such a node.

@@ -115,6 +115,18 @@ func (sh *shard) replace(slot int, m *meta, s *shape, leaves []leaf) (old *meta,
 	return old, lost
 }
 
+// touch sets liveness and when the node was last seen. The lock is held.
+func (sh *shard) touch(slot int, l fettle.Liveness, seen fettle.Millis) {
+	m := sh.metas[slot]
+	m.seen = seen
+	if m.liveness != l {
+		sh.count(m.liveness, -1)
+		sh.count(l, 1)
+		m.liveness = l
+		sh.changed(slot, "liveness")
+	}
+}
+
 // drop frees a place, its facts too. The lock is held.
 func (sh *shard) drop(slot int) {
 	m := sh.metas[slot]

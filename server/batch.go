@@ -9,6 +9,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 )
@@ -36,6 +37,8 @@ type draft struct {
 	fettle.Node
 	changed bool // the stored row has to be written
 	changes []store.FactChange
+	leaves  []inventory.Change // all facts that changed, volatile ones too
+	whole   bool               // not by leaves alone
 	heard   time.Time // zero: it has been known before
 }
 
@@ -169,7 +172,7 @@ func (b *batch) apply(done store.Committed) {
 		if !d.changed {
 			continue
 		}
-		if err := b.s.Inventory.Put(d.Node); err != nil {
+		if err := b.s.put(d); err != nil {
 			b.s.Log.Error("a stored node does not fit the inventory", "node", id, "err", err)
 		}
 		b.s.presence.load(d.Node)
@@ -196,6 +199,16 @@ func (b *batch) apply(done store.Committed) {
 	if len(b.Nodes)+len(b.States) > 0 {
 		b.s.changes.notify()
 	}
+}
+
+// put lets a node be in memory as its draft has it: leaf by leaf where that is all there is, which costs a tenth of putting the whole.
+func (s *Server) put(d *draft) error {
+	if !d.whole {
+		if done, err := s.Inventory.Patch(d.Node, d.leaves); done && err == nil {
+			return nil
+		}
+	}
+	return s.Inventory.Put(d.Node)
 }
 
 // tellRefused logs one line for all messages that were refused: who sends nonsense often does not fill the disk with it.

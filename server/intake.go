@@ -7,6 +7,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 )
@@ -91,6 +92,7 @@ func (b *batch) facts(from fettle.NodeID, f wire.Facts) error {
 // remember notes what changed between two documents, volatile leaves apart. A first document has no history.
 func (b *batch) remember(d *draft, old, next wire.Document) error {
 	if old.Hash == "" {
+		d.whole = true
 		return nil
 	}
 	changes, err := wire.Changes(old, next)
@@ -99,6 +101,8 @@ func (b *batch) remember(d *draft, old, next wire.Document) error {
 	}
 	before := len(d.changes)
 	for _, c := range changes {
+		d.whole = d.whole || c.Old == nil || c.New == nil // inventory.Patch refuses what else is no leaf
+		d.leaves = append(d.leaves, inventory.Change{Path: c.Path, Value: c.New})
 		if !b.s.volatile.Match(c.Path) {
 			d.changes = append(d.changes, store.FactChange{Node: d.Identity, Path: c.Path.String(), At: b.now, Old: c.Old, New: c.New})
 		}
