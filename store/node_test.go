@@ -79,6 +79,54 @@ func testForget(t *testing.T, s *Store) {
 	wantSame(t, []fettle.NodeID{"b"}, left)
 }
 
+func testRename(t *testing.T, s *Store) {
+	v := func(text string) json.RawMessage { return json.RawMessage(text) }
+	commit(t, s, Batch{
+		Nodes: []NodeWrite{
+			{node("new"), []FactChange{{Path: "v", At: 30, Old: v("3"), New: v("4")}}},
+			{node("old"), []FactChange{{Path: "v", At: 10, Old: v("1"), New: v("2")}}},
+			{node("other"), []FactChange{{Path: "v", At: 10, New: v("9")}}},
+		},
+		States:      []fettle.CheckState{{Check: "both", Node: "old", Output: "old"}, {Check: "both", Node: "new", Output: "new"}, {Check: "one", Node: "old", Output: "old"}},
+		Transitions: []Transition{{Check: "one", Node: "old", At: 10, To: fettle.CheckOK}},
+	})
+	to := node("new")
+	to.Enrolled = 5
+	err := s.RenameNode(t.Context(), Rename{
+		From: "old", To: "new", Node: to, Bridge: []FactChange{{Path: "v", At: 20, Old: v("2"), New: v("3")}},
+		Events: []fettle.Event{{Kind: fettle.EventForgotten, Node: "old", At: 40}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var undone []string
+	if err := s.UndoFacts(t.Context(), ChangeQuery{Node: "new"}, func(c FactChange) error {
+		undone = append(undone, fmt.Sprintf("%d %s→%s", c.At, c.Old, c.New))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, []string{"30 3→4", "20 2→3", "10 1→2"}, undone)
+	if c := must(s.FactChanges(t.Context(), ChangeQuery{}))(t); len(c) != 4 {
+		t.Errorf("changes: %v", c)
+	}
+	if nodes := loadNodes(t, s); len(nodes) != 2 || nodes["new"].Enrolled != 5 || nodes["new"].Rev != 2 {
+		t.Errorf("nodes: %v", nodes)
+	}
+	states := map[string]string{}
+	_ = s.LoadStates(t.Context(), func(c fettle.CheckState) error { states[c.Check+" "+string(c.Node)] = c.Output; return nil })
+	wantSame(t, map[string]string{"both new": "new", "one new": "old"}, states)
+	if tr := must(s.Transitions(t.Context(), TransitionQuery{Node: "new"}))(t); len(tr) != 1 || tr[0].Check != "one" {
+		t.Errorf("transitions: %v", tr)
+	}
+	if err := s.RenameNode(t.Context(), Rename{From: "new", To: "newer", Node: node("newer")}); err != nil {
+		t.Fatal(err)
+	}
+	if c := must(s.FactChanges(t.Context(), ChangeQuery{Node: "newer"}))(t); len(c) != 3 {
+		t.Errorf("changes under a name that was not known: %v", c)
+	}
+}
+
 func testChanges(t *testing.T, s *Store) {
 	one, two := json.RawMessage(`1`), json.RawMessage(`"zwei"`)
 	commit(t, s, Batch{Nodes: []NodeWrite{

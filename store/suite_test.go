@@ -19,6 +19,7 @@ func suite(t *testing.T, open opener) {
 		{"a node comes back as it was written", testNodes},
 		{"a beat changes liveness and leaves the facts alone", testSeen},
 		{"a forgotten node is gone with its states and history", testForget},
+		{"a renamed node keeps its history", testRename},
 		{"changes of facts undo backwards to any moment", testChanges},
 		{"events come back in the order of their commit", testEvents},
 		{"a run is saved whole or not at all", testSaveRun},
