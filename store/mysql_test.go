@@ -25,6 +25,16 @@ func BenchmarkMySQLCommitResults(b *testing.B) { benchResults(b, openDatabase) }
 func BenchmarkMySQLSaveRun2k(b *testing.B)     { benchSaveRun(b, openDatabase) }
 func BenchmarkMySQLLoadNodes10k(b *testing.B)  { benchLoad(b, openDatabase) }
 
+// BenchmarkMySQLHistory has the rows and both indices counted as InnoDB holds them.
+func BenchmarkMySQLHistory(b *testing.B) {
+	benchHistory(b, openDatabase, func(s *Store) int64 {
+		if _, err := s.db.write.ExecContext(b.Context(), "ANALYZE TABLE fact_changes"); err != nil {
+			b.Fatal(err)
+		}
+		return number(b, s.db.read, "SELECT data_length + index_length FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'fact_changes'")
+	})
+}
+
 // openDatabase makes a database of its own, which is dropped when the test ends.
 func openDatabase(t testing.TB, cfg Config) *Store {
 	t.Helper()
