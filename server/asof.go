@@ -66,7 +66,7 @@ func (s *Server) inventoryAt(ctx context.Context, at fettle.Millis) (*inventory.
 	if err != nil {
 		return nil, err
 	}
-	undo, err := s.changesSince(ctx, at)
+	undo, err := s.changesSince(ctx, store.ChangeQuery{Since: at})
 	if err != nil {
 		return nil, err
 	}
@@ -81,17 +81,17 @@ func (s *Server) inventoryAt(ctx context.Context, at fettle.Millis) (*inventory.
 
 // changesSince gives what changed in the facts of nodes after a moment, in steps, the last one first. ErrInvalid: the history does not go back so
 // far.
-func (s *Server) changesSince(ctx context.Context, at fettle.Millis) (map[fettle.NodeID][][]wire.Change, error) {
+func (s *Server) changesSince(ctx context.Context, q store.ChangeQuery) (map[fettle.NodeID][][]wire.Change, error) {
 	since, err := s.Store.HistoryFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if at < since {
+	if q.Since != 0 && q.Since < since {
 		return nil, fmt.Errorf("the history of facts begins at %s: %w", stamp(since), fettle.ErrInvalid)
 	}
 	steps := map[fettle.NodeID][][]wire.Change{}
 	last := map[fettle.NodeID]fettle.Millis{}
-	err = s.Store.UndoFacts(ctx, store.ChangeQuery{Since: at}, func(c store.FactChange) error {
+	err = s.Store.UndoFacts(ctx, q, func(c store.FactChange) error {
 		path, err := fettle.ParsePath(c.Path)
 		if err != nil {
 			return err

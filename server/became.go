@@ -8,6 +8,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/store"
 )
 
 // becameTrue gives what keeps, of the nodes for which a filter is true in inv, those for which it was not true at q.BecameTrueSince: it was false or
@@ -63,7 +64,7 @@ func (s *Server) pastOf(ctx context.Context, program *filter.Program, since fett
 			nodes = append(nodes, n)
 		}
 	}
-	undo, err := s.changesSince(ctx, since) // after the documents were taken: a change that is not in them is undone twice, which does no harm
+	undo, err := s.changesSince(ctx, store.ChangeQuery{Since: since}) // after the documents were taken: a change that is not in them is undone twice, which does no harm
 	if err != nil {
 		return nil, nil, err
 	}
