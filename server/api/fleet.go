@@ -27,6 +27,7 @@ type Nodes interface {
 	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error)
 	NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error)
 	ForgetNode(ctx context.Context, id fettle.NodeID, caller string) error
+	RenameNode(ctx context.Context, from, to fettle.NodeID, caller string) error
 	History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error)
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)

@@ -164,6 +164,18 @@ func (f *fakeFleet) ForgetNode(ctx context.Context, id fettle.NodeID, _ string) 
 	return err
 }
 
+func (f *fakeFleet) RenameNode(ctx context.Context, from, to fettle.NodeID, caller string) error {
+	n, err := f.Node(ctx, from)
+	if err == nil {
+		err = f.ForgetNode(ctx, from, caller)
+	}
+	if err != nil {
+		return err
+	}
+	n.Node.Identity = to
+	return f.nodes.Put(n.Node)
+}
+
 func (f *fakeFleet) History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error) {
 	if _, err := f.Node(ctx, q.Node); err != nil {
 		return nil, err

@@ -91,6 +91,17 @@ func (a *rest) nodeRoutes() {
 		id: "forget-node", method: http.MethodDelete, path: "/nodes/{identity}", tag: "nodes", need: auth.Operator, status: http.StatusNoContent,
 		summary: "Forget a node", text: "With its facts, their history and the states of its checks. A conflict while it is alive, for it would be back at once.",
 	}, a.forgetNode)
+	handle(a, route{
+		id: "rename-node", method: http.MethodPost, path: "/nodes/{identity}/rename", tag: "nodes", need: auth.Operator, status: http.StatusNoContent,
+		summary: "Rename a node",
+		text: "By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one " +
+			"is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.",
+	}, a.renameNode)
+}
+
+// NewName is what a node is to be called.
+type NewName struct {
+	To string `json:"to" minLength:"1" maxLength:"253" doc:"The new name"`
 }
 
 func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], error) {
@@ -173,6 +184,22 @@ func (a *rest) forgetNode(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return nil, a.fleet.ForgetNode(ctx, id, auth.From(ctx).Name)
+}
+
+func (a *rest) renameNode(ctx context.Context, in *struct {
+	Identity string `path:"identity" maxLength:"253" doc:"The node's name until now"`
+	Body     NewName
+},
+) (*struct{}, error) {
+	from, err := fettle.ParseNodeID(in.Identity)
+	if err != nil {
+		return nil, err
+	}
+	to, err := fettle.ParseNodeID(in.Body.To)
+	if err != nil {
+		return nil, fmt.Errorf("to: %w", err)
+	}
+	return nil, a.fleet.RenameNode(ctx, from, to, auth.From(ctx).Name)
 }
 
 // node gives a node as it is, or as it was.

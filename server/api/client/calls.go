@@ -53,6 +53,11 @@ func (a *API) ForgetNode(ctx context.Context, id fettle.NodeID) error {
 	return gone(a.calls.ForgetNode(ctx, string(id)))
 }
 
+// RenameNode has the history of a node go on under another name. ErrConflict: it is alive, or the two are not one.
+func (a *API) RenameNode(ctx context.Context, from, to fettle.NodeID) error {
+	return gone(a.calls.RenameNode(ctx, string(from), NewName{To: string(to)}))
+}
+
 // History gives one page of what changed in a node's facts, the newest first.
 func (a *API) History(ctx context.Context, id fettle.NodeID, p *ShowHistoryParams) (*ChangeList, error) {
 	return read[ChangeList](a.calls.ShowHistory(ctx, string(id), p))

@@ -204,6 +204,12 @@ type LoginOrder struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// NewName defines model for NewName.
+type NewName struct {
+	// To The new name
+	To string `json:"to"`
+}
+
 // NewToken defines model for NewToken.
 type NewToken struct {
 	Created time.Time `json:"created"`
@@ -860,6 +866,9 @@ type SaveFilterJSONRequestBody = FilterOrder
 // CreateLoginLinkJSONRequestBody defines body for CreateLoginLink for application/json ContentType.
 type CreateLoginLinkJSONRequestBody = LoginOrder
 
+// RenameNodeJSONRequestBody defines body for RenameNode for application/json ContentType.
+type RenameNodeJSONRequestBody = NewName
+
 // PreviewRosterJSONRequestBody defines body for PreviewRoster for application/json ContentType.
 type PreviewRosterJSONRequestBody = Target
 
@@ -1094,6 +1103,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
 	ShowHistory(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameNodeWithBody Rename a node
+	//
+	// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+	RenameNodeWithBody(ctx context.Context, identity string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenameNode Rename a node
+	//
+	// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+	RenameNode(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PrometheusTargets List targets for Prometheus's http_sd
 	//
@@ -1576,6 +1603,44 @@ func (c *Caller) ShowNode(ctx context.Context, identity string, params *ShowNode
 // Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
 func (c *Caller) ShowHistory(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowHistoryRequest(c.Server, identity, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenameNodeWithBody Rename a node
+//
+// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+func (c *Caller) RenameNodeWithBody(ctx context.Context, identity string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameNodeRequestWithBody(c.Server, identity, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenameNode Rename a node
+//
+// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+func (c *Caller) RenameNode(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenameNodeRequest(c.Server, identity, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2916,6 +2981,53 @@ func NewShowHistoryRequest(server string, identity string, params *ShowHistoryPa
 	return req, nil
 }
 
+// NewRenameNodeRequest calls the generic RenameNode builder with application/json body
+func NewRenameNodeRequest(server string, identity string, body RenameNodeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRenameNodeRequestWithBody(server, identity, "application/json", bodyReader)
+}
+
+// NewRenameNodeRequestWithBody constructs an http.Request for the RenameNode method, with any body, and a specified content type
+func NewRenameNodeRequestWithBody(server string, identity string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/rename", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewPrometheusTargetsRequest constructs an http.Request for the PrometheusTargets method
 func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams) (*http.Request, error) {
 	var err error
@@ -3929,6 +4041,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/nodes/{identity}/history (the `ShowHistory` operationId).
 	ShowHistoryWithResponse(ctx context.Context, identity string, params *ShowHistoryParams, reqEditors ...RequestEditorFn) (*ShowHistoryAnswer, error)
 
+	// RenameNodeWithBodyWithResponse Rename a node
+	//
+	// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+	RenameNodeWithBodyWithResponse(ctx context.Context, identity string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameNodeAnswer, error)
+
+	// RenameNodeWithResponse Rename a node
+	//
+	// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+	RenameNodeWithResponse(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameNodeAnswer, error)
+
 	// PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 	//
 	// One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
@@ -4888,6 +5018,47 @@ func (r ShowHistoryAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowHistoryAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RenameNodeAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RenameNodeAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RenameNodeAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenameNodeAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenameNodeAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenameNodeAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5907,6 +6078,36 @@ func (c *ClientWithResponses) ShowHistoryWithResponse(ctx context.Context, ident
 	return ParseShowHistoryAnswer(rsp)
 }
 
+// RenameNodeWithBodyWithResponse Rename a node
+//
+// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+func (c *ClientWithResponses) RenameNodeWithBodyWithResponse(ctx context.Context, identity string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenameNodeAnswer, error) {
+	rsp, err := c.RenameNodeWithBody(ctx, identity, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameNodeAnswer(rsp)
+}
+
+// RenameNodeWithResponse Rename a node
+//
+// By your word that the two names are one machine: the history of its facts, transitions and states of checks go on under the new name, and the old one is gone. The new name may be known already, if it was first heard of after the old one fell silent. A conflict while the old one is alive.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
+func (c *ClientWithResponses) RenameNodeWithResponse(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameNodeAnswer, error) {
+	rsp, err := c.RenameNode(ctx, identity, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenameNodeAnswer(rsp)
+}
+
 // PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 //
 // One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
@@ -6717,6 +6918,35 @@ func ParseShowHistoryAnswer(rsp *http.Response) (*ShowHistoryAnswer, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRenameNodeAnswer parses an HTTP response from a RenameNodeWithResponse call
+func ParseRenameNodeAnswer(rsp *http.Response) (*RenameNodeAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenameNodeAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
