@@ -13,7 +13,34 @@ import (
 func (a *app) nodeCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use: "node", Short: "look after the nodes that are known", GroupID: groupOther, Example: "  fettle node forget web1.acme.net",
-	}, a.forgetCommand())
+	}, a.forgetCommand(), a.renameCommand())
+}
+
+func (a *app) renameCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rename OLD NEW", Short: "have a node's history go on under another name",
+		Long: `For a machine that has got another name: what is known of OLD, with the history of its facts, becomes NEW's, and OLD is gone. NEW may
+have reported already, if that was after OLD fell silent; two nodes that were there at the same time are refused. The server takes your
+word that the two are one machine. What OLD answered in runs stays under the old name.`,
+		Example: "  fettle node rename web1.acme.net web1.acme.example",
+		Args:    takes("OLD", "NEW"), ValidArgsFunction: a.silentNames,
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		from, err := fettle.ParseNodeID(args[0])
+		if err != nil {
+			return usage(err)
+		}
+		to, err := fettle.ParseNodeID(args[1])
+		if err != nil {
+			return usage(err)
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		return unknownNode(cmd.Context(), c, from, c.RenameNode(cmd.Context(), from, to))
+	}
+	return cmd
 }
 
 func (a *app) forgetCommand() *cobra.Command {

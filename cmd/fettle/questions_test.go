@@ -305,6 +305,13 @@ func TestForget(t *testing.T) {
 	w.wantFault(exitUsage, "NODE is missing", "node", "forget")
 	w.publish("n1", `{"v":2}`)
 	w.want("n1\nn3\n", "find", "-o", "names")
+	w.server.Inventory.Touch("n1", fettle.Silent, fettle.MillisOf(time.Now()))
+	w.want("", "node", "rename", "N1", "new1")
+	w.want("n3\nnew1\n", "find", "-o", "names")
+	w.want("path,value\nv,2\n", "show", "new1", "-o", "csv")
+	w.wantFault(exitFault, "n3 is alive", "node", "rename", "n3", "n4")
+	w.wantFault(exitFault, "there is no node n1", "node", "rename", "n1", "n4")
+	w.wantFault(exitUsage, "NEW is missing", "node", "rename", "n3")
 }
 
 func TestFindLive(t *testing.T) {
