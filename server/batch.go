@@ -39,7 +39,7 @@ type draft struct {
 	changes []store.FactChange
 	leaves  []inventory.Change // all facts that changed, volatile ones too
 	whole   bool               // not by leaves alone
-	heard   time.Time // zero: it has been known before
+	heard   time.Time          // zero: it has been known before
 }
 
 type stateKey struct {

@@ -79,12 +79,8 @@ func New(cfg Config, parts Parts) (*Server, error) {
 // Load fills the inventory, the board and the going runs from the store. It comes before Run and before any listener opens.
 func (s *Server) Load(ctx context.Context) error {
 	began := time.Now()
-	if err := s.Store.LoadNodes(ctx, func(n fettle.Node) error {
-		s.presence.load(n)
-		s.Board.SetSilent(n.Identity, n.Liveness == fettle.Silent, fettle.MillisOf(s.Now()))
-		return s.Inventory.Put(n)
-	}); err != nil {
-		return fmt.Errorf("load nodes: %w", err)
+	if err := s.loadNodes(ctx); err != nil {
+		return err
 	}
 	if err := s.loadFilters(ctx); err != nil {
 		return fmt.Errorf("load saved filters: %w", err)
