@@ -47,29 +47,30 @@ func (s *Server) welcome(ctx context.Context, n fettle.Node, h wire.Hello) {
 		case cancelled:
 			s.sendUntil(ctx, n.Identity, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{t.ID}}, t.Expires)
 		case s.sendTask(ctx, t):
-			s.runs.sent(t.Run, t)
+			s.runs.sent(r, t)
 		}
 	}
 	s.defs.greet(n.Identity, h.ChecksHash)
 }
 
-// sendTasks sends the tasks of a run, but for those that were cancelled meanwhile.
+// sendTasks sends the tasks of a run, but for those that were cancelled meanwhile. They are stored as sent, because nearly all of them will be:
+// a restart has to tell silence from absence. A store that does not learn of the others takes these for silent.
 func (s *Server) sendTasks(ctx context.Context, r *liveRun, tasks []fettle.Task) {
-	sent := make([]fettle.Task, 0, sentAtOnce)
+	var unsent []fettle.TaskID
 	for _, t := range tasks {
-		if !r.wanted(t.Node) || !s.sendTask(ctx, t) {
-			continue
-		}
-		if sent = append(sent, t); len(sent) == sentAtOnce {
-			s.runs.sent(r.run.ID, sent...)
-			sent = sent[:0]
+		if r.wanted(t.Node) && s.sendTask(ctx, t) {
+			r.sent(t)
+		} else {
+			unsent = append(unsent, t.ID)
 		}
 	}
-	s.runs.sent(r.run.ID, sent...)
+	if len(unsent) == 0 {
+		return
+	}
+	if err := s.Store.MarkUnsent(ctx, unsent); err != nil {
+		s.Log.Warn("mark tasks as not sent", "run", r.run.ID, "err", err)
+	}
 }
-
-// sentAtOnce is how many tasks are noted as sent together.
-const sentAtOnce = 256
 
 // sendTask sends a task, at least once in all; the node drops what it has seen.
 func (s *Server) sendTask(ctx context.Context, t fettle.Task) bool {

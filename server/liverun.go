@@ -129,14 +129,12 @@ func (r *liveRun) wanted(id fettle.NodeID) bool {
 	return p != nil && p.state == partWaiting
 }
 
-// sent notes which tasks are on their way.
-func (r *liveRun) sent(tasks ...fettle.Task) {
+// sent notes that a task is on its way.
+func (r *liveRun) sent(t fettle.Task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range tasks {
-		if p := r.parts[t.Node]; p != nil && p.task == t.ID && p.state == partWaiting {
-			p.state = partSent
-		}
+	if p := r.parts[t.Node]; p != nil && p.task == t.ID && p.state == partWaiting {
+		p.state = partSent
 	}
 }
 

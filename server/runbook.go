@@ -62,20 +62,12 @@ func (b *runBook) poke() {
 	}
 }
 
-// sent notes that tasks of a run are on their way.
-func (b *runBook) sent(run fettle.RunID, tasks ...fettle.Task) {
-	if len(tasks) == 0 {
-		return
-	}
+// sent notes that a task is on its way to a node that has come back.
+func (b *runBook) sent(r *liveRun, t fettle.Task) {
+	r.sent(t)
 	b.mu.Lock()
-	r := b.going[run]
-	for _, t := range tasks {
-		b.onWay = append(b.onWay, t.ID)
-	}
+	b.onWay = append(b.onWay, t.ID)
 	b.mu.Unlock()
-	if r != nil {
-		r.sent(tasks...)
-	}
 	b.poke()
 }
 

@@ -70,7 +70,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	r.timeout = timeout
 	roster.ID, roster.Created = string(r.run.ID), now
 	tasks := s.tasksFor(r)
-	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks}); err != nil {
+	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks, Sent: now}); err != nil {
 		return nil, err
 	}
 	s.meters.runsStarted.Inc()

@@ -16,6 +16,7 @@ type NewRun struct {
 	Run    fettle.Run     // its Rev is ignored, and is 1 afterwards
 	Roster *fettle.Roster // nil: it is kept already, or is just the nodes of Tasks
 	Tasks  []fettle.Task  // queued at Run.Created
+	Sent   fettle.Millis  // when the tasks are sent, which is right afterwards; MarkUnsent takes it back. Zero: they are only queued
 }
 
 // SaveRun keeps a run, its roster and its tasks. It is ErrConflict if one of the ids is taken.
@@ -30,7 +31,7 @@ func (s *Store) SaveRun(ctx context.Context, n NewRun) error {
 				return err
 			}
 		}
-		return writeTasks(ctx, t, n.Tasks, inputs, n.Run.Created)
+		return writeTasks(ctx, t, n.Tasks, inputs, n.Run.Created, n.Sent)
 	})
 }
 

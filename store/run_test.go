@@ -139,6 +139,19 @@ func testTasks(t *testing.T, s *Store) {
 	if k := must(s.Tasks(t.Context(), TaskQuery{Run: "r1"}))(t)[0]; k.State != TaskAnswered || k.Sent != 110 {
 		t.Fatalf("an answered task was sent again: %+v", k)
 	}
+	sent := newRun("r2", "a", "b")
+	sent.Sent = 105
+	save(t, s, sent)
+	commit(t, s, Batch{Results: []fettle.Result{{Task: "r2-0", Node: "a", Run: "r2"}}})
+	if err := s.MarkUnsent(t.Context(), []fettle.TaskID{"r2-0", "r2-1"}); err != nil {
+		t.Fatal(err)
+	}
+	if k := must(s.Tasks(t.Context(), TaskQuery{Run: "r2"}))(t); k[0].State != TaskAnswered || k[0].Sent != 105 || k[1].State != TaskQueued || k[1].Sent != 0 {
+		t.Fatalf("tasks that were not sent after all: %+v", k)
+	}
+	if n := must(s.CancelRunTasks(t.Context(), "r2"))(t); n != 1 {
+		t.Fatalf("%d tasks of r2 were cancelled, want 1", n)
+	}
 	if n := must(s.CancelTasks(t.Context(), []fettle.TaskID{"r1-0", "r1-1"}))(t); n != 1 {
 		t.Fatalf("%d tasks were cancelled, want 1", n)
 	}

@@ -43,7 +43,7 @@ type TaskQuery struct {
 
 // SaveTasks keeps tasks that belong to no run, queued at queued. It is ErrConflict if one of the ids is taken.
 func (s *Store) SaveTasks(ctx context.Context, tasks []fettle.Task, queued fettle.Millis) error {
-	return s.write(ctx, "save tasks", func(ctx context.Context, t *tx) error { return writeTasks(ctx, t, tasks, "", queued) })
+	return s.write(ctx, "save tasks", func(ctx context.Context, t *tx) error { return writeTasks(ctx, t, tasks, "", queued, 0) })
 }
 
 // Tasks lists tasks by ID, which is the order in which they were made. For a node that says hello, or a server that starts, ask for what is
@@ -86,6 +86,15 @@ func (s *Store) MarkSent(ctx context.Context, ids []fettle.TaskID, at fettle.Mil
 	return s.write(ctx, "mark tasks as sent", func(ctx context.Context, t *tx) error {
 		_, err := t.execIn(ctx, "mark sent", "UPDATE tasks SET state = 'sent', sent_at = ?, rev = rev + 1 WHERE state IN ('queued', 'sent') AND id IN %s",
 			[]any{int64(at)}, stringsOf(ids))
+		return err
+	})
+}
+
+// MarkUnsent notes that tasks were not sent after all. Those that are answered stay as they are.
+func (s *Store) MarkUnsent(ctx context.Context, ids []fettle.TaskID) error {
+	return s.write(ctx, "mark tasks as not sent", func(ctx context.Context, t *tx) error {
+		_, err := t.execIn(ctx, "mark unsent", `UPDATE tasks SET sent_at = 0, state = CASE state WHEN 'sent' THEN 'queued' ELSE state END, rev = rev + 1
+			WHERE state IN ('sent', 'cancelled', 'expired') AND id IN %s`, nil, stringsOf(ids))
 		return err
 	})
 }
@@ -147,8 +156,13 @@ func (s *Store) RunTally(ctx context.Context, run fettle.RunID) (fettle.Tally, e
 	return y, s.fault(ctx, "tally run "+string(run), err)
 }
 
-// writeTasks inserts tasks. runInputs are those of their run, as stored: what is the same is not kept again for every node.
-func writeTasks(ctx context.Context, t *tx, tasks []fettle.Task, runInputs string, queued fettle.Millis) error {
+// writeTasks inserts tasks, as sent where sent is not zero. runInputs are those of their run, as stored: what is the same is not kept again for
+// every node.
+func writeTasks(ctx context.Context, t *tx, tasks []fettle.Task, runInputs string, queued, sent fettle.Millis) error {
+	state := TaskQueued
+	if sent != 0 {
+		state = TaskSent
+	}
 	inputs := make([]any, len(tasks))
 	for i := range tasks {
 		own, err := taskInputs(&tasks[i])
@@ -164,7 +178,7 @@ func writeTasks(ctx context.Context, t *tx, tasks []fettle.Task, runInputs strin
 	_, err := t.insert(ctx, "write tasks", head, "", len(tasks), func(args []any, i int) []any {
 		k := &tasks[i]
 		return append(args, string(k.ID), string(k.Node), "", "", string(k.Run), k.Check, k.CheckRev, "", text(k.Action), inputs[i], k.Timeout, int64(k.Expires),
-			"", "", text(k.Caller), string(TaskQueued), int64(queued), int64(0), int64(1))
+			"", "", text(k.Caller), string(state), int64(queued), int64(sent), int64(1))
 	})
 	return err
 }
