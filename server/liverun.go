@@ -17,12 +17,22 @@ type liveRun struct {
 	mu      sync.Mutex
 	run     fettle.Run              // guarded by mu
 	parts   map[fettle.NodeID]*part // guarded by mu; its keys are never changed
-	results []fettle.Result         // guarded by mu; in the order in which they came, only ever appended to
+	results []kept                  // guarded by mu; in the order in which they came, only ever appended to
+	room    int                     // guarded by mu; bytes that results may still take in memory
 	changed chan struct{}           // guarded by mu; closed and made anew at each change
 	version int                     // guarded by mu; counts what is to be stored of run
 	saved   int                     // guarded by mu; the version that is stored
 	closed  bool                    // guarded by mu; its end is stored, and nothing is taken any more
 }
+
+// kept is a result of a run that goes on. What is cut is in the store, where everything is.
+type kept struct {
+	fettle.Result
+	cut bool // without data and output, because there was no room for them
+}
+
+// runMemory is what the results of one run may take in memory, in bytes: ten thousand of an ordinary size.
+const runMemory = 32 << 20
 
 // part is what became of one node of the roster.
 type part struct {
@@ -51,7 +61,7 @@ const (
 )
 
 func newLiveRun(run fettle.Run, nodes []fettle.NodeID, due time.Time) *liveRun {
-	r := &liveRun{run: run, nodes: nodes, due: due, parts: make(map[fettle.NodeID]*part, len(nodes)), changed: make(chan struct{})}
+	r := &liveRun{run: run, nodes: nodes, due: due, room: runMemory, parts: make(map[fettle.NodeID]*part, len(nodes)), changed: make(chan struct{})}
 	parts := make([]part, len(nodes))
 	for i, id := range nodes {
 		r.parts[id] = &parts[i]
@@ -113,12 +123,50 @@ func (r *liveRun) take(res fettle.Result) taken {
 		p.state = partOK
 	}
 	*p.state.counter(&r.run.Tally)++
-	r.results = append(r.results, res)
+	r.keep(res)
 	if r.run.Ended != 0 {
 		r.version++
 	}
 	r.tell()
 	return takenCounted
+}
+
+// keep notes a result for whoever watches. The caller holds mu.
+func (r *liveRun) keep(res fettle.Result) {
+	k := kept{Result: res}
+	if n := weight(res); n <= r.room {
+		r.room -= n
+	} else {
+		k.Data, k.Output, k.cut = nil, nil, true
+	}
+	r.results = append(r.results, k)
+}
+
+// weight is what a result's data and output take in memory, near enough, in bytes.
+func weight(res fettle.Result) int {
+	n := weightOf(res.Data)
+	if res.Output != nil {
+		n += len(res.Output.Line) + len(res.Output.Long) + 128*len(res.Output.Perfdata)
+	}
+	return n
+}
+
+func weightOf(value any) int {
+	const each = 32 // a value itself, and its place in what holds it
+	n := each
+	switch v := value.(type) {
+	case string:
+		n += len(v)
+	case map[string]any:
+		for key, inner := range v {
+			n += len(key) + weightOf(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			n += weightOf(inner)
+		}
+	}
+	return n
 }
 
 // wanted tells whether a node is still to be sent its task: not when the run was cancelled meanwhile.
@@ -230,7 +278,7 @@ func (r *liveRun) isClosed() bool {
 }
 
 // since gives the results from the n-th on, the run as it stands, and what to wait on for more.
-func (r *liveRun) since(n int) ([]fettle.Result, fettle.Run, <-chan struct{}) {
+func (r *liveRun) since(n int) ([]kept, fettle.Run, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.results[n:len(r.results):len(r.results)], r.run, r.changed

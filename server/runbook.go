@@ -316,8 +316,9 @@ func (s *Server) WatchRun(ctx context.Context, id fettle.RunID) (<-chan RunUpdat
 		defer close(out)
 		for n := 0; ; {
 			results, run, changed := r.since(n)
-			for i := range results {
-				if !offer(ctx, out, RunUpdate{Result: &results[i]}) {
+			for _, k := range results {
+				res := s.whole(ctx, k)
+				if !offer(ctx, out, RunUpdate{Result: &res}) {
 					return
 				}
 			}
@@ -333,6 +334,19 @@ func (s *Server) WatchRun(ctx context.Context, id fettle.RunID) (<-chan RunUpdat
 		}
 	}()
 	return out, nil
+}
+
+// whole gives a result as it came. What was cut is read from the store; a store that is away leaves it without.
+func (s *Server) whole(ctx context.Context, k kept) fettle.Result {
+	if !k.cut {
+		return k.Result
+	}
+	stored, err := s.Store.Result(ctx, k.Task)
+	if err != nil {
+		s.complain(ctx, "read a large result", k.Run, err)
+		return k.Result
+	}
+	return stored.Result
 }
 
 // replayRun gives the stream of a run that has ended.

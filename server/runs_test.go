@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -362,5 +363,47 @@ func TestACancelStopsTheSending(t *testing.T) {
 	}
 	if sent != 1 {
 		t.Errorf("%d tasks were sent, 49 of them after the cancel", sent)
+	}
+}
+
+func TestLargeResultsDoNotFillTheMemory(t *testing.T) {
+	f := newFleet(t, DefaultConfig())
+	const nodes = 40
+	for i := range nodes {
+		f.join(fettle.NodeID(fmt.Sprintf("n%02d", i)), `{}`)
+	}
+	run, err := f.StartRun(t.Context(), RunRequest{Action: "agent.ping", Selection: Selection{All: true}, Timeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	updates, err := f.WatchRun(t.Context(), run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := f.runs.get(run.ID)
+	large := strings.Repeat("x", 1<<20)
+	for i := range nodes {
+		node := fettle.NodeID(fmt.Sprintf("n%02d", i))
+		task := f.tasks(node)[0]
+		f.say(node, wire.TypeResults, wire.Results{Session: session, Seq: 1, Results: []fettle.Result{
+			{Task: task.ID, Node: node, Run: run.ID, Action: task.Action, Data: map[string]any{"large": large}},
+		}})
+	}
+	results, _, _ := live.since(0)
+	held := 0
+	for _, k := range results {
+		held += weight(k.Result)
+	}
+	if held > runMemory+nodes*1000 || held < runMemory/2 || len(results) != nodes {
+		t.Errorf("%d results hold %d bytes", len(results), held)
+	}
+	whole := 0
+	for u := range updates {
+		if u.Result != nil && u.Result.Data["large"] == large {
+			whole++
+		}
+	}
+	if whole != nodes {
+		t.Errorf("a watcher was given %d whole results of %d", whole, nodes)
 	}
 }

@@ -168,7 +168,11 @@ func (s *Server) ask(ctx context.Context, q VerdictQuery, def definition, nodes 
 	for {
 		results, now, changed := run.since(0)
 		if now.Ended != 0 {
-			return results, nil
+			out := make([]fettle.Result, len(results))
+			for i, k := range results {
+				out[i] = s.whole(ctx, k)
+			}
+			return out, nil
 		}
 		select {
 		case <-ctx.Done():
