@@ -21,7 +21,7 @@ func (w *world) question(text fettle.Filter) string {
 
 func TestAFilterIsAnsweredByTheFactsAsTheyAre(t *testing.T) {
 	run(t, func(w *world) {
-		w.question(`facts.os.family == "Debian" && "base" in classes && identity == "`+fettle.Filter(identity)+`" && agent.version == "1.2.3"`)
+		w.question(`facts.os.family == "Debian" && "base" in classes && identity == "` + fettle.Filter(identity) + `" && agent.version == "1.2.3"`)
 		w.set("role", "db")
 		w.set("load", 9.5)
 		w.forget()
