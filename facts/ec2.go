@@ -15,14 +15,18 @@ import (
 // ec2Root is the top of EC2's tree of metadata.
 const ec2Root = "/latest/meta-data/"
 
-// tokenText is what a token may be made of: base64.
-var tokenText = regexp.MustCompile(`^[A-Za-z0-9+/=_-]{1,1000}$`)
+// tokenText is what a token may be made of: base64. Its length is bounded by maxToken and not here, for a repetition is compiled as often as it
+// may be repeated: a thousand states cost each start of the program milliseconds.
+var tokenText = regexp.MustCompile(`^[A-Za-z0-9+/=_-]+$`)
+
+// maxToken bounds the length of a token, in bytes.
+const maxToken = 1000
 
 // ec2 asks EC2 leaf by leaf, with a token where the service gives one (IMDSv2) and without where it does not.
 func (c *cloud) ec2(ctx context.Context) (object, error) {
 	header := http.Header{}
 	token, err := c.do(ctx, http.MethodPut, "/latest/api/token", http.Header{"X-Aws-Ec2-Metadata-Token-Ttl-Seconds": {"100"}})
-	if err == nil && tokenText.Match(token) {
+	if err == nil && len(token) <= maxToken && tokenText.Match(token) {
 		header.Set("X-Aws-Ec2-Metadata-Token", string(token))
 	}
 	walk := ec2Walk{cloud: c, header: header}
