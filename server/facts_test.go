@@ -129,3 +129,24 @@ func TestAStoreThatIsAway(t *testing.T) {
 		t.Error("what is not on disk took effect")
 	}
 }
+
+func TestStoredFactsThatAreDamaged(t *testing.T) {
+	f := newFleet(t, DefaultConfig())
+	doc := f.join("n1", `{"a":1}`)
+	f.join("n2", `{"a":1}`)
+	n, _ := f.Inventory.Get("n1")
+	n.Facts = []byte(`{"a":`)
+	if _, err := f.Store.Commit(t.Context(), &store.Batch{Nodes: []store.NodeWrite{{Node: n}}}); err != nil {
+		t.Fatal(err)
+	}
+	f.stop()
+	g := openFleet(t, DefaultConfig(), f.dsn, f.clock)
+	if got := g.matched(`facts.a == 1`); got != 1 {
+		t.Errorf("%d nodes are found, want the other one", got)
+	}
+	g.say("n1", wire.TypeHello, wire.Hello{Session: session, FactsHash: doc.Hash})
+	g.eventually("it is asked for its facts", func() bool {
+		welcome := of[wire.Welcome](t, g.mail, "n1", wire.TypeWelcome)
+		return len(welcome) == 1 && welcome[0].NeedFacts
+	})
+}

@@ -24,7 +24,7 @@ func (s *Server) loadNodes(ctx context.Context) error {
 		g.Go(func() error {
 			for list := range lists {
 				for _, n := range list {
-					if err := s.Inventory.Put(n); err != nil {
+					if err := s.loadNode(n); err != nil {
 						return err
 					}
 				}
@@ -47,6 +47,18 @@ func (s *Server) loadNodes(ctx context.Context) error {
 		return fmt.Errorf("load nodes: %w", err)
 	}
 	return nil
+}
+
+// loadNode puts a stored node into memory. Where its facts are no document, by a hand or a disk that has damaged them, the node is there without
+// them, and is asked for them on its next hello: one row does not keep a server from starting.
+func (s *Server) loadNode(n fettle.Node) error {
+	err := s.Inventory.Put(n)
+	if err == nil {
+		return nil
+	}
+	s.Log.Error("the stored facts of a node cannot be read; it will be asked for them", "node", n.Identity, "err", err)
+	n.Facts, n.Hash = nil, ""
+	return s.Inventory.Put(n)
 }
 
 // readNodes gives all nodes of the store, a list at a time, and notes who is there.

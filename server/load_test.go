@@ -7,13 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
@@ -98,19 +96,6 @@ func TestLoad(t *testing.T) {
 		cancel()
 		if err := unloaded(t).Load(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
-		}
-	})
-	t.Run("facts that cannot be read end it, and the node is named", func(t *testing.T) {
-		broken := store.Batch{Nodes: []store.NodeWrite{{Node: fettle.Node{Identity: "broken", Facts: json.RawMessage(`{"a":`), Hash: "x"}}}}
-		if _, err := db.Commit(t.Context(), &broken); err != nil {
-			t.Fatal(err)
-		}
-		s := unloaded(t)
-		if err := s.Load(t.Context()); !errors.Is(err, fettle.ErrInvalid) || !strings.Contains(err.Error(), "node broken") {
-			t.Errorf("got %v", err)
-		}
-		if err := s.Ready(t.Context()); !errors.Is(err, fettle.ErrUnavailable) {
-			t.Errorf("ready: %v", err)
 		}
 	})
 }
