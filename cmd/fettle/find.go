@@ -20,7 +20,7 @@ func (a *app) findCommand() *cobra.Command {
 		m           aim
 		q           question
 		live        liveOrder
-		fold        bool
+		fold, one   bool
 		asOf, since string
 	)
 	cmd := &cobra.Command{
@@ -35,6 +35,8 @@ is true and was not at that moment.
 --live asks the nodes instead of what is stored: each collects its facts and says yes or no, and the list ends with the last one that is
 alive. --diff lists those for which what was stored gives another answer.
 
+--one is for scripts: it prints the identity of the node that is meant, and is an error when it is several.
+
 Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer.`,
 		Example: `  fettle find 'facts.os.family == "Debian" && facts.processors.count >= 8'
   fettle find -W 'environment=production customer=acme mysql::master'
@@ -43,12 +45,14 @@ Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer
   fettle find 'facts.os.release.major == "11"' --as-of -7d
   fettle find 'version(facts.kernelversion) < version("6.1")' --became-true-since -24h
   fettle find 'facts.os.release.minor == "8"' --diff
+  ssh $(fettle find --one 'facts.role == "db" && facts.primary')
   fettle find 'has(facts.puppet_role)' --count`,
 		ValidArgsFunction: a.namesOf(0, savedNames),
 	}
 	a.aimFlags(cmd, &m)
 	a.findFlags(cmd, &q)
-	cmd.Flags().BoolVar(&fold, "fold", false, "names folded into one line, web[01-16,18]")
+	cmd.Flags().BoolVar(&fold, "names", false, "names only, folded into one line: web[01-16,18]")
+	cmd.Flags().BoolVar(&one, "one", false, "the one node that matches, and an error when it is not exactly one")
 	asOfFlag(cmd, &asOf)
 	live.flags(cmd)
 	cmd.Flags().StringVar(&since, "became-true-since", "", "only nodes for which the filter was not true at that `TIME`, such as -24h or yesterday")
@@ -60,6 +64,12 @@ Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer
 		c, err := a.client()
 		if err != nil {
 			return err
+		}
+		if one {
+			if err := onlyOne(cmd); err != nil {
+				return err
+			}
+			q.limit = namesInFault
 		}
 		if live.live || live.diff {
 			if err := live.check(cmd, q.where); err != nil {
@@ -78,12 +88,18 @@ Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer
 		if q.since, err = moment("became-true-since", since, now); err != nil {
 			return err
 		}
+		if one && (a.output == "table" || a.output == "wide") {
+			a.output = "names"
+		}
 		if a.output == "names" || fold {
 			q.fields = ""
 		}
 		found, err := find(cmd.Context(), c, q)
 		if err != nil {
 			return err
+		}
+		if one && found.Matched > 1 {
+			return severalMatch(found)
 		}
 		if err := a.printFound(found, q, fold); err != nil {
 			return err
@@ -94,6 +110,32 @@ Exit code 4 when nobody matches; 3 when some nodes were asked and did not answer
 		return nil
 	}
 	return cmd
+}
+
+// namesInFault is how many names stand at most in the error of a find that was to find one.
+const namesInFault = 5
+
+// onlyOne refuses what --one has no use for.
+func onlyOne(cmd *cobra.Command) error {
+	for _, name := range []string{"names", "count", "limit", "live", "diff"} {
+		if cmd.Flags().Changed(name) {
+			return usage(fmt.Errorf("--one and --%s exclude each other: %w", name, fettle.ErrInvalid))
+		}
+	}
+	return nil
+}
+
+// severalMatch is the error of a find that was to find one.
+func severalMatch(found *client.NodeList) error {
+	ids := make([]fettle.NodeID, len(found.Nodes))
+	for i, n := range found.Nodes {
+		ids[i] = n.Identity
+	}
+	more := ""
+	if left := found.Matched - int64(len(ids)); left > 0 {
+		more = fmt.Sprintf(" and %d more", left)
+	}
+	return fmt.Errorf("%d nodes match, and one was asked for: %s%s: %w", found.Matched, nagios.Fold(ids), more, fettle.ErrConflict)
 }
 
 // findFlags adds what a list of nodes may be asked for, completed. --columns is --fields: the word is everybody's second guess.
