@@ -299,3 +299,36 @@ func BenchmarkTake20kNodes(b *testing.B) {
 		}
 	}
 }
+
+func TestTakeStale(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 1, Interval: 1000, Timeout: 1000, Attempts: 1}
+	b := NewBoard()
+	b.Define(check, Thresholds{}, 0)
+	if err := b.PutAll("c", []fettle.NodeID{"a", "b"}, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	result := func(node fettle.NodeID, seq int64, now fettle.Millis) {
+		r := fettle.Result{Node: node, Check: "c", CheckRev: 1, Output: &fettle.CheckOutput{Code: fettle.CodeCritical}}
+		if _, _, taken := b.Take(r, Order{"s", seq}, now); !taken {
+			t.Fatal("not taken")
+		}
+	}
+	result("a", 1, 1000)
+	result("b", 1, 3000)
+	if got := b.TakeStale(4000); len(got) != 0 {
+		t.Errorf("at 4 s: %+v", got)
+	}
+	if got := b.TakeStale(4001); len(got) != 1 || got[0].Node != "a" || got[0].Status != fettle.CheckStale {
+		t.Errorf("after three seconds: %+v", got)
+	}
+	if got := b.TakeStale(4002); len(got) != 0 {
+		t.Errorf("told twice: %+v", got)
+	}
+	if _, err := b.Verdict("c", 7000); err != nil { // which expires the other one
+		t.Fatal(err)
+	}
+	result("b", 2, 7000)
+	if got := b.TakeStale(7001); len(got) != 0 {
+		t.Errorf("one that has a result since: %+v", got)
+	}
+}

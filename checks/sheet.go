@@ -26,6 +26,7 @@ type sheet struct {
 	tally      fettle.CheckTally
 	shown      map[fettle.NodeID]*cell // those that a verdict names: not ok, or soft
 	fresh      *list.List              // cells with a state that is not known to be stale, the oldest first
+	expired    map[fettle.NodeID]*cell // those that have become stale, and have not been told by TakeStale
 	kept       *fettle.Verdict         // the verdict as long as nothing changes; nil: to be made
 }
 
@@ -40,7 +41,7 @@ type cell struct {
 }
 
 func newSheet(check fettle.Check, th Thresholds) *sheet {
-	return &sheet{check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, shown: map[fettle.NodeID]*cell{}, fresh: list.New()}
+	return &sheet{check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, shown: map[fettle.NodeID]*cell{}, fresh: list.New(), expired: map[fettle.NodeID]*cell{}}
 }
 
 // cell gives the cell of node, made when it is missing.
@@ -92,6 +93,7 @@ func (s *sheet) text(c *cell) string {
 // set gives c a state that was received at state.At.
 func (s *sheet) set(c *cell, state fettle.CheckState, now fettle.Millis) {
 	c.state = state
+	delete(s.expired, c.node)
 	if c.inFresh == nil {
 		c.inFresh = s.fresh.PushBack(c)
 	} else {
@@ -109,6 +111,7 @@ func (s *sheet) expire(now fettle.Millis) {
 		}
 		s.fresh.Remove(e)
 		c.inFresh = nil
+		s.expired[c.node] = c
 		s.count(c, now)
 	}
 }
@@ -121,6 +124,7 @@ func (s *sheet) remove(c *cell, now fettle.Millis) {
 		s.fresh.Remove(c.inFresh)
 	}
 	delete(s.cells, c.node)
+	delete(s.expired, c.node)
 }
 
 // recount counts everything anew: the check is another one now.

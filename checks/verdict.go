@@ -72,6 +72,23 @@ func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresh
 	return v, nil
 }
 
+// TakeStale gives the states that have become stale since it was asked last, with that status.
+func (b *Board) TakeStale(now fettle.Millis) []fettle.CheckState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []fettle.CheckState
+	for _, s := range b.sheets {
+		s.expire(now)
+		for _, c := range s.expired {
+			state := c.state
+			state.Status = fettle.CheckStale
+			out = append(out, state)
+		}
+		clear(s.expired)
+	}
+	return out
+}
+
 // States gives the states of all checks on one node, by check; one that is stale has that status.
 func (b *Board) States(node fettle.NodeID, now fettle.Millis) map[string]fettle.CheckState {
 	b.mu.Lock()

@@ -117,6 +117,7 @@ func (s *Server) takeRunResult(res fettle.Result, isNew bool) {
 	}
 	switch r.take(res) {
 	case takenCounted:
+		s.meters.resultSeconds.Update(fettle.MillisOf(s.Now()).Sub(r.snapshot().Created).Seconds())
 		s.runs.tidy(r, s.Now())
 	case takenTooLate:
 		s.runs.recount(res.Run)

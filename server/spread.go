@@ -112,8 +112,18 @@ func (s *Server) spreadChecks(ctx context.Context) error {
 		case <-tick.C:
 			s.spread(ctx)
 		case <-restless.C:
+			s.markStale()
 			s.lookAgain()
 		}
+	}
+}
+
+// markStale lets filters see which states have become too old.
+func (s *Server) markStale() {
+	s.presence.turn.Lock() // a result that comes meanwhile is the later word
+	defer s.presence.turn.Unlock()
+	for _, state := range s.Board.TakeStale(fettle.MillisOf(s.Now())) {
+		s.Inventory.SetCheck(state)
 	}
 }
 
