@@ -127,7 +127,11 @@ func answerText(res client.ResultItem) string {
 func message(res client.ResultItem) string {
 	switch {
 	case res.Output != nil:
-		return strings.ToUpper(string(res.Output.Code.Status())) + ": " + res.Output.Line
+		word := strings.ToUpper(string(res.Output.Code.Status()))
+		if strings.Contains(res.Output.Line, word) {
+			return res.Output.Line // most plugins say it themselves
+		}
+		return word + ": " + res.Output.Line
 	case res.Status == fettle.StatusOK:
 		return cmp.Or(res.Message, "OK")
 	case res.Message == "":

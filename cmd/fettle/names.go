@@ -110,6 +110,14 @@ func runNames(ctx context.Context, c *client.API, _ string) (names []string, err
 	return names, nil
 }
 
+func tokenNames(ctx context.Context, c *client.API, _ string) (names []string, err error) {
+	tokens, err := c.Tokens(ctx)
+	for _, t := range tokens {
+		names = append(names, fmt.Sprintf("%s\t%s, %s", t.Id, t.Name, t.Role))
+	}
+	return names, err
+}
+
 // completeRun completes an action, and then its inputs; those that it takes are the manifest's.
 func (a *app) completeRun(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {

@@ -84,7 +84,7 @@ func (a *app) pickNode(cmd *cobra.Command, m aim, bare []string, first bool, add
 		options[i] = huh.NewOption(fmt.Sprintf("%s  %s", n.Identity, n.Liveness), i)
 	}
 	choice := 0
-	menu := huh.NewSelect[int]().Title(fmt.Sprintf("%d nodes match", found.Matched)).Description("type / to search").Options(options...).Height(20).Value(&choice)
+	menu := huh.NewSelect[int]().Title(fmt.Sprintf("%d nodes match", found.Matched)).Description("type / to search").Options(options...).Height(min(len(options)+3, 20)).Value(&choice)
 	err = huh.NewForm(huh.NewGroup(menu)).WithShowHelp(true).WithInput(a.stdin).WithOutput(a.stdout).RunWithContext(cmd.Context())
 	if errors.Is(err, huh.ErrUserAborted) {
 		err = &codeError{code: exitInterrupted}

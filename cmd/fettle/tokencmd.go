@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fettle-dev/fettle/server/api/client"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) tokenCommand() *cobra.Command {
+	return group(&cobra.Command{
+		Use: "token", Short: "secrets with which programs and people ask", GroupID: groupOther,
+		Long: "A token has a role: a viewer asks, an operator also runs actions and saves filters, an admin also makes tokens. The server keeps its\nSHA-256 only. Only an admin's token does this.",
+		Example: `  fettle token create nagios --write /etc/fettle/nagios.yaml
+  fettle token list`,
+	}, a.tokenCreateCommand(), a.tokenListCommand(), a.tokenDeleteCommand())
+}
+
+func (a *app) tokenCreateCommand() *cobra.Command {
+	var role, ttl, file string
+	roles := []string{"viewer", "operator", "admin"}
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "make a token", Args: takes("NAME"), ValidArgsFunction: cobra.NoFileCompletions,
+		Long: "Prints the token, once: nobody can read it again. With --write it goes into a context file instead, with the server's address, mode 0600.",
+		Example: `  fettle token create nagios --write /etc/fettle/nagios.yaml
+  fettle token create ann --role operator --ttl 90d`,
+	}
+	cmd.Flags().StringVar(&role, "role", roles[0], "`ROLE`: "+strings.Join(roles, ", "))
+	cmd.Flags().StringVar(&ttl, "ttl", "", "`TIME` that it lives, such as 12h or 90d; default: for ever")
+	cmd.Flags().StringVar(&file, "write", "", "`FILE` that it is written into, a context")
+	flagNames(cmd, map[string]complete{"role": cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp)})
+	a.outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if ttl != "" {
+			d, err := longSpan(ttl)
+			if err != nil || d <= 0 {
+				return usage(fmt.Errorf("--ttl %s: write 12h or 90d", ttl))
+			}
+			ttl = d.String()
+		}
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		made, err := c.CreateToken(cmd.Context(), client.TokenOrder{Name: args[0], Role: role, Ttl: pointer(ttl)})
+		if err != nil {
+			return err
+		}
+		if file != "" {
+			if err := writeContext(file, clientContext{URL: a.where.URL, Token: made.Token, CA: a.where.CA}); err != nil {
+				return err
+			}
+			made.Token = ""
+			fmt.Fprintf(a.stderr, "the token is in %s\n", file)
+			if a.output != "json" {
+				return nil
+			}
+		}
+		if a.output == "json" {
+			return printJSON(a.stdout, made)
+		}
+		_, err = fmt.Fprintln(a.stdout, made.Token)
+		return err
+	}
+	return cmd
+}
+
+func (a *app) tokenListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "list", Short: "whose tokens there are", Args: takes(), ValidArgsFunction: cobra.NoFileCompletions,
+		Example: "  fettle token list\n  fettle token list -o json",
+	}
+	a.outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		tokens, err := c.Tokens(cmd.Context())
+		if err != nil {
+			return err
+		}
+		l := listing{columns: []string{"ID", "NAME", "ROLE", "KIND", "CREATED", "EXPIRES"}, object: client.TokenList{Tokens: tokens}}
+		for _, t := range tokens {
+			kind, expires := "token", "never"
+			if t.Session {
+				kind = "browser"
+			}
+			if t.Expires != nil {
+				expires = t.Expires.UTC().Format(time.RFC3339)
+			}
+			l.rows = append(l.rows, []string{t.Id, t.Name, t.Role, kind, t.Created.UTC().Format(time.RFC3339), expires})
+			l.lines = append(l.lines, t)
+		}
+		return l.write(a)
+	}
+	return cmd
+}
+
+func (a *app) tokenDeleteCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "delete ID", Short: "make a token worthless", Args: takes("ID"), ValidArgsFunction: a.namesOf(0, tokenNames),
+		Long:    "The server denies it at once; where several servers have one database, the others within five seconds.",
+		Example: "  fettle token delete 0199f0c2-…",
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		return c.DeleteToken(cmd.Context(), args[0])
+	}
+	return cmd
+}
