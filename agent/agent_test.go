@@ -132,6 +132,32 @@ func TestHelloIsSaidAgainUntilItIsAnswered(t *testing.T) {
 	})
 }
 
+func TestASecondWelcomeTellsTheTimeOnly(t *testing.T) {
+	run(t, func(w *world) {
+		w.pass(time.Millisecond)
+		w.set("a", int64(1))
+		w.changed <- struct{}{}
+		w.pass(time.Millisecond)
+		w.forget()
+		w.send(wire.TypeWelcome, wire.Welcome{Time: w.now()})
+		w.pass(time.Millisecond)
+		w.set("a", int64(2))
+		w.changed <- struct{}{}
+		w.pass(time.Millisecond)
+		sent := all[wire.Facts](w.server, wire.TypeFacts)
+		if len(sent) != 1 || sent[0].Patch == nil || len(sent[0].Patch.Set) != 1 || string(sent[0].Patch.Set[0].Value) != "2" || sent[0].Patch.Base == "" {
+			t.Fatalf("sent %+v", sent)
+		}
+		doc, err := wire.Canonical([]byte(`{"a":1,"load":0.5,"os":{"family":"Debian","major":12}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent[0].Patch.Base != doc.Hash {
+			t.Error("the patch fits a document of before, and not what the server has")
+		}
+	})
+}
+
 func TestTheServerSaysHowOftenToBeat(t *testing.T) {
 	run(t, func(w *world) {
 		w.pass(time.Millisecond)

@@ -222,11 +222,12 @@ func (a *Agent) onWelcome(ctx context.Context, w wire.Welcome) {
 		a.cfg.Welcomed()
 		a.cfg.Welcomed = nil
 	}
-	if a.welcomed = true; w.NeedFacts {
+	if w.NeedFacts {
 		a.facts.full = true
-	} else if !a.facts.greeted.None() {
+	} else if !a.welcomed && !a.facts.greeted.None() { // a second welcome only tells the time: facts have gone on since hello
 		a.facts.receipted = a.facts.greeted
 	}
+	a.welcomed = true
 	a.resume()
 	held := a.held
 	a.held = nil
