@@ -207,12 +207,13 @@ func (s *Server) Connected(id fettle.NodeID) { s.presence.heard(id, s.Now()) }
 func (s *Server) watchLiveness(ctx context.Context) error {
 	tick := time.NewTicker(max(min(s.cfg.Beat/4, 2*time.Second), 20*time.Millisecond))
 	defer tick.Stop()
-	for {
+	for last := s.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+		last = s.watchClock(ctx, last)
 		if s.Heard != nil {
 			s.Heard(func(id fettle.NodeID, at time.Time) { s.presence.heard(id, at) })
 		}
