@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fettle-dev/fettle/filter"
 )
@@ -18,6 +19,7 @@ type atom struct {
 	nodes  []*pathNode // facts: the paths from the top to the one that is read
 	class  string      // ofMember
 	op     filter.Op   // ofEach
+	deep   atomic.Bool // there was a node that had to be decided as a whole
 
 	mu      sync.Mutex // guards all below
 	byValue map[value]filter.Truth

@@ -72,9 +72,12 @@ func (b *bitset) or(x *bitset, words int) {
 }
 
 // each gives every place in b to f, in order, until f says no.
-func (b *bitset) each(words int, f func(i int) bool) {
-	for i, w := range b[:words] {
-		for w != 0 {
+func (b *bitset) each(words int, f func(i int) bool) { b.eachFrom(0, words, f) }
+
+// eachFrom is each for the words from from up to to.
+func (b *bitset) eachFrom(from, to int, f func(i int) bool) {
+	for i := from; i < to; i++ {
+		for w := b[i]; w != 0; {
 			j := bits.TrailingZeros64(w)
 			w &= w - 1
 			if !f(i<<6 | j) {

@@ -13,9 +13,12 @@ type limits struct {
 	narrow int // distinct values for which a code is one byte, at most 255
 	coded  int // distinct values of a coded column, less than shardSize
 	long   int // bytes; a longer text stands outside of a plain column's arena
+	warm   int // nodes for which an atom is decided under one lock, while nobody waits for all of them
+	scan   int // words of a shard that are asked under one lock, where nodes are evaluated one by one
 }
 
-var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096}
+// What warm and scan bound takes a few milliseconds: who wants to change a node waits for no longer, and neither does who asks behind him.
+var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096, warm: 1024, scan: 16}
 
 // column is what the nodes of one shard have at one path. It is guarded by the shard's lock.
 type column struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,13 +118,13 @@ func TestBudget(t *testing.T) {
 	}
 	p := compile(t, `facts.l.exists(x, x == facts.a + 100)`)
 	_, err := v.Query(t.Context(), inventory.Query{Program: p, Budget: time.Microsecond})
-	if !errors.Is(err, fettle.ErrUnavailable) {
+	if !errors.Is(err, fettle.ErrUnavailable) || !strings.Contains(err.Error(), "for about 5000 nodes") {
 		t.Fatalf("a question over its budget gave %v", err)
 	}
 	if a := ask(t, v, inventory.Query{Program: p, Budget: time.Minute}); a.Matched != 0 || a.Undefined != 0 {
 		t.Errorf("got %+v", a)
 	}
-	if s := v.Spenders(5); len(s) != 1 || s[0].Passes != 5000 || s[0].Runs != 1 {
+	if s := v.Spenders(5); len(s) != 1 || s[0].Passes < 5000 || s[0].Runs != 2 || s[0].Refused != 1 {
 		t.Errorf("spenders: %+v", s)
 	}
 }

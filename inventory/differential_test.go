@@ -299,7 +299,7 @@ func (w *twin) compare(text string) {
 		return // types that cannot meet, known when compiled
 	}
 	want := w.scan(p)
-	roster, err := w.v.Roster(w.t.Context(), p, w.now)
+	roster, err := w.v.Roster(w.t.Context(), inventory.Query{Program: p, Now: w.now})
 	if err != nil {
 		w.fatalf("%v", err)
 	}

@@ -18,10 +18,23 @@ type question struct {
 	now    fettle.Millis
 	budget time.Duration
 
-	passes  int           // evaluations for a node as a whole
-	spent   time.Duration // on them, measured now and then
-	ahead   int           // nodes of the shards that are still to be asked
-	reasons map[string]int
+	passes   int           // evaluations for a node as a whole
+	spent    time.Duration // on them, measured now and then
+	seen     int           // nodes that were asked, or are being asked now
+	ahead    int           // nodes that are still to be asked
+	reasoned int           // nodes of the shard whose reasons were looked for one by one
+	reasons  map[string]int
+	refused  bool // it was over its budget
+}
+
+// account adds to the plan what the question has cost, whatever came of it.
+func (q *question) account(begun time.Time) {
+	q.plan.runs.Add(1)
+	q.plan.took.Add(int64(time.Since(begun)))
+	q.plan.passes.Add(int64(q.passes))
+	if q.refused {
+		q.plan.refused.Add(1)
+	}
 }
 
 // sets keeps bitsets from one use to the next.
@@ -128,24 +141,38 @@ func (q *question) pass(sh *shard, a *atom, among, yes, no *bitset) (err error) 
 	})
 	q.passes += done
 	q.spent += time.Since(begun)
-	if err == nil && q.ctx.Err() != nil {
-		err = fmt.Errorf("ask the inventory: %w", q.ctx.Err())
+	if err == nil {
+		err = q.check(0, 0, 0)
 	}
 	return err
 }
 
-// check refuses to go on when the time is over, or would be.
-func (q *question) check(took time.Duration, done, todo int) error {
+// ended gives the error with which a question ends when nobody waits for it any more.
+func (q *question) ended() error {
 	if err := q.ctx.Err(); err != nil {
 		return fmt.Errorf("ask the inventory: %w", err)
 	}
-	if q.budget <= 0 || done < 256 && took < q.budget {
+	return nil
+}
+
+// tellingPart is the part of its budget that a question has to have spent before it is judged by what the rest would take: what few nodes have
+// taken says little of many, and the first nodes little of the others.
+const tellingPart = 8
+
+// check refuses to go on when the time is over, or would be. Of todo nodes that are to be evaluated now, done are, which has taken so long.
+func (q *question) check(took time.Duration, done, todo int) error {
+	if err := q.ended(); err != nil {
+		return err
+	}
+	spent, evaluated := q.spent+took, q.passes+done
+	if q.budget <= 0 || spent <= q.budget/tellingPart || evaluated == 0 {
 		return nil
 	}
-	each := took / time.Duration(done)
-	if estimate := q.spent + each*time.Duration(todo+q.ahead); estimate > q.budget {
+	total := float64(q.passes+todo) * float64(q.seen+q.ahead) / float64(max(q.seen, 1))
+	if estimate := time.Duration(float64(spent) / float64(evaluated) * total); estimate > q.budget {
+		q.refused = true
 		return fmt.Errorf("the filter has to be evaluated node by node for about %d nodes, which would take about %v, and %v are allowed; a clause over one fact, put beside it with &&, makes them fewer: %w",
-			todo+q.ahead, estimate.Round(10*time.Millisecond), q.budget, fettle.ErrUnavailable)
+			int(total), estimate.Round(10*time.Millisecond), q.budget, fettle.ErrUnavailable)
 	}
 	return nil
 }
@@ -195,11 +222,11 @@ func (q *question) reasonsOfAtom(sh *shard, a *atom, among *bitset, add func(rea
 			rest.minus(rest, s.missing, words)
 		}
 	}
-	one, n := new(bitset), 0
+	one := new(bitset)
 	rest.each(words, func(slot int) bool {
-		n++
+		q.reasoned++
 		missing := []filter.Missing{{Fault: otherReasons}}
-		if n <= maxReasoned {
+		if q.reasoned <= maxReasoned {
 			missing = q.why(sh, a, slot)
 		}
 		one.set(slot)
@@ -209,10 +236,7 @@ func (q *question) reasonsOfAtom(sh *shard, a *atom, among *bitset, add func(rea
 		one.clear(slot)
 		return q.ctx.Err() == nil
 	})
-	if q.ctx.Err() != nil {
-		return fmt.Errorf("ask the inventory: %w", q.ctx.Err())
-	}
-	return nil
+	return q.ended()
 }
 
 // why gives why an atom is undefined for the node at a place; for a fact, once for all that have the same value there.

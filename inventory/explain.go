@@ -91,18 +91,18 @@ func (v *Inventory) explainClause(ctx context.Context, q Query, h *hits, t *filt
 }
 
 func (q *question) countClause(sh *shard, c *clause, out *Clause) error {
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	b, done := borrow(2)
-	defer done()
-	if err := q.decide(sh, c, &sh.live, b[0], b[1]); err != nil {
-		return err
-	}
-	yes, no := b[0].count(sh.words()), b[1].count(sh.words())
-	out.True += yes
-	out.False += no
-	out.Undefined += sh.nodes - yes - no
-	return nil
+	return q.parts(sh, c, func(among *bitset, _, to int) error {
+		b, done := borrow(2)
+		defer done()
+		if err := q.decide(sh, c, among, b[0], b[1]); err != nil {
+			return err
+		}
+		yes, no := b[0].count(to), b[1].count(to)
+		out.True += yes
+		out.False += no
+		out.Undefined += among.count(to) - yes - no
+		return nil
+	})
 }
 
 func (v *Inventory) explainNode(ctx context.Context, q Query, node fettle.NodeID, x *Explanation) error {

@@ -250,7 +250,7 @@ func TestCorpus(t *testing.T) {
 	}
 	for _, c := range corpus.Cases {
 		p := compile(t, c.Filter)
-		roster, err := v.Roster(t.Context(), p, 1763700600000)
+		roster, err := v.Roster(t.Context(), inventory.Query{Program: p, Now: 1763700600000})
 		if err != nil {
 			t.Fatal(err)
 		}

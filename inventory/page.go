@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -84,9 +85,15 @@ func (v *Inventory) firstFew(ctx context.Context, q Query, after *rank) (Answer,
 	}
 	shards := v.allShards()
 	qu := &question{v: v, ctx: ctx, plan: v.plans.of(q.Program), now: q.Now, budget: q.Budget, reasons: a.UndefinedBy, ahead: len(o.ids) - i}
+	defer qu.account(time.Now())
+	step := fewAtOnce
+	if root := qu.plan.root; root != nil && root.slow() {
+		step = v.limits.scan * 64
+	}
 	var page []fettle.NodeID
-	for ; i < len(o.ids) && len(page) <= q.Limit; i += fewAtOnce {
-		end := min(i+fewAtOnce, len(o.ids))
+	for ; i < len(o.ids) && len(page) <= q.Limit; i += step {
+		end := min(i+step, len(o.ids))
+		qu.reasoned, qu.seen, qu.ahead = 0, qu.seen+end-i, len(o.ids)-end
 		hit, err := qu.askSome(shards, o.places[i:end], &a)
 		if err != nil {
 			return Answer{}, err
@@ -120,6 +127,11 @@ func (q *question) askSome(shards []*shard, places []place, a *Answer) ([]bool, 
 		}
 		if !some {
 			continue
+		}
+		if root := q.plan.root; root != nil {
+			if err := sh.warm(q.ctx, root); err != nil {
+				return nil, err
+			}
 		}
 		yes, undefined, err := q.askAmong(sh, among)
 		if err != nil {

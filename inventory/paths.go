@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,8 +54,9 @@ type pathTally struct {
 // tally adds what stands at each path on the places in yes.
 func (sh *shard) tally(ctx context.Context, yes *bitset, words int, tallies map[*pathNode]*pathTally) error {
 	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	for n, c := range sh.columns {
+	paths := slices.Collect(maps.Keys(sh.columns))
+	sh.mu.RUnlock()
+	for _, n := range paths {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("ask the inventory: %w", err)
 		}
@@ -63,9 +65,18 @@ func (sh *shard) tally(ctx context.Context, yes *bitset, words int, tallies map[
 			t = &pathTally{distinct: newSketch()}
 			tallies[n] = t
 		}
-		c.tally(len(sh.metas), func(slot int) bool { return slot>>6 < words && yes.has(slot) }, t)
+		sh.tallyOne(n, func(slot int) bool { return slot>>6 < words && yes.has(slot) }, t)
 	}
 	return nil
+}
+
+// tallyOne adds what stands at one path: who wants to change a node waits for no more than that.
+func (sh *shard) tallyOne(n *pathNode, counts func(slot int) bool, t *pathTally) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if c := sh.columns[n]; c != nil {
+		c.tally(len(sh.metas), counts, t)
+	}
 }
 
 // tally adds what the column has at the places that count.

@@ -24,9 +24,10 @@ type plan struct {
 	program *filter.Program // nil: every node
 	root    *clause         // nil: every node
 
-	runs   atomic.Int64
-	took   atomic.Int64 // nanoseconds
-	passes atomic.Int64 // evaluations for a node as a whole
+	runs    atomic.Int64
+	refused atomic.Int64 // runs that were over their budget
+	took    atomic.Int64 // nanoseconds
+	passes  atomic.Int64 // evaluations for a node as a whole
 }
 
 // clause is a part of a plan.
@@ -107,6 +108,11 @@ func (p *plans) clause(t *filter.Tree) (*clause, []*atom) {
 	return c, evicted
 }
 
+// slow tells whether nodes are evaluated one by one for c, or for some of it.
+func (c *clause) slow() bool {
+	return c.scan || c.atom != nil && c.atom.deep.Load() || slices.ContainsFunc(c.kids, (*clause).slow)
+}
+
 // rank orders clauses by what they cost.
 func (c *clause) rank() int {
 	switch {
@@ -143,10 +149,11 @@ func (v *Inventory) evict(a *atom) {
 
 // Spender is a filter and what it has cost since it was first asked.
 type Spender struct {
-	Filter fettle.Filter `json:"filter"`
-	Runs   int64         `json:"runs"`
-	TookMS float64       `json:"took_ms"` // all runs together
-	Passes int64         `json:"passes"`  // nodes that were evaluated one by one
+	Filter  fettle.Filter `json:"filter"`
+	Runs    int64         `json:"runs"`
+	Refused int64         `json:"refused"` // runs that were over their budget
+	TookMS  float64       `json:"took_ms"` // all runs together
+	Passes  int64         `json:"passes"`  // nodes that were evaluated one by one
 }
 
 // Spenders gives the filters that have cost the most time, of those asked lately; at most n.
@@ -157,7 +164,7 @@ func (v *Inventory) Spenders(n int) []Spender {
 	for e := v.plans.plans.order.Front(); e != nil; e = e.Next() {
 		if kept, ok := e.Value.(kept[fettle.Filter, *plan]); ok {
 			p := kept.value
-			out = append(out, Spender{p.text, p.runs.Load(), float64(p.took.Load()) / float64(time.Millisecond), p.passes.Load()})
+			out = append(out, Spender{p.text, p.runs.Load(), p.refused.Load(), float64(p.took.Load()) / float64(time.Millisecond), p.passes.Load()})
 		}
 	}
 	slices.SortFunc(out, func(a, b Spender) int { return cmp.Compare(b.TookMS, a.TookMS) })

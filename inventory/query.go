@@ -99,12 +99,12 @@ func (h *hits) has(p place) bool {
 
 // ask finds the nodes that match, and with reasons set why others are undefined.
 func (v *Inventory) ask(ctx context.Context, q Query, reasons bool) (*hits, error) {
-	begun := time.Now()
 	p := v.plans.of(q.Program)
 	shards := v.allShards()
 	yes, done := borrow(len(shards))
 	h := &hits{shards: shards, yes: yes, words: make([]int, len(shards)), done: done, reasons: map[string]int{}}
 	qu := &question{v: v, ctx: ctx, plan: p, now: q.Now, budget: q.Budget, reasons: h.reasons, ahead: v.Len()}
+	defer qu.account(time.Now())
 	for i, sh := range shards {
 		if err := qu.askShard(h, i, sh, reasons); err != nil {
 			done()
@@ -114,42 +114,76 @@ func (v *Inventory) ask(ctx context.Context, q Query, reasons bool) (*hits, erro
 	if q.Keep != nil {
 		h.keep(q.Keep)
 	}
-	p.runs.Add(1)
-	p.took.Add(int64(time.Since(begun)))
-	p.passes.Add(int64(qu.passes))
 	return h, nil
 }
 
-// askShard asks one shard, whose lock it holds meanwhile.
+// askShard asks one shard.
 func (q *question) askShard(h *hits, i int, sh *shard, reasons bool) error {
-	if err := q.ctx.Err(); err != nil {
-		return fmt.Errorf("ask the inventory: %w", err)
-	}
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	q.ahead = max(0, q.ahead-sh.nodes)
-	words := sh.words()
-	h.words[i] = words
-	if q.plan.root == nil {
-		copy(h.yes[i][:words], sh.live[:words])
-		h.matched += sh.nodes
-		return nil
+	q.reasoned = 0
+	return q.parts(sh, q.plan.root, func(among *bitset, from, to int) error {
+		h.words[i] = to
+		if q.plan.root == nil {
+			copy(h.yes[i][from:to], among[from:to])
+			h.matched += among.count(to)
+			return nil
+		}
+		b, done := borrow(2)
+		defer done()
+		yes, no := b[0], b[1]
+		if err := q.decide(sh, q.plan.root, among, yes, no); err != nil {
+			return err
+		}
+		copy(h.yes[i][from:to], yes[from:to])
+		among.minus(among, yes, to)
+		among.minus(among, no, to)
+		undefined := among.count(to)
+		h.matched += yes.count(to)
+		h.undefined += undefined
+		if undefined == 0 || !reasons {
+			return nil
+		}
+		return q.countReasons(sh, among)
+	})
+}
+
+// parts gives the nodes of a shard to f, so many at once as the clause c allows, with the shard's lock held meanwhile. Each node is asked under one
+// lock, and so as it is at one moment. The bits of among are f's own, from the word from up to the word to.
+func (q *question) parts(sh *shard, c *clause, f func(among *bitset, from, to int) error) error {
+	step := shardWords
+	if c != nil {
+		if err := sh.warm(q.ctx, c); err != nil {
+			return err
+		}
+		if c.slow() {
+			step = sh.limits.scan
+		}
 	}
 	b, done := borrow(1)
 	defer done()
-	if err := q.decide(sh, q.plan.root, &sh.live, h.yes[i], b[0]); err != nil {
-		return err
+	for from, more := 0, true; more; from += step {
+		if err := q.ended(); err != nil {
+			return err
+		}
+		err := func() error {
+			sh.mu.RLock()
+			defer sh.mu.RUnlock()
+			words := sh.words()
+			to := min(from+step, words)
+			if more = to < words; from >= to {
+				return nil
+			}
+			among := b[0]
+			clear(among[:words])
+			copy(among[from:to], sh.live[from:to])
+			n := among.count(to)
+			q.seen, q.ahead = q.seen+n, max(0, q.ahead-n)
+			return f(among, from, to)
+		}()
+		if err != nil {
+			return err
+		}
 	}
-	matched := h.yes[i].count(words)
-	undefined := sh.nodes - matched - b[0].count(words)
-	h.matched += matched
-	h.undefined += undefined
-	if undefined == 0 || !reasons {
-		return nil
-	}
-	b[0].or(h.yes[i], words)
-	b[0].minus(&sh.live, b[0], words)
-	return q.countReasons(sh, b[0])
+	return nil
 }
 
 // countReasons adds why the filter is undefined for the places in among.
@@ -205,9 +239,9 @@ type Roster struct {
 	UndefinedBy map[string]int
 }
 
-// Roster gives the nodes that a filter matches; a nil program matches every node, on purpose.
-func (v *Inventory) Roster(ctx context.Context, prog *filter.Program, now fettle.Millis) (Roster, error) {
-	h, err := v.ask(ctx, Query{Program: prog, Now: now}, true)
+// Roster gives all nodes that q's filter matches, whatever page q asks for.
+func (v *Inventory) Roster(ctx context.Context, q Query) (Roster, error) {
+	h, err := v.ask(ctx, q, true)
 	if err != nil {
 		return Roster{}, err
 	}
@@ -235,20 +269,25 @@ func (v *Inventory) sorted(h *hits) []fettle.NodeID {
 	return out
 }
 
-// each gives every hit that is still there to f, until f says no. The shard's lock is held for reading meanwhile.
+// readWords is how much of a shard is read under one lock.
+const readWords = 64
+
+// each gives every hit that is still there to f, until f says no. The shard's lock is held for reading meanwhile, and let go now and then.
 func (h *hits) each(f func(sh *shard, slot int) bool) {
+	more := true
 	for i, sh := range h.shards {
-		more := true
-		sh.mu.RLock()
-		h.yes[i].each(min(h.words[i], sh.words()), func(slot int) bool {
-			if sh.metas[slot] != nil {
-				more = f(sh, slot)
+		for from := 0; from < h.words[i]; from += readWords {
+			sh.mu.RLock()
+			h.yes[i].eachFrom(from, min(from+readWords, h.words[i]), func(slot int) bool {
+				if sh.metas[slot] != nil {
+					more = f(sh, slot)
+				}
+				return more
+			})
+			sh.mu.RUnlock()
+			if !more {
+				return
 			}
-			return more
-		})
-		sh.mu.RUnlock()
-		if !more {
-			return
 		}
 	}
 }

@@ -18,11 +18,12 @@ type atomSet struct {
 	marks int     // how many, at most
 
 	mu      sync.Mutex // guards all below
-	built   bool
-	yes     bitset  // the atom is true
-	no      bitset  // the atom is false
-	missing *bitset // its fact is missing, and that is why it is undefined; nil: nowhere
-	deep    *bitset // it has to be decided by the node as a whole; nil: nowhere
+	next    int        // places below it have been decided
+	built   bool       // all have
+	yes     bitset     // the atom is true
+	no      bitset     // the atom is false
+	missing *bitset    // its fact is missing, and that is why it is undefined; nil: nowhere
+	deep    *bitset    // it has to be decided by the node as a whole; nil: nowhere
 }
 
 // mark notes that the node at a place has changed. The shard's lock is held alone.
@@ -37,43 +38,60 @@ func (s *atomSet) mark(slot int) {
 // set gives the sets of an atom for a shard, true to what the shard holds now. The shard's lock is held for reading. ctx's error comes back when
 // it ends before that.
 func (sh *shard) set(ctx context.Context, a *atom) (*atomSet, error) {
-	s := sh.setOf(a)
+	s, _ := sh.setOf(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.built {
-		return s, s.build(ctx, sh)
-	}
-	if s.marks == 0 {
-		return s, nil
-	}
-	n := 0
-	s.dirty.each(shardWords, func(slot int) bool { // also places that are in use no more
-		s.correct(ctx, sh, slot)
-		n++
-		return n&63 != 0 || ctx.Err() == nil
-	})
-	if ctx.Err() != nil {
-		s.built = false
-		return s, fmt.Errorf("ask the inventory: %w", ctx.Err())
-	}
-	*s.dirty, s.marks = bitset{}, 0
-	return s, nil
+	_, err := s.catchUp(ctx, sh, shardSize)
+	return s, err
 }
 
-// setOf gives the kept sets of an atom, or begins to keep some.
-func (sh *shard) setOf(a *atom) *atomSet {
+// warm makes the sets of the atoms of a clause true to what the shard holds, and lets go of the shard's lock now and then, so that who changes a
+// node need not wait for a filter that is asked for the first time. What changes meanwhile is corrected when the sets are read.
+func (sh *shard) warm(ctx context.Context, c *clause) error {
+	for _, k := range c.kids {
+		if err := sh.warm(ctx, k); err != nil {
+			return err
+		}
+	}
+	if c.atom == nil || c.scan {
+		return nil
+	}
+	for done, parts := false, 0; !done && parts < 2*sh.limits.shard/sh.limits.warm; parts++ {
+		var err error
+		if done, err = sh.warmSome(ctx, c.atom); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// warmSome decides an atom for some nodes. It tells whether it was for all that were left.
+func (sh *shard) warmSome(ctx context.Context, a *atom) (bool, error) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	s, kept := sh.setOf(a)
+	if !kept {
+		return true, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.catchUp(ctx, sh, sh.limits.warm)
+}
+
+// setOf gives the kept sets of an atom, or begins to keep some; not kept where the atom is not kept itself.
+func (sh *shard) setOf(a *atom) (s *atomSet, kept bool) {
 	sh.setsMu.Lock()
 	defer sh.setsMu.Unlock()
 	s, ok := sh.sets[a]
 	if ok {
-		return s
+		return s, true
 	}
 	s = &atomSet{atom: a}
 	a.mu.Lock()
 	evicted := a.evicted
 	a.mu.Unlock()
 	if evicted {
-		return s
+		return s, false
 	}
 	sh.sets[a] = s
 	switch {
@@ -87,7 +105,7 @@ func (sh *shard) setOf(a *atom) *atomSet {
 	default:
 		sh.names[a.name] = append(sh.names[a.name], s)
 	}
-	return s
+	return s, true
 }
 
 // forget stops keeping the sets of an atom.
@@ -117,29 +135,52 @@ func without(list []*atomSet, s *atomSet) []*atomSet {
 	return out
 }
 
-// build decides the atom for every node of the shard.
-func (s *atomSet) build(ctx context.Context, sh *shard) error {
-	s.built, s.missing, s.deep = false, nil, nil
-	s.yes, s.no = bitset{}, bitset{}
+// catchUp decides the atom for the nodes that it has not been decided for, and again for those that have changed: for so many, or a few more. It
+// tells whether it was for all. The shard's lock is held for reading, and mu.
+func (s *atomSet) catchUp(ctx context.Context, sh *shard, most int) (done bool, err error) {
+	if !s.built {
+		err = s.build(ctx, sh, most)
+	}
+	if err == nil && s.built && s.marks > 0 {
+		err = s.correctMarked(ctx, sh, most)
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask the inventory: %w", err)
+	}
+	return s.built && s.marks == 0, nil
+}
+
+// atOnce is after how many nodes it is looked whether the question goes on. What was decided since then is not kept: an evaluation that was cut
+// short gives what it gives.
+const atOnce = 64
+
+// build goes on to decide the atom for each node of the shard. Places that were marked before this came to them are decided twice.
+func (s *atomSet) build(ctx context.Context, sh *shard, most int) error {
+	decide := func(slot int) verdict { return s.atom.decide(ctx, sh, slot) }
 	if s.atom.source == ofFact {
-		s.buildFact(ctx, sh)
-	} else {
-		for slot := range sh.metas {
-			if s.correct(ctx, sh, slot); slot&255 == 255 && ctx.Err() != nil {
-				break
-			}
+		c := s.atom.column(sh)
+		decide = s.decideFacts(ctx, sh, c)
+		if c == nil || c.coded {
+			most = shardSize // it costs next to nothing
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("ask the inventory: %w", err)
+	for end := min(s.next+most, len(sh.metas)); s.next < end; {
+		to := min(s.next+atOnce, end)
+		for slot := s.next; slot < to; slot++ {
+			s.put(slot, decide(slot))
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s.next = to
 	}
-	s.built, s.dirty, s.marks = true, nil, 0
+	s.built = s.next >= len(sh.metas)
 	return nil
 }
 
-// buildFact decides an atom over a fact for every node of the shard; where values have codes, once for each code.
-func (s *atomSet) buildFact(ctx context.Context, sh *shard) {
-	c := s.atom.column(sh)
+// decideFacts gives the function that decides an atom over a fact for the node at a place; where values have codes, it has decided once for each
+// code already.
+func (s *atomSet) decideFacts(ctx context.Context, sh *shard, c *column) func(slot int) verdict {
 	var byCode []verdict
 	if c != nil && c.coded {
 		byCode = make([]verdict, len(c.values))
@@ -153,32 +194,62 @@ func (s *atomSet) buildFact(ctx context.Context, sh *shard) {
 	if !s.atom.Soft() {
 		nobody = s.atom.decideFact(ctx, sh, 0, value{}, true)
 	}
-	for slot, m := range sh.metas {
-		if m == nil {
-			continue
+	return func(slot int) verdict {
+		if sh.metas[slot] == nil {
+			return verdict{}
 		}
 		if byCode != nil && c.code(slot) != 0 {
-			s.put(slot, byCode[c.code(slot)])
-		} else if v := c.get(slot); v.kind == absent && !s.atom.Soft() {
-			s.put(slot, nobody)
-		} else {
-			s.put(slot, s.atom.decideFact(ctx, sh, slot, v, !c.unique()))
+			return byCode[c.code(slot)]
 		}
-		if slot&255 == 255 && ctx.Err() != nil {
-			return
+		v := c.get(slot)
+		if v.kind == absent && !s.atom.Soft() {
+			return nobody
 		}
+		return s.atom.decideFact(ctx, sh, slot, v, !c.unique())
 	}
 }
 
-// correct decides the atom for the node at a place.
-func (s *atomSet) correct(ctx context.Context, sh *shard, slot int) {
-	s.put(slot, s.atom.decide(ctx, sh, slot))
+// correctMarked decides the atom again for marked places, also for those that are in use no more.
+func (s *atomSet) correctMarked(ctx context.Context, sh *shard, most int) error {
+	var (
+		batch []int
+		n     int
+		err   error
+	)
+	keep := func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for _, slot := range batch {
+			s.dirty.clear(slot)
+		}
+		batch = batch[:0]
+		return nil
+	}
+	s.dirty.each(shardWords, func(slot int) bool {
+		s.put(slot, s.atom.decide(ctx, sh, slot))
+		n, batch = n+1, append(batch, slot)
+		if len(batch) == atOnce {
+			err = keep()
+		}
+		return err == nil && n < most
+	})
+	if err == nil {
+		err = keep()
+	}
+	if err == nil && s.dirty.empty(shardWords) {
+		s.marks = 0
+	}
+	return err
 }
 
 // put notes a verdict.
 func (s *atomSet) put(slot int, v verdict) {
 	s.yes.put(slot, v.truth == filter.True)
 	s.no.put(slot, v.truth == filter.False)
+	if v.deep {
+		s.atom.deep.Store(true)
+	}
 	putLazily(&s.missing, slot, v.missing)
 	putLazily(&s.deep, slot, v.deep)
 }

@@ -28,7 +28,7 @@ func (s *Server) becameTrue(ctx context.Context, q FindQuery, program *filter.Pr
 	if err != nil {
 		return nil, err
 	}
-	was, err := past.Roster(ctx, program, since)
+	was, err := past.Roster(ctx, s.query(program, since))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func cameAfter(ctx context.Context, inv *inventory.Inventory, since, now fettle.
 	if err != nil {
 		return nil, err
 	}
-	found, err := inv.Roster(ctx, program, now)
+	found, err := inv.Roster(ctx, inventory.Query{Program: program, Now: now})
 	if err != nil {
 		return nil, err
 	}

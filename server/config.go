@@ -19,8 +19,10 @@ type Config struct {
 	FactsKept  time.Duration `yaml:"facts-kept" help:"how long the history of facts, transitions and events is kept"`
 	// ForgetAfter counts what the server knows of: a server that was away for long waits a day before it forgets anybody.
 	ForgetAfter time.Duration `yaml:"forget-after" help:"nodes that have been silent for so long are forgotten, with their facts and history; 0: never"`
-	Checks      []CheckConfig `yaml:"checks" help:"checks that agents keep and that verdicts are folded of"`
-	Version     string        `yaml:"-"`
+	// FilterBudget is asked for where no index answers: a question that would take longer is refused, and its error says how long.
+	FilterBudget time.Duration `yaml:"filter-budget" help:"how long a question may evaluate its filter node by node, where no index answers; 0: no limit but that of the request"`
+	Checks       []CheckConfig `yaml:"checks" help:"checks that agents keep and that verdicts are folded of"`
+	Version      string        `yaml:"-"`
 }
 
 // CheckConfig defines a check in the configuration file.
@@ -39,11 +41,12 @@ type CheckConfig struct {
 // DefaultConfig gives the settings that hold where nothing else is said.
 func DefaultConfig() Config {
 	return Config{
-		Beat:      30 * time.Second,
-		Volatile:  facts.DefaultVolatile(),
-		RunsKept:  30 * 24 * time.Hour,
-		FactsKept: 90 * 24 * time.Hour,
-		Version:   "dev",
+		Beat:         30 * time.Second,
+		Volatile:     facts.DefaultVolatile(),
+		RunsKept:     30 * 24 * time.Hour,
+		FactsKept:    90 * 24 * time.Hour,
+		FilterBudget: 5 * time.Second,
+		Version:      "dev",
 	}
 }
 
@@ -72,6 +75,9 @@ func (c Config) Validate() error {
 	}
 	if c.ForgetAfter != 0 && c.ForgetAfter < minForgetAfter {
 		bad("forget-after", "%s is below %s; 0 forgets nobody", c.ForgetAfter, minForgetAfter)
+	}
+	if c.FilterBudget < 0 {
+		bad("filter-budget", "%s is below zero; 0 sets no limit", c.FilterBudget)
 	}
 	if _, err := facts.NewVolatile(c.Volatile); err != nil {
 		bad("volatile", "%v", err)

@@ -11,6 +11,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/filter"
+	"github.com/fettle-dev/fettle/inventory"
 )
 
 // actionCheck is the action that runs a check command of a node.
@@ -114,7 +115,7 @@ func (s *Server) placesOf(ctx context.Context, def definition) (members, undefin
 	if def.program == nil {
 		return s.Inventory.Offering(def.command()), nil, nil
 	}
-	roster, err := s.Inventory.Roster(ctx, def.program, fettle.MillisOf(s.Now()))
+	roster, err := s.Inventory.Roster(ctx, inventory.Query{Program: def.program, Now: fettle.MillisOf(s.Now())})
 	if err != nil || roster.Undefined == 0 {
 		return roster.Nodes, nil, err
 	}

@@ -17,6 +17,10 @@ type (
 	ValueCount = inventory.ValueCount
 	// Explanation is what a filter does, clause by clause.
 	Explanation = inventory.Explanation
+	// Clause is a part of a filter, and for how many nodes it is true, false and undefined.
+	Clause = inventory.Clause
+	// Spender is a filter and what it has cost.
+	Spender = inventory.Spender
 	// FilterError is a fault in a filter, with its place in the text.
 	FilterError = filter.Error
 	// Action is the manifest of an action.

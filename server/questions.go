@@ -15,6 +15,7 @@ import (
 const (
 	defaultPage = 100
 	maxPage     = 10_000
+	maxSpenders = 100
 )
 
 // FindQuery asks which nodes match.
@@ -53,9 +54,8 @@ func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
 	if err != nil {
 		return FindAnswer{}, err
 	}
-	asked := inventory.Query{
-		Program: program, Now: now, Limit: orDefault(q.Limit, defaultPage), After: q.Cursor, Facts: q.Facts, Sort: q.Sort, Descending: q.Descending,
-	}
+	asked := s.query(program, now)
+	asked.Limit, asked.After, asked.Facts, asked.Sort, asked.Descending = orDefault(q.Limit, defaultPage), q.Cursor, q.Facts, q.Sort, q.Descending
 	if q.CountOnly {
 		asked.Limit = 0
 	}
@@ -82,6 +82,11 @@ func (s *Server) Find(ctx context.Context, q FindQuery) (FindAnswer, error) {
 		out.Hints = append(out.Hints, unknown.String())
 	}
 	return out, nil
+}
+
+// query asks the inventory on behalf of a person, whose filter must not keep the server from everybody else.
+func (s *Server) query(program *filter.Program, now fettle.Millis) inventory.Query {
+	return inventory.Query{Program: program, Now: now, Budget: s.cfg.FilterBudget}
 }
 
 // columns compiles expressions of any type.
@@ -135,7 +140,7 @@ func (s *Server) FactPaths(ctx context.Context, sel Selection) ([]inventory.Path
 	if err != nil {
 		return nil, err
 	}
-	return inv.Paths(ctx, inventory.Query{Program: program, Now: now})
+	return inv.Paths(ctx, s.query(program, now))
 }
 
 // FactValuesBy counts the values of a path over the selected nodes, and for each of them the values of a second path.
@@ -144,7 +149,7 @@ func (s *Server) FactValuesBy(ctx context.Context, path, by fettle.Path, sel Sel
 	if err != nil {
 		return inventory.ValuesAnswer{}, err
 	}
-	return inv.ValuesBy(ctx, path, by, inventory.Query{Program: program, Now: now})
+	return inv.ValuesBy(ctx, path, by, s.query(program, now))
 }
 
 // FactValues counts the values of a path over the selected nodes.
@@ -153,7 +158,7 @@ func (s *Server) FactValues(ctx context.Context, path fettle.Path, sel Selection
 	if err != nil {
 		return inventory.ValuesAnswer{}, err
 	}
-	return inv.Values(ctx, path, inventory.Query{Program: program, Now: now})
+	return inv.Values(ctx, path, s.query(program, now))
 }
 
 // Explain says what a filter does, clause by clause, and for one node which clause kept it out. The node may be empty.
@@ -162,8 +167,11 @@ func (s *Server) Explain(ctx context.Context, text fettle.Filter, node fettle.No
 	if err != nil {
 		return inventory.Explanation{}, err
 	}
-	return s.Inventory.Explain(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(s.Now())}, node)
+	return s.Inventory.Explain(ctx, s.query(program, fettle.MillisOf(s.Now())), node)
 }
+
+// Spenders gives the filters that have cost the most time, of those that were asked lately about the present.
+func (s *Server) Spenders(context.Context) []Spender { return s.Inventory.Spenders(maxSpenders) }
 
 // Commands lists every check command that some node offers.
 func (s *Server) Commands(context.Context) []string {

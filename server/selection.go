@@ -61,7 +61,7 @@ func (s *Server) roster(ctx context.Context, sel Selection) (fettle.Roster, erro
 	if err != nil {
 		return fettle.Roster{}, err
 	}
-	found, err := s.Inventory.Roster(ctx, program, fettle.MillisOf(s.Now()))
+	found, err := s.Inventory.Roster(ctx, s.query(program, fettle.MillisOf(s.Now())))
 	if err != nil {
 		return fettle.Roster{}, err
 	}

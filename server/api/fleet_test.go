@@ -30,6 +30,8 @@ type fakeFleet struct {
 
 	mu       sync.Mutex
 	fault    error                            // guarded by mu: every method gives it
+	pages    int                              // guarded by mu: so many times Find works before it gives later
+	later    error                            // guarded by mu: nil: Find works for ever
 	unready  error                            // guarded by mu: Ready gives it
 	settling bool                             // guarded by mu
 	silent   map[fettle.NodeID]bool           // guarded by mu: nodes that do not answer
@@ -75,6 +77,26 @@ func (f *fakeFleet) failing() error {
 	return f.fault
 }
 
+// failAfter makes Find give err after it has worked n times.
+func (f *fakeFleet) failAfter(n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pages, f.later = n, err
+}
+
+// worn says whether Find has worked as often as it was to.
+func (f *fakeFleet) worn() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.later == nil {
+		return nil
+	}
+	if f.pages--; f.pages < 0 {
+		return f.later
+	}
+	return nil
+}
+
 func (f *fakeFleet) program(sel server.Selection) (*filter.Program, error) {
 	if err := f.failing(); err != nil {
 		return nil, err
@@ -90,7 +112,7 @@ func (f *fakeFleet) program(sel server.Selection) (*filter.Program, error) {
 
 func (f *fakeFleet) Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error) {
 	program, err := f.program(q.Selection)
-	if err != nil {
+	if err := cmp.Or(err, f.worn()); err != nil {
 		return server.FindAnswer{}, err
 	}
 	if f.stuck {
@@ -228,6 +250,8 @@ func (f *fakeFleet) Explain(ctx context.Context, text fettle.Filter, node fettle
 	return f.nodes.Explain(ctx, inventory.Query{Program: program}, node)
 }
 
+func (f *fakeFleet) Spenders(context.Context) []server.Spender { return f.nodes.Spenders(10) }
+
 func (f *fakeFleet) Actions(context.Context) []server.Action { return plugins.Builtin() }
 
 func (f *fakeFleet) Preview(ctx context.Context, sel server.Selection) (fettle.Roster, error) {
@@ -258,7 +282,7 @@ func (f *fakeFleet) roster(ctx context.Context, sel server.Selection) (fettle.Ro
 	if err != nil {
 		return fettle.Roster{}, err
 	}
-	found, err := f.nodes.Roster(ctx, program, fettle.MillisOf(now))
+	found, err := f.nodes.Roster(ctx, inventory.Query{Program: program, Now: fettle.MillisOf(now)})
 	return fettle.Roster{Filter: sel.Where, Nodes: found.Nodes, Undefined: found.Undefined, Created: fettle.MillisOf(now)}, err
 }
 
