@@ -17,6 +17,7 @@ import (
 // nodePage is one node.
 type nodePage struct {
 	base
+	Ask      nodeAsk
 	Node     fettle.Node
 	Seen     moment
 	Enrolled moment
@@ -27,6 +28,7 @@ type nodePage struct {
 	Checks   []checkRow
 	Facts    tree
 	Same     []command
+	Verdict  *verdict // of the filter that was asked about; nil: none was
 }
 
 // property is a name and what it is.
@@ -49,6 +51,10 @@ func (s *site) node(c *gin.Context) error {
 	if err != nil {
 		return s.noNode(c, c.Param("identity"))
 	}
+	ask, err := parseNodeAsk(string(id), c.Request.URL.Query())
+	if err != nil {
+		return err
+	}
 	n, err := s.fleet.Node(c.Request.Context(), id)
 	if errors.Is(err, fettle.ErrNotFound) {
 		return s.noNode(c, string(id))
@@ -57,11 +63,10 @@ func (s *site) node(c *gin.Context) error {
 		return err
 	}
 	p := nodePage{
-		base: s.base(c, string(id), "nodes"), Node: n.Node, Seen: s.moment(n.Seen), Enrolled: s.moment(n.Enrolled), FactsAt: s.moment(n.FactsAt),
-		Facts: grow(parse(n.Facts), c.Query("q")), Same: commandsOfNode(c.Request, id),
+		base: s.base(c, string(id), "nodes"), Ask: ask, Node: n.Node, Seen: s.moment(n.Seen), Enrolled: s.moment(n.Enrolled), FactsAt: s.moment(n.FactsAt),
+		Facts: grow(parse(n.Facts), ask.Search), Same: commandsOfNode(c.Request, id),
 	}
 	p.Live = true
-	p.Facts.URL = "/nodes/" + string(id)
 	p.Summary = summary(n.Node)
 	for _, class := range n.Classes {
 		p.Classes = append(p.Classes, link{Label: class, URL: question{Columns: defaultColumns()}.where(quoteCEL(class) + " in classes").URL()})
@@ -71,12 +76,15 @@ func (s *site) node(c *gin.Context) error {
 	}
 	slices.SortFunc(p.Labels, func(a, b property) int { return strings.Compare(a.Name, b.Name) })
 	p.Checks = s.checkRows(n.Checks)
-	switch {
-	case partly(c) && c.GetHeader("HX-Target") == "state":
-		return s.draw(c, http.StatusOK, "node.html", "state", p)
-	case partly(c):
-		c.Header("HX-Replace-Url", p.Facts.Self())
+	if partly(c) && c.GetHeader("HX-Target") != "state" {
+		c.Header("HX-Replace-Url", ask.URL())
 		return s.draw(c, http.StatusOK, "node.html", "facts", p)
+	}
+	if p.Verdict, err = s.judge(c.Request.Context(), id, ask.Where); err != nil {
+		return err
+	}
+	if partly(c) {
+		return s.draw(c, http.StatusOK, "node.html", "state", p)
 	}
 	return s.draw(c, http.StatusOK, "node.html", "layout", p)
 }

@@ -35,10 +35,14 @@ type nodesPage struct {
 	Facet     *facet
 	Facets    []link // facts to split by
 	Same      []command
+	Explained *explained // nil: it was not asked for
 }
 
 // Self gives the link to the page, from its first row.
 func (p nodesPage) Self() string { return p.Ask.first().URL() }
+
+// Explain gives the link to the same with the filter taken apart, or put together again.
+func (p nodesPage) Explain() string { return p.Ask.explain(!p.Ask.Explain).URL() }
 
 // Width gives the number of columns of the table.
 func (p nodesPage) Width() int { return len(p.Columns) + 3 }
@@ -99,6 +103,10 @@ func (s *site) nodes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if why := strings.ToLower(strings.TrimSpace(c.Query("why"))); why != "" { // the form that asks for one node
+		c.Redirect(http.StatusSeeOther, nodeAsk{Name: why, Where: q.Where}.URL())
+		return nil
+	}
 	if c.Query("add") != "" { // the form that adds a column; a link has it among the others
 		c.Redirect(http.StatusSeeOther, q.URL())
 		return nil
@@ -116,6 +124,11 @@ func (s *site) nodes(c *gin.Context) error {
 	p.fill(s, found)
 	if partly(c) && q.Cursor != "" {
 		return s.draw(c, http.StatusOK, "nodes.html", "rows", p)
+	}
+	if q.Explain {
+		if p.Explained, err = s.explain(ctx, r, q); err != nil {
+			return err
+		}
 	}
 	p.ByName = s.byName(ctx, r, found.Matched, q)
 	p.Same = commandsOf(c.Request, q, r)

@@ -29,6 +29,7 @@ type question struct {
 	Where   string   // as it was typed: CEL or the short form; empty: all nodes
 	Columns []string // fact paths, or one of words()
 	Facet   string   // the fact path whose values are counted; empty: none
+	Explain bool     // the filter is taken apart
 	Cursor  string   // of the page; empty: the first
 	Limit   int      // rows; not in links
 }
@@ -38,7 +39,7 @@ func words() []string { return []string{"classes", "agent", "commands", "pools",
 
 // parseQuestion reads the explorer's URL. Paths that cannot be are ErrInvalid.
 func parseQuestion(v url.Values) (question, error) {
-	q := question{Where: strings.TrimSpace(v.Get("where")), Facet: strings.TrimSpace(v.Get("facet")), Cursor: v.Get("cursor"), Limit: pageSize}
+	q := question{Where: strings.TrimSpace(v.Get("where")), Facet: strings.TrimSpace(v.Get("facet")), Explain: v.Get("explain") != "", Cursor: v.Get("cursor"), Limit: pageSize}
 	if len(q.Where) > maxWhere {
 		return q, fmt.Errorf("the filter has %d bytes, and a page takes %d; the command line takes longer ones: %w", len(q.Where), maxWhere, fettle.ErrInvalid)
 	}
@@ -114,7 +115,7 @@ func (q question) Cols() string {
 // URL gives the link to what q shows.
 func (q question) URL() string {
 	v := url.Values{}
-	for key, value := range map[string]string{"where": q.Where, "cols": q.Cols(), "facet": q.Facet, "cursor": q.Cursor} {
+	for key, value := range map[string]string{"where": q.Where, "cols": q.Cols(), "facet": q.Facet, "explain": flag(q.Explain), "cursor": q.Cursor} {
 		if value != "" {
 			v.Set(key, value)
 		}
@@ -123,6 +124,14 @@ func (q question) URL() string {
 		return "/nodes"
 	}
 	return "/nodes?" + v.Encode()
+}
+
+// flag gives what stands in a URL for yes.
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
 }
 
 // The questions beside q, each from its first page.
@@ -134,6 +143,8 @@ func (q question) at(cursor string) question { q.Cursor = cursor; return q }
 func (q question) where(text string) question { q.Where, q.Cursor = text, ""; return q }
 
 func (q question) facet(path string) question { q.Facet, q.Cursor = path, ""; return q }
+
+func (q question) explain(on bool) question { q.Explain = on; return q.first() }
 
 func (q question) without(column string) question {
 	q.Columns = slices.DeleteFunc(slices.Clone(q.Columns), func(c string) bool { return c == column })

@@ -29,21 +29,29 @@ func (r reading) selection() server.Selection {
 // celSigns are what stands in CEL and hardly ever in the short form: a text with one of them that is not CEL is CEL with a fault.
 var celSigns = regexp.MustCompile(`==|&&|\|\||^!|\bfacts[.\[]|\bhas\(|\)\s*$|\b(?:identity|liveness|seen|enrolled)\s*(?:[!<>=]=|\.)|\bin\s+(?:classes|pools|\[)|\.\?`)
 
-// find asks what text means, as CEL if it can be that and else as the short form. A fault is that of the form which was meant.
-func (s *site) find(ctx context.Context, text string, q server.FindQuery) (reading, server.FindAnswer, error) {
+// read asks with text, as CEL if it can be that and else as the short form. A fault is that of the form which was meant.
+func read(text string, ask func(reading) error) (reading, error) {
 	r := reading{Text: text, CEL: fettle.Filter(text)}
-	q.Selection = r.selection()
-	found, err := s.fleet.Find(ctx, q)
+	err := ask(r)
 	if text == "" || !isFault(err) || celSigns.MatchString(text) {
-		return r, found, err
+		return r, err
 	}
 	cel, err := server.ShortForm(text)
 	if err != nil {
-		return r, server.FindAnswer{}, err
+		return r, err
 	}
 	r.CEL, r.Short = cel, true
-	q.Selection = r.selection()
-	found, err = s.fleet.Find(ctx, q)
+	return r, ask(r)
+}
+
+// find asks which nodes text means.
+func (s *site) find(ctx context.Context, text string, q server.FindQuery) (reading, server.FindAnswer, error) {
+	var found server.FindAnswer
+	r, err := read(text, func(r reading) (err error) {
+		q.Selection = r.selection()
+		found, err = s.fleet.Find(ctx, q)
+		return err
+	})
 	return r, found, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,20 +20,11 @@ const (
 
 // tree is a facts document as a page shows it.
 type tree struct {
-	URL    string // of the page
 	Query  string // what is searched for; empty: nothing
 	Kids   []branch
 	Leaves int // of the document
 	Hits   int // leaves that are found; without a search all
 	Hidden int // leaves that are left off, because nobody reads so many
-}
-
-// Self gives the URL of what is shown.
-func (t tree) Self() string {
-	if t.Query == "" {
-		return t.URL
-	}
-	return t.URL + "?q=" + url.QueryEscape(t.Query)
 }
 
 // branch is an object, or a list of objects, with kids; or else a leaf.

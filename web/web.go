@@ -38,6 +38,7 @@ type Questions interface {
 	Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error)
 	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error) // ErrNotFound
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
+	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error) // node may be empty; ErrNotFound: it is none
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 }
 

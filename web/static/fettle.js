@@ -118,7 +118,7 @@
   const busy = () => {
     const selection = getSelection();
     return one("#status .fault") || (selection && !selection.isCollapsed && one("#results, #state")?.contains(selection.anchorNode)) || one("details.columns[open]")
-      || document.activeElement?.matches("#results input");
+      || document.activeElement?.matches("#results input, #explain input");
   };
   const refresh = () => {
     const at = one("#refresher");
