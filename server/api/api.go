@@ -127,7 +127,8 @@ type route struct {
 	tag              string
 	need             auth.Role
 	wait             time.Duration
-	status           int // of success; zero: 200, or 204 without a body
+	status           int                       // of success; zero: 200, or 204 without a body
+	answers          map[string]*huma.Response // what the handler's type does not say; nil: it says all
 }
 
 // handle registers h: behind it stand authentication, the role and the time limit, and any error becomes a problem.
@@ -138,7 +139,7 @@ func handle[I, O any](a *rest, r route, h func(context.Context, *I) (*O, error))
 	}
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: prefix + r.path, Summary: r.summary, Description: r.text, Tags: []string{r.tag},
-		DefaultStatus: r.status, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true,
+		DefaultStatus: r.status, Responses: r.answers, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true,
 		Security:    []map[string][]string{{securityScheme: {}}},
 		Middlewares: huma.Middlewares{a.admit(r.need)},
 	}

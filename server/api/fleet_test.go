@@ -30,8 +30,6 @@ type fakeFleet struct {
 
 	mu       sync.Mutex
 	fault    error                            // guarded by mu: every method gives it
-	pages    int                              // guarded by mu: so many times Find works before it gives later
-	later    error                            // guarded by mu: nil: Find works for ever
 	unready  error                            // guarded by mu: Ready gives it
 	settling bool                             // guarded by mu
 	silent   map[fettle.NodeID]bool           // guarded by mu: nodes that do not answer
@@ -77,26 +75,6 @@ func (f *fakeFleet) failing() error {
 	return f.fault
 }
 
-// failAfter makes Find give err after it has worked n times.
-func (f *fakeFleet) failAfter(n int, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.pages, f.later = n, err
-}
-
-// worn says whether Find has worked as often as it was to.
-func (f *fakeFleet) worn() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.later == nil {
-		return nil
-	}
-	if f.pages--; f.pages < 0 {
-		return f.later
-	}
-	return nil
-}
-
 func (f *fakeFleet) program(sel server.Selection) (*filter.Program, error) {
 	if err := f.failing(); err != nil {
 		return nil, err
@@ -112,7 +90,7 @@ func (f *fakeFleet) program(sel server.Selection) (*filter.Program, error) {
 
 func (f *fakeFleet) Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error) {
 	program, err := f.program(q.Selection)
-	if err := cmp.Or(err, f.worn()); err != nil {
+	if err != nil {
 		return server.FindAnswer{}, err
 	}
 	if f.stuck {

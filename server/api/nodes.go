@@ -23,6 +23,9 @@ type findIn struct {
 	Desc   bool   `query:"desc" doc:"Turn the order around"`
 	Count  bool   `query:"count" doc:"Only count, and list no nodes"`
 	Since  string `query:"became_true_since" doc:"Only nodes for which the filter was not true at that moment, RFC 3339: it was false or undefined, or the node was not there" example:"2026-11-14T09:00:00Z"`
+
+	lines   bool // a stream is wanted, one node a line
+	limited bool // limit stands in the query string
 }
 
 // NodeList says which nodes match, and of how many it cannot be said.
@@ -76,8 +79,11 @@ type NodeCheck struct {
 
 func (a *rest) nodeRoutes() {
 	handle(a, route{
-		id: "find-nodes", method: http.MethodGet, path: "/nodes", tag: "nodes", need: auth.Viewer,
-		summary: "Find nodes", text: "Lists the nodes that a filter matches, by identity.",
+		id: "find-nodes", method: http.MethodGet, path: "/nodes", tag: "nodes", need: auth.Viewer, wait: noLimit, // findNodes limits each page
+		summary: "Find nodes",
+		text: "Lists the nodes that a filter matches, by identity. With `Accept: application/x-ndjson` a stream of all that match, one node a line, " +
+			"or of so many as `limit` says.",
+		answers: listOrLines[NodeList, NodeItem](a),
 	}, a.findNodes)
 	handle(a, route{
 		id: "show-node", method: http.MethodGet, path: "/nodes/{identity}", tag: "nodes", need: auth.Viewer,
@@ -104,7 +110,7 @@ type NewName struct {
 	To string `json:"to" minLength:"1" maxLength:"253" doc:"The new name"`
 }
 
-func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], error) {
+func (a *rest) findNodes(ctx context.Context, in *findIn) (*stream, error) {
 	sel, err := in.selection()
 	if err != nil {
 		return nil, err
@@ -124,11 +130,25 @@ func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], er
 	if q.BecameTrueSince, err = readMoment("became_true_since", in.Since); err != nil {
 		return nil, err
 	}
+	if in.lines && !in.Count {
+		return a.findLines(ctx, q, in.limited, fields)
+	}
+	list, err := a.find(ctx, q, fields)
+	if err != nil {
+		return nil, err
+	}
+	return wholeBody(list), nil
+}
+
+// find gives one page.
+func (a *rest) find(ctx context.Context, q server.FindQuery, fields *fieldList) (*NodeList, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+	defer cancel()
 	found, err := a.fleet.Find(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	list := NodeList{
+	list := &NodeList{
 		Matched: found.Matched, Undefined: found.Undefined, UndefinedBy: orEmpty(found.UndefinedBy), Hints: found.Hints,
 		Nodes: make([]NodeItem, 0, len(found.Nodes)), Next: found.Next,
 	}
@@ -141,7 +161,7 @@ func (a *rest) findNodes(ctx context.Context, in *findIn) (*output[NodeList], er
 			Identity: n.Identity, Liveness: n.Liveness, Seen: n.Seen.Time(), Enrolled: n.Enrolled.Time(), FactsAt: moment(n.FactsAt), Fields: fields.of(n, columns),
 		})
 	}
-	return &output[NodeList]{list}, nil
+	return list, nil
 }
 
 func (a *rest) showNode(ctx context.Context, in *struct {

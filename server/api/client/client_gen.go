@@ -1078,7 +1078,7 @@ type ClientInterface interface {
 
 	// FindNodes Find nodes
 	//
-	// Lists the nodes that a filter matches, by identity.
+	// Lists the nodes that a filter matches, by identity. With `Accept: application/x-ndjson` a stream of all that match, one node a line, or of so many as `limit` says.
 	//
 	// Corresponds with GET /api/v1/nodes (the `FindNodes` operationId).
 	FindNodes(ctx context.Context, params *FindNodesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1547,7 +1547,7 @@ func (c *Caller) CreateLoginLink(ctx context.Context, body CreateLoginLinkJSONRe
 
 // FindNodes Find nodes
 //
-// Lists the nodes that a filter matches, by identity.
+// Lists the nodes that a filter matches, by identity. With `Accept: application/x-ndjson` a stream of all that match, one node a line, or of so many as `limit` says.
 //
 // Corresponds with GET /api/v1/nodes (the `FindNodes` operationId).
 func (c *Caller) FindNodes(ctx context.Context, params *FindNodesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4007,7 +4007,7 @@ type ClientWithResponsesInterface interface {
 
 	// FindNodesWithResponse Find nodes
 	//
-	// Lists the nodes that a filter matches, by identity.
+	// Lists the nodes that a filter matches, by identity. With `Accept: application/x-ndjson` a stream of all that match, one node a line, or of so many as `limit` says.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4839,6 +4839,11 @@ func (r CreateLoginLinkAnswer) ContentType() string {
 	return ""
 }
 
+// FindNodesAnswer200Headers the declared response headers of an HTTP 200 response for FindNodes
+type FindNodesAnswer200Headers struct {
+	ContentType *string
+}
+
 type FindNodesAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4846,6 +4851,8 @@ type FindNodesAnswer struct {
 	JSON200 *NodeList
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *FindNodesAnswer200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6020,7 +6027,7 @@ func (c *ClientWithResponses) CreateLoginLinkWithResponse(ctx context.Context, b
 
 // FindNodesWithResponse Find nodes
 //
-// Lists the nodes that a filter matches, by identity.
+// Lists the nodes that a filter matches, by identity. With `Accept: application/x-ndjson` a stream of all that match, one node a line, or of so many as `limit` says.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6831,6 +6838,22 @@ func ParseFindNodesAnswer(rsp *http.Response) (*FindNodesAnswer, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (application/x-ndjson) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers FindNodesAnswer200Headers
+		if values := rsp.Header.Values("Content-Type"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Type", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentType = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
