@@ -56,7 +56,7 @@ func TestExplain(t *testing.T) {
 	t.Run("follows the filter as it is typed", func(t *testing.T) {
 		a := h.part(where("nginx", "explain", "1")).status(http.StatusOK)
 		a.lists("#explorer .clauses tbody th", `"nginx" in classes`)
-		if a.attr("input[name=explain]", "form") != "ask" || a.Header.Get("HX-Replace-Url") != "/nodes?explain=1&where=nginx" {
+		if a.attr("input[name=explain][form]", "form") != "ask" || a.Header.Get("HX-Replace-Url") != "/nodes?explain=1&where=nginx" {
 			t.Errorf("%v", a.Header)
 		}
 	})

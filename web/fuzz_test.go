@@ -10,7 +10,7 @@ import (
 
 // A link to a question leads to the same question.
 func FuzzQuestion(f *testing.F) {
-	for _, seed := range []string{"", "where=a%3D1&cols=os.name,kernel&facet=os.family", `cols="a%2Cb".c&add=x`, "cols=-", "limit=99999&cursor=x", "where=%00%FF&facet=a..b"} {
+	for _, seed := range []string{"", "where=a%3D1&cols=os.name,kernel&facet=os.family", `cols="a%2Cb".c&add=x`, "cols=-", "limit=99999&cursor=x", "where=%00%FF&facet=a..b", "sort=facts.os.name&desc=1&explain=1", "sort=labels"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

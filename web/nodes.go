@@ -27,7 +27,8 @@ type nodesPage struct {
 	Undefined []reason
 	Unclear   int // nodes for which the filter is undefined
 	Hints     []string
-	ByName    *link // for who typed a node's name
+	ByName    *link  // for who typed a node's name
+	ByNode    column // the names
 	Columns   []column
 	Rows      []row
 	More      string // link to the next page; empty: this is the last
@@ -77,6 +78,8 @@ type reason struct {
 type column struct {
 	Name   string
 	Split  string // link that counts its values; empty: it is no fact
+	Sort   string // link that orders by it, or turns the order round; empty: nothing is ordered by it
+	Order  string // as aria-sort has it; empty: rows are not ordered by it
 	Remove string // link without it
 }
 
@@ -113,7 +116,7 @@ func (s *site) nodes(c *gin.Context) error {
 	}
 	p := nodesPage{base: s.base(c, "Nodes", "nodes"), Ask: q}
 	p.Live = true
-	r, found, err := s.find(ctx, q.Where, server.FindQuery{Limit: q.Limit, Cursor: q.Cursor, Facts: needFacts(q.Columns)})
+	r, found, err := s.find(ctx, q.Where, server.FindQuery{Limit: q.Limit, Cursor: q.Cursor, Facts: needFacts(q.Columns), Sort: q.path(), Descending: q.Desc})
 	p.Read = r
 	if isFault(err) {
 		return s.drawFault(c, p, err)
@@ -162,6 +165,7 @@ func (s *site) drawFault(c *gin.Context, p nodesPage, err error) error {
 func (p *nodesPage) fill(s *site, found server.FindAnswer) {
 	p.Matched, p.Unclear, p.Hints = found.Matched, found.Undefined, found.Hints
 	p.Undefined = reasons(found.UndefinedBy, p.Ask)
+	p.ByNode = column{Name: "Node", Sort: p.Ask.by("").URL(), Order: p.Ask.Order("")}
 	p.Columns = columns(p.Ask)
 	for _, n := range found.Nodes {
 		p.Rows = append(p.Rows, row{Identity: n.Identity, Liveness: n.Liveness, Seen: s.moment(n.Seen), Cells: cells(n, p.Ask.Columns)})
@@ -180,7 +184,7 @@ func (p *nodesPage) fillFleet(s *site) {
 	for _, l := range []fettle.Liveness{fettle.Alive, fettle.Late, fettle.Silent} {
 		p.Total += counts[l]
 		clause := "liveness == " + quoteCEL(string(l))
-		p.Fleet = append(p.Fleet, liveCount{Liveness: l, Count: counts[l], URL: question{Columns: p.Ask.Columns, Facet: p.Ask.Facet}.where(clause).URL()})
+		p.Fleet = append(p.Fleet, liveCount{Liveness: l, Count: counts[l], URL: p.Ask.where(clause).URL()})
 	}
 }
 
@@ -189,7 +193,7 @@ func columns(q question) []column {
 	for i, name := range q.Columns {
 		out[i] = column{Name: name, Remove: q.without(name).URL()}
 		if !isWord(name) {
-			out[i].Split = q.facet(name).URL()
+			out[i].Split, out[i].Sort, out[i].Order = q.facet(name).URL(), q.by(name).URL(), q.Order(name)
 		}
 	}
 	return out

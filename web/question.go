@@ -29,6 +29,8 @@ type question struct {
 	Where   string   // as it was typed: CEL or the short form; empty: all nodes
 	Columns []string // fact paths, or one of words()
 	Facet   string   // the fact path whose values are counted; empty: none
+	Sort    string   // the fact path that rows are ordered by; empty: by name
+	Desc    bool     // the other way round
 	Explain bool     // the filter is taken apart
 	Cursor  string   // of the page; empty: the first
 	Limit   int      // rows; not in links
@@ -39,7 +41,8 @@ func words() []string { return []string{"classes", "agent", "commands", "pools",
 
 // parseQuestion reads the explorer's URL. Paths that cannot be are ErrInvalid.
 func parseQuestion(v url.Values) (question, error) {
-	q := question{Where: strings.TrimSpace(v.Get("where")), Facet: strings.TrimSpace(v.Get("facet")), Explain: v.Get("explain") != "", Cursor: v.Get("cursor"), Limit: pageSize}
+	q := question{Where: strings.TrimSpace(v.Get("where")), Facet: strings.TrimSpace(v.Get("facet")), Cursor: v.Get("cursor"), Limit: pageSize}
+	q.Sort, q.Desc, q.Explain = strings.TrimSpace(v.Get("sort")), v.Get("desc") != "", v.Get("explain") != ""
 	if len(q.Where) > maxWhere {
 		return q, fmt.Errorf("the filter has %d bytes, and a page takes %d; the command line takes longer ones: %w", len(q.Where), maxWhere, fettle.ErrInvalid)
 	}
@@ -75,15 +78,27 @@ func (q *question) tidy() error {
 		return fmt.Errorf("a table has at most %d columns: %w", maxColumns, fettle.ErrInvalid)
 	}
 	q.Columns = columns
-	if q.Facet == "" {
-		return nil
+	if isWord(q.Sort) { // the server orders by facts and by name
+		q.Sort = ""
 	}
-	path, err := fettle.ParsePath(strings.TrimPrefix(q.Facet, "facts."))
+	var err error
+	if q.Facet, err = spelled("facet", q.Facet); err != nil {
+		return err
+	}
+	q.Sort, err = spelled("sort", q.Sort)
+	return err
+}
+
+// spelled writes a path that stands in the URL under name in its one spelling; empty stays so.
+func spelled(name, text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	path, err := fettle.ParsePath(strings.TrimPrefix(text, "facts."))
 	if err != nil {
-		return fmt.Errorf("facet: %w", err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	q.Facet = path.String()
-	return nil
+	return path.String(), nil
 }
 
 // splitColumns splits what stands between commas or blanks; those inside the quotes of a key belong to it.
@@ -115,7 +130,7 @@ func (q question) Cols() string {
 // URL gives the link to what q shows.
 func (q question) URL() string {
 	v := url.Values{}
-	for key, value := range map[string]string{"where": q.Where, "cols": q.Cols(), "facet": q.Facet, "explain": flag(q.Explain), "cursor": q.Cursor} {
+	for key, value := range map[string]string{"where": q.Where, "cols": q.Cols(), "facet": q.Facet, "sort": q.Sort, "desc": flag(q.Desc), "explain": flag(q.Explain), "cursor": q.Cursor} {
 		if value != "" {
 			v.Set(key, value)
 		}
@@ -124,6 +139,26 @@ func (q question) URL() string {
 		return "/nodes"
 	}
 	return "/nodes?" + v.Encode()
+}
+
+// Order says how rows are ordered by a fact, or by name, as aria-sort has it; empty: they are not.
+func (q question) Order(path string) string {
+	switch {
+	case q.Sort != path:
+		return ""
+	case q.Desc:
+		return "descending"
+	}
+	return "ascending"
+}
+
+// path gives the fact that rows are ordered by; nil: by name.
+func (q question) path() fettle.Path {
+	path, err := fettle.ParsePath(q.Sort)
+	if err != nil { // it is empty, for parseQuestion has let it pass
+		return nil
+	}
+	return path
 }
 
 // flag gives what stands in a URL for yes.
@@ -143,6 +178,12 @@ func (q question) at(cursor string) question { q.Cursor = cursor; return q }
 func (q question) where(text string) question { q.Where, q.Cursor = text, ""; return q }
 
 func (q question) facet(path string) question { q.Facet, q.Cursor = path, ""; return q }
+
+// by orders rows by a fact, or by name; what is ordered so already is turned round.
+func (q question) by(path string) question {
+	q.Sort, q.Desc, q.Cursor = path, q.Sort == path && !q.Desc, ""
+	return q
+}
 
 func (q question) explain(on bool) question { q.Explain = on; return q.first() }
 

@@ -27,8 +27,20 @@ func commandsOf(r *http.Request, q question, read reading) []command {
 	if !q.plain() {
 		find += " --fields " + shellQuote(strings.Join(q.Columns, ","))
 	}
+	if q.Sort != "" {
+		find += " --sort " + shellQuote(q.Sort)
+	}
+	if q.Desc {
+		find += " --desc"
+	}
 	if len(q.Columns) > 0 {
 		rest = append(rest, "fields="+strings.Join(q.Columns, ","))
+	}
+	if q.Sort != "" {
+		rest = append(rest, "sort="+q.Sort)
+	}
+	if q.Desc {
+		rest = append(rest, "desc=true")
 	}
 	out := []command{{"CLI", find}, {"REST", curl(r, "/api/v1/nodes", rest)}}
 	if q.Facet != "" {
