@@ -31,7 +31,7 @@ func (h homeless) Run() int {
 		}
 	}
 	for _, entry := range os.Environ() {
-		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "FETTLE_") {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "FETTLE_") && !strings.HasPrefix(name, "FETTLE_TEST_") {
 			if err := os.Unsetenv(name); err != nil {
 				panic(err)
 			}

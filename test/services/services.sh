@@ -23,8 +23,13 @@
 #               prometheus --config.file=F --storage.tsdb.path=D --web.listen-address=127.0.0.1:PORT
 #   chromium    FETTLE_TEST_CHROMIUM       the program; as root it wants --no-sandbox and a --user-data-dir
 #   facter      FETTLE_TEST_FACTER         the program
+#   ansible     FETTLE_TEST_ANSIBLE        the program; ansible-inventory stands beside it
 #   cc          a C compiler, for go test -race; no variable
 #   stompy      FETTLE_TEST_PYTHON_STOMP   a python3 that can "import stomp"
+#
+# No test needs these; they are installed and started by name only:
+#
+#   postgresql  FETTLE_TEST_POSTGRES_DSN   a URL; the account may create schemas. For "go run ./test/compare"
 #
 # Everything lies in FETTLE_SERVICES_DIR (.services at the top of the checkout, or a folder in /var/tmp where other users cannot reach the
 # checkout) and listens on 127.0.0.1 only. The ports follow from the folder's name, so that two checkouts do not meet, and stay below 32768,
@@ -33,9 +38,10 @@ set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
 readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter stompy)
+readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter ansible stompy)
+readonly others=(postgresql) # that no test needs
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
-declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6)
+declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7)
 
 say() { echo "services: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -213,8 +219,11 @@ main() {
   local command=${1-} n
   [[ $command =~ ^(install|start|status|env|stop|wipe)$ ]] || { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
   shift
-  (($#)) || set -- "${all[@]}"
-  for n; do [[ " ${all[*]} " == *" $n "* ]] || die "there is no service $n; there are: ${all[*]}"; done
+  if ((!$#)); then
+    set -- "${all[@]}"
+    [[ $command == install || $command == start ]] || set -- "$@" "${others[@]}"
+  fi
+  for n; do [[ " ${all[*]} ${others[*]} " == *" $n "* ]] || die "there is no service $n; there are: ${all[*]} ${others[*]}"; done
   place
   if [[ $command != env && $command != status ]]; then
     exec 8>"$base/lock"
