@@ -45,7 +45,7 @@ func (a *app) dev(ctx context.Context, srv serverSettings, agt agentSettings) er
 	if err != nil {
 		return err
 	}
-	agt.Server = []string{"stomp://" + m.stomp.Addr().String()}
+	agt.Server = []string{"stomp://" + dialable(m.stomp.Addr())}
 	agt.State = filepath.Join(srv.State, "agent")
 	n, err := openNode(ctx, agt, m.secret, log)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -75,6 +76,19 @@ func (c serverSettings) dsn() string {
 		return c.Store
 	}
 	return "sqlite:" + filepath.Join(c.State, databaseFile)
+}
+
+// keepDatabasePrivate makes the database in the state directory readable by its owner only, also where the directory is not: SQLite gives the
+// files that it puts beside it the same mode.
+func (c serverSettings) keepDatabasePrivate() error {
+	if c.Store != "" {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(c.State, databaseFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return f.Close()
 }
 
 // listenFault refuses addresses that others can reach, where nothing would protect what is said there.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -58,6 +59,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	if m.secret, err = keepSecret(cfg.State); err != nil {
 		return m, err
 	}
+	if err = cfg.keepDatabasePrivate(); err != nil {
+		return m, err
+	}
 	if m.store, err = store.Open(ctx, store.Config{DSN: cfg.dsn()}, log); err != nil {
 		return m, err
 	}
@@ -98,7 +102,7 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 // introduce writes the context with which the local user's command line finds this server.
 func (m *middle) introduce(ctx context.Context) error {
 	file := filepath.Join(m.cfg.State, contextFile)
-	m.context.URL = "http://" + m.http.Addr().String()
+	m.context.URL = "http://" + dialable(m.http.Addr())
 	if old, err := readContext(file); err == nil {
 		if _, err := m.keeper.Authenticate(ctx, old.Token); err == nil {
 			m.context.Token = old.Token
@@ -132,6 +136,15 @@ func (m *middle) introduceToUser(ctx context.Context) error {
 		m.log.Warn("the user's own context cannot be written", "err", err)
 	}
 	return nil
+}
+
+// dialable gives the address at which this machine reaches a listener: one that listens everywhere is reached by loopback.
+func dialable(a net.Addr) string {
+	tcp, is := a.(*net.TCPAddr)
+	if !is || !tcp.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
 // answers tells whether a server lives at url.
@@ -212,7 +225,7 @@ func (m *middle) ready(role string) string {
 	if err != nil {
 		file = filepath.Join(m.cfg.State, contextFile)
 	}
-	return fmt.Sprintf("ready role=%s http=%s stomp=stomp://%s context=%s", role, m.context.URL, m.stomp.Addr(), file)
+	return fmt.Sprintf("ready role=%s http=%s stomp=stomp://%s context=%s", role, m.context.URL, dialable(m.stomp.Addr()), file)
 }
 
 func (a *app) serverCommand() *cobra.Command {
