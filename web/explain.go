@@ -44,6 +44,9 @@ func (s *site) explain(ctx context.Context, r reading, q question) (*explained, 
 	if r.CEL == "" {
 		return nil, nil
 	}
+	if r.AsOf != 0 {
+		return &explained{CEL: r.CEL, Fault: "Clauses are counted for the present only."}, nil
+	}
 	x, err := s.fleet.Explain(ctx, r.CEL, "")
 	if errors.Is(err, fettle.ErrUnavailable) { // the table may be drawn all the same
 		return &explained{CEL: r.CEL, Fault: said(err)}, nil
@@ -116,7 +119,7 @@ func (s *site) judge(ctx context.Context, id fettle.NodeID, where string) (*verd
 	}
 	v := &verdict{Where: where, Nodes: question{Columns: defaultColumns()}.where(where).URL()}
 	var x server.Explanation
-	r, err := read(where, func(r reading) (err error) {
+	r, err := read(reading{Text: where}, func(r reading) (err error) {
 		x, err = s.fleet.Explain(ctx, r.CEL, id)
 		return err
 	})

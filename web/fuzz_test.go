@@ -10,7 +10,7 @@ import (
 
 // A link to a question leads to the same question.
 func FuzzQuestion(f *testing.F) {
-	for _, seed := range []string{"", "where=a%3D1&cols=os.name,kernel&facet=os.family", `cols="a%2Cb".c&add=x`, "cols=-", "limit=99999&cursor=x", "where=%00%FF&facet=a..b", "sort=facts.os.name&desc=1&explain=1", "sort=labels"} {
+	for _, seed := range []string{"", "where=a%3D1&cols=os.name,kernel&facet=os.family", `cols="a%2Cb".c&add=x`, "cols=-", "limit=99999&cursor=x", "where=%00%FF&facet=a..b", "sort=facts.os.name&desc=1&explain=1", "sort=labels", "as_of=2026-11-14T09:00", "as_of=9999-12-31T23:59:59.999-10:00"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -21,6 +21,7 @@ type nodePage struct {
 	Node     fettle.Node
 	Seen     moment
 	Enrolled moment
+	AsOf     moment // never: now
 	FactsAt  moment
 	Summary  []property // what a person wants to know first
 	Classes  []link
@@ -28,8 +29,12 @@ type nodePage struct {
 	Checks   []checkRow
 	Facts    tree
 	Same     []command
+	History  history
 	Verdict  *verdict // of the filter that was asked about; nil: none was
 }
+
+// Past tells whether what is shown is of a moment of the past.
+func (p nodePage) Past() bool { return p.Ask.AsOf != 0 }
 
 // property is a name and what it is.
 type property struct{ Name, Text string }
@@ -62,11 +67,21 @@ func (s *site) node(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if ask.AsOf != 0 {
+		n, err = s.fleet.NodeAt(c.Request.Context(), id, ask.AsOf)
+		if errors.Is(err, fettle.ErrNotFound) {
+			return fmt.Errorf("%s was not there at %s: %w", id, s.moment(ask.AsOf).Full, fettle.ErrNotFound)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	p := nodePage{
 		base: s.base(c, string(id), "nodes"), Ask: ask, Node: n.Node, Seen: s.moment(n.Seen), Enrolled: s.moment(n.Enrolled), FactsAt: s.moment(n.FactsAt),
-		Facts: grow(parse(n.Facts), ask.Search), Same: commandsOfNode(c.Request, id),
+		Facts: grow(parse(n.Facts), ask.Search), Same: commandsOfNode(c.Request, id, ask.AsOf), AsOf: s.moment(ask.AsOf),
 	}
-	p.Live = true
+	p.Live = ask.AsOf == 0
+	remember(p.Facts.Kids, ask)
 	p.Summary = summary(n.Node)
 	for _, class := range n.Classes {
 		p.Classes = append(p.Classes, link{Label: class, URL: question{Columns: defaultColumns()}.where(quoteCEL(class) + " in classes").URL()})
@@ -80,11 +95,16 @@ func (s *site) node(c *gin.Context) error {
 		c.Header("HX-Replace-Url", ask.URL())
 		return s.draw(c, http.StatusOK, "node.html", "facts", p)
 	}
-	if p.Verdict, err = s.judge(c.Request.Context(), id, ask.Where); err != nil {
-		return err
+	if !p.Past() {
+		if p.Verdict, err = s.judge(c.Request.Context(), id, ask.Where); err != nil {
+			return err
+		}
 	}
 	if partly(c) {
 		return s.draw(c, http.StatusOK, "node.html", "state", p)
+	}
+	if p.History, err = s.history(c.Request.Context(), id, ask); err != nil {
+		return err
 	}
 	return s.draw(c, http.StatusOK, "node.html", "layout", p)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type nodesPage struct {
 	base
 	Ask   question
+	AsOf  moment // never: now
 	Read  reading
 	Fleet []liveCount // of all nodes, whatever the filter
 	Total int         // all nodes
@@ -45,8 +47,16 @@ func (p nodesPage) Self() string { return p.Ask.first().URL() }
 // Explain gives the link to the same with the filter taken apart, or put together again.
 func (p nodesPage) Explain() string { return p.Ask.explain(!p.Ask.Explain).URL() }
 
+// Past tells whether what is shown is of a moment of the past.
+func (p nodesPage) Past() bool { return p.Ask.AsOf != 0 }
+
 // Width gives the number of columns of the table.
-func (p nodesPage) Width() int { return len(p.Columns) + 3 }
+func (p nodesPage) Width() int {
+	if p.Past() {
+		return len(p.Columns) + 1
+	}
+	return len(p.Columns) + 3
+}
 
 // Words gives the columns that are not facts.
 func (p nodesPage) Words() []string { return words() }
@@ -86,6 +96,7 @@ type column struct {
 // row is one node of the table.
 type row struct {
 	Identity fettle.NodeID
+	URL      string
 	Liveness fettle.Liveness
 	Seen     moment
 	Cells    []cell
@@ -114,11 +125,11 @@ func (s *site) nodes(c *gin.Context) error {
 		c.Redirect(http.StatusSeeOther, q.URL())
 		return nil
 	}
-	p := nodesPage{base: s.base(c, "Nodes", "nodes"), Ask: q}
-	p.Live = true
-	r, found, err := s.find(ctx, q.Where, server.FindQuery{Limit: q.Limit, Cursor: q.Cursor, Facts: needFacts(q.Columns), Sort: q.path(), Descending: q.Desc})
+	p := nodesPage{base: s.base(c, "Nodes", "nodes"), Ask: q, AsOf: s.moment(q.AsOf)}
+	p.Live = q.AsOf == 0
+	r, found, err := s.find(ctx, q.Where, server.FindQuery{Selection: server.Selection{AsOf: q.AsOf}, Limit: q.Limit, Cursor: q.Cursor, Facts: needFacts(q.Columns), Sort: q.path(), Descending: q.Desc})
 	p.Read = r
-	if isFault(err) {
+	if isFault(err) || q.AsOf != 0 && errors.Is(err, fettle.ErrInvalid) { // there are moments that the history does not have
 		return s.drawFault(c, p, err)
 	}
 	if err != nil {
@@ -168,7 +179,7 @@ func (p *nodesPage) fill(s *site, found server.FindAnswer) {
 	p.ByNode = column{Name: "Node", Sort: p.Ask.by("").URL(), Order: p.Ask.Order("")}
 	p.Columns = columns(p.Ask)
 	for _, n := range found.Nodes {
-		p.Rows = append(p.Rows, row{Identity: n.Identity, Liveness: n.Liveness, Seen: s.moment(n.Seen), Cells: cells(n, p.Ask.Columns)})
+		p.Rows = append(p.Rows, row{Identity: n.Identity, URL: nodeAsk{Name: string(n.Identity), AsOf: p.Ask.AsOf}.URL(), Liveness: n.Liveness, Seen: s.moment(n.Seen), Cells: cells(n, p.Ask.Columns)})
 	}
 	if found.Next != "" {
 		p.More = p.Ask.at(found.Next).URL()

@@ -26,14 +26,15 @@ const noColumns = "-"
 
 // question is what the explorer shows. All of it stands in the URL, so that a link shows the same to others.
 type question struct {
-	Where   string   // as it was typed: CEL or the short form; empty: all nodes
-	Columns []string // fact paths, or one of words()
-	Facet   string   // the fact path whose values are counted; empty: none
-	Sort    string   // the fact path that rows are ordered by; empty: by name
-	Desc    bool     // the other way round
-	Explain bool     // the filter is taken apart
-	Cursor  string   // of the page; empty: the first
-	Limit   int      // rows; not in links
+	Where   string        // as it was typed: CEL or the short form; empty: all nodes
+	Columns []string      // fact paths, or one of words()
+	Facet   string        // the fact path whose values are counted; empty: none
+	AsOf    fettle.Millis // the moment that is asked about; zero: now
+	Sort    string        // the fact path that rows are ordered by; empty: by name
+	Desc    bool          // the other way round
+	Explain bool          // the filter is taken apart
+	Cursor  string        // of the page; empty: the first
+	Limit   int           // rows; not in links
 }
 
 // words are the columns that are not facts, as the REST parameter `fields` has them. They are not fact paths.
@@ -45,6 +46,10 @@ func parseQuestion(v url.Values) (question, error) {
 	q.Sort, q.Desc, q.Explain = strings.TrimSpace(v.Get("sort")), v.Get("desc") != "", v.Get("explain") != ""
 	if len(q.Where) > maxWhere {
 		return q, fmt.Errorf("the filter has %d bytes, and a page takes %d; the command line takes longer ones: %w", len(q.Where), maxWhere, fettle.ErrInvalid)
+	}
+	var err error
+	if q.AsOf, err = parseMoment(v.Get("as_of")); err != nil {
+		return q, err
 	}
 	if n, err := strconv.Atoi(v.Get("limit")); err == nil {
 		q.Limit = max(pageSize, min(n, maxShown))
@@ -130,7 +135,7 @@ func (q question) Cols() string {
 // URL gives the link to what q shows.
 func (q question) URL() string {
 	v := url.Values{}
-	for key, value := range map[string]string{"where": q.Where, "cols": q.Cols(), "facet": q.Facet, "sort": q.Sort, "desc": flag(q.Desc), "explain": flag(q.Explain), "cursor": q.Cursor} {
+	for key, value := range map[string]string{"where": q.Where, "cols": q.Cols(), "facet": q.Facet, "as_of": q.Moment(), "sort": q.Sort, "desc": flag(q.Desc), "explain": flag(q.Explain), "cursor": q.Cursor} {
 		if value != "" {
 			v.Set(key, value)
 		}
@@ -140,6 +145,12 @@ func (q question) URL() string {
 	}
 	return "/nodes?" + v.Encode()
 }
+
+// Moment gives the moment that is asked about as the URL has it; empty: now.
+func (q question) Moment() string { return momentText(q.AsOf) }
+
+// Now gives the link to the same as of now.
+func (q question) Now() string { q.AsOf = 0; return q.first().URL() }
 
 // Order says how rows are ordered by a fact, or by name, as aria-sort has it; empty: they are not.
 func (q question) Order(path string) string {

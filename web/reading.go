@@ -16,27 +16,28 @@ type reading struct {
 	Text  string        // as it was typed
 	CEL   fettle.Filter // what was asked; empty: all nodes
 	Short bool          // Text is the short form, and CEL its translation
+	AsOf  fettle.Millis // the moment that is asked about; zero: now
 }
 
 // selection gives the nodes that are meant. An empty box is a table of all nodes: nothing is done to them.
 func (r reading) selection() server.Selection {
 	if r.CEL == "" {
-		return server.Selection{All: true}
+		return server.Selection{All: true, AsOf: r.AsOf}
 	}
-	return server.Selection{Where: r.CEL}
+	return server.Selection{Where: r.CEL, AsOf: r.AsOf}
 }
 
 // celSigns are what stands in CEL and hardly ever in the short form: a text with one of them that is not CEL is CEL with a fault.
 var celSigns = regexp.MustCompile(`==|&&|\|\||^!|\bfacts[.\[]|\bhas\(|\)\s*$|\b(?:identity|liveness|seen|enrolled)\s*(?:[!<>=]=|\.)|\bin\s+(?:classes|pools|\[)|\.\?`)
 
-// read asks with text, as CEL if it can be that and else as the short form. A fault is that of the form which was meant.
-func read(text string, ask func(reading) error) (reading, error) {
-	r := reading{Text: text, CEL: fettle.Filter(text)}
+// read asks with the text of r, as CEL if it can be that and else as the short form. A fault is that of the form which was meant.
+func read(r reading, ask func(reading) error) (reading, error) {
+	r.CEL = fettle.Filter(r.Text)
 	err := ask(r)
-	if text == "" || !isFault(err) || celSigns.MatchString(text) {
+	if r.Text == "" || !isFault(err) || celSigns.MatchString(r.Text) {
 		return r, err
 	}
-	cel, err := server.ShortForm(text)
+	cel, err := server.ShortForm(r.Text)
 	if err != nil {
 		return r, err
 	}
@@ -47,7 +48,7 @@ func read(text string, ask func(reading) error) (reading, error) {
 // find asks which nodes text means.
 func (s *site) find(ctx context.Context, text string, q server.FindQuery) (reading, server.FindAnswer, error) {
 	var found server.FindAnswer
-	r, err := read(text, func(r reading) (err error) {
+	r, err := read(reading{Text: text, AsOf: q.AsOf}, func(r reading) (err error) {
 		q.Selection = r.selection()
 		found, err = s.fleet.Find(ctx, q)
 		return err
@@ -72,7 +73,7 @@ func (s *site) byName(ctx context.Context, r reading, matched int, q question) *
 		return nil
 	}
 	where := "identity.contains(" + quoteCEL(word) + ")"
-	found, err := s.fleet.Find(ctx, server.FindQuery{Selection: server.Selection{Where: fettle.Filter(where)}, CountOnly: true})
+	found, err := s.fleet.Find(ctx, server.FindQuery{Selection: server.Selection{Where: fettle.Filter(where), AsOf: r.AsOf}, CountOnly: true})
 	if err != nil || found.Matched == 0 {
 		return nil
 	}

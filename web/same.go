@@ -42,9 +42,15 @@ func commandsOf(r *http.Request, q question, read reading) []command {
 	if q.Desc {
 		rest = append(rest, "desc=true")
 	}
+	asOf := ""
+	if q.AsOf != 0 {
+		asOf = " --as-of " + stampOf(q.AsOf)
+		find += asOf
+		rest = append(rest, "as_of="+stampOf(q.AsOf))
+	}
 	out := []command{{"CLI", find}, {"REST", curl(r, "/api/v1/nodes", rest)}}
 	if q.Facet != "" {
-		out = append(out, command{"CLI", "fettle facts " + shellQuote(q.Facet) + aimOf(read)})
+		out = append(out, command{"CLI", "fettle facts " + shellQuote(q.Facet) + aimOf(read) + asOf})
 	}
 	return out
 }
@@ -61,8 +67,13 @@ func aimOf(read reading) string {
 }
 
 // commandsOfNode gives what shows a node elsewhere.
-func commandsOfNode(r *http.Request, id fettle.NodeID) []command {
-	return []command{{"CLI", "fettle show " + string(id)}, {"REST", curl(r, "/api/v1/nodes/"+string(id), nil)}}
+func commandsOfNode(r *http.Request, id fettle.NodeID, at fettle.Millis) []command {
+	show, rest := "fettle show "+string(id), []string(nil)
+	if at != 0 {
+		show += " --as-of " + stampOf(at)
+		rest = append(rest, "as_of="+stampOf(at))
+	}
+	return []command{{"CLI", show}, {"REST", curl(r, "/api/v1/nodes/"+string(id), rest)}}
 }
 
 // curl writes a call of REST so that it can be read, and pasted.

@@ -35,10 +35,11 @@ type branch struct {
 	Leaves int // below
 	Open   bool
 
-	Value []piece
-	Kind  string // of a leaf: string number bool null list
-	Alike string // link to the nodes with the same value; empty: there is no filter for it
-	Split string // link that counts the values of this fact over all nodes
+	Value   []piece
+	Kind    string // of a leaf: string number bool null list
+	Alike   string // link to the nodes with the same value; empty: there is no filter for it
+	History string // link to what changed here; empty: it is inside of a list
+	Split   string // link that counts the values of this fact over all nodes
 }
 
 // piece is a part of a text.

@@ -37,6 +37,9 @@ type Fleet interface {
 type Questions interface {
 	Find(ctx context.Context, q server.FindQuery) (server.FindAnswer, error)
 	Node(ctx context.Context, id fettle.NodeID) (server.NodeDetail, error) // ErrNotFound
+	// NodeAt gives a node's facts as they were at a moment. ErrNotFound: it was not there; ErrInvalid: the history does not have the moment.
+	NodeAt(ctx context.Context, id fettle.NodeID, at fettle.Millis) (server.NodeDetail, error)
+	History(ctx context.Context, q server.HistoryQuery) ([]server.FactChange, error) // the newest first; ErrNotFound
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
 	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error) // node may be empty; ErrNotFound: it is none
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
