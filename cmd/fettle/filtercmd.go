@@ -15,7 +15,7 @@ func (a *app) filterCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use: "filter", Short: "look into filters, and keep them under names", GroupID: groupAsk,
 		Example: "  fettle filter explain -W 'environment=production mysql::master'\n  fettle filter save web-prod -W 'role=web environment=production'",
-	}, a.explainCommand(), a.saveCommand(), a.savedCommand(), a.showFilterCommand(), a.deleteFilterCommand())
+	}, a.explainCommand(), a.spendersCommand(), a.saveCommand(), a.savedCommand(), a.showFilterCommand(), a.deleteFilterCommand())
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -57,6 +57,34 @@ scan, node by node, over those that the other clauses leave.`,
 			return printYAML(a.stdout, x)
 		}
 		return a.printExplanation(x)
+	}
+	return cmd
+}
+
+func (a *app) spendersCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "spenders", Short: "the filters that cost the server the most time",
+		Long: `Shows, of the filters that were asked lately, those that have cost the most time, the costliest first. SCANNED counts the nodes that had to be
+evaluated one by one, because no index answers the filter or a clause of it; REFUSED counts the questions that would have taken longer than
+the server's filter-budget. 'fettle filter explain' shows which clause it is.`,
+		Example: "  fettle filter spenders\n  fettle filter spenders -o json", Args: takes(), ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	a.outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		spenders, err := c.Spenders(cmd.Context())
+		if err != nil {
+			return err
+		}
+		l := listing{columns: []string{"FILTER", "ASKED", "REFUSED", "SCANNED", "TOOK_MS"}, object: client.SpenderList{Spenders: spenders}}
+		for _, s := range spenders {
+			l.rows = append(l.rows, []string{string(s.Filter), fmt.Sprint(s.Runs), fmt.Sprint(s.Refused), fmt.Sprint(s.Passes), fmt.Sprintf("%.1f", s.TookMs)})
+			l.lines = append(l.lines, s)
+		}
+		return l.write(a)
 	}
 	return cmd
 }

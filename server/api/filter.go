@@ -21,6 +21,11 @@ type explainIn struct {
 	Node string `query:"node" maxLength:"253" doc:"Say for this node which clause keeps it out"`
 }
 
+// SpenderList is the filters that have cost the most time.
+type SpenderList struct {
+	Spenders []server.Spender `json:"spenders" doc:"The costliest first: how often each was asked, how many of these were refused because they were over their budget, how long all took together, and how many nodes were evaluated one by one for it"`
+}
+
 func (a *rest) filterRoutes() {
 	text := "The filter in CEL and clause by clause: for how many nodes each is true, false and undefined, and what is missing."
 	handle(a, route{
@@ -32,6 +37,12 @@ func (a *rest) filterRoutes() {
 		id: "explain-long-filter", method: http.MethodPost, path: "/filter/explain", tag: "filters", need: auth.Viewer, summary: "Explain a long filter", text: text,
 	}, func(ctx context.Context, in *struct{ Body ExplainOrder }) (*output[server.Explanation], error) {
 		return a.explain(ctx, in.Body)
+	})
+	handle(a, route{
+		id: "list-spenders", method: http.MethodGet, path: "/filter/spenders", tag: "filters", need: auth.Viewer, summary: "List what costs most",
+		text: "The filters that have cost the server the most time, of the thousand or so that were asked last. A server that is started again begins anew.",
+	}, func(ctx context.Context, _ *struct{}) (*output[SpenderList], error) {
+		return &output[SpenderList]{SpenderList{append([]server.Spender{}, a.fleet.Spenders(ctx)...)}}, nil
 	})
 }
 

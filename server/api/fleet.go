@@ -33,6 +33,7 @@ type Nodes interface {
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 	FactValuesBy(ctx context.Context, path, by fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error)
+	Spenders(ctx context.Context) []server.Spender
 }
 
 // Filters keeps filters under names. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.

@@ -78,6 +78,15 @@ func (a *API) Explain(ctx context.Context, in ExplainOrder) (*Explanation, error
 	return read[Explanation](a.calls.ExplainLongFilter(ctx, in))
 }
 
+// Spenders lists the filters that have cost the server the most time, the costliest first.
+func (a *API) Spenders(ctx context.Context) ([]Spender, error) {
+	list, err := read[SpenderList](a.calls.ListSpenders(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Spenders, nil
+}
+
 // SavedFilters lists the filters that are kept under names.
 func (a *API) SavedFilters(ctx context.Context) ([]SavedFilter, error) {
 	list, err := read[SavedFilterList](a.calls.ListFilters(ctx))

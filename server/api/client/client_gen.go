@@ -556,6 +556,21 @@ type ScrapeGroup struct {
 	Targets []string          `json:"targets"`
 }
 
+// Spender defines model for Spender.
+type Spender struct {
+	Filter  fettle.Filter `json:"filter"`
+	Passes  int64         `json:"passes"`
+	Refused int64         `json:"refused"`
+	Runs    int64         `json:"runs"`
+	TookMs  float64       `json:"took_ms"`
+}
+
+// SpenderList defines model for SpenderList.
+type SpenderList struct {
+	// Spenders The costliest first: how often each was asked, how many of these were refused because they were over their budget, how long all took together, and how many nodes were evaluated one by one for it
+	Spenders []Spender `json:"spenders"`
+}
+
 // Tally defines model for Tally.
 type Tally = fettle.Tally
 
@@ -1012,6 +1027,13 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 	ExplainLongFilter(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSpenders List what costs most
+	//
+	// The filters that have cost the server the most time, of the thousand or so that were asked last. A server that is started again begins anew.
+	//
+	// Corresponds with GET /api/v1/filter/spenders (the `ListSpenders` operationId).
+	ListSpenders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListFilters List saved filters
 	//
 	// By name.
@@ -1391,6 +1413,23 @@ func (c *Caller) ExplainLongFilterWithBody(ctx context.Context, contentType stri
 // Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 func (c *Caller) ExplainLongFilter(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExplainLongFilterRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSpenders List what costs most
+//
+// The filters that have cost the server the most time, of the thousand or so that were asked last. A server that is started again begins anew.
+//
+// Corresponds with GET /api/v1/filter/spenders (the `ListSpenders` operationId).
+func (c *Caller) ListSpenders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSpendersRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2375,6 +2414,33 @@ func NewExplainLongFilterRequestWithBody(server string, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListSpendersRequest constructs an http.Request for the ListSpenders method
+func NewListSpendersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/filter/spenders")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -3933,6 +3999,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/filter/explain (the `ExplainLongFilter` operationId).
 	ExplainLongFilterWithResponse(ctx context.Context, body ExplainLongFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainLongFilterAnswer, error)
 
+	// ListSpendersWithResponse List what costs most
+	//
+	// The filters that have cost the server the most time, of the thousand or so that were asked last. A server that is started again begins anew.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/filter/spenders (the `ListSpenders` operationId).
+	ListSpendersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSpendersAnswer, error)
+
 	// ListFiltersWithResponse List saved filters
 	//
 	// By name.
@@ -4552,6 +4627,54 @@ func (r ExplainLongFilterAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ExplainLongFilterAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSpendersAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SpenderList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSpendersAnswer) GetJSON200() *SpenderList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSpendersAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSpendersAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSpendersAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSpendersAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSpendersAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5905,6 +6028,21 @@ func (c *ClientWithResponses) ExplainLongFilterWithResponse(ctx context.Context,
 	return ParseExplainLongFilterAnswer(rsp)
 }
 
+// ListSpendersWithResponse List what costs most
+//
+// The filters that have cost the server the most time, of the thousand or so that were asked last. A server that is started again begins anew.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/filter/spenders (the `ListSpenders` operationId).
+func (c *ClientWithResponses) ListSpendersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSpendersAnswer, error) {
+	rsp, err := c.ListSpenders(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSpendersAnswer(rsp)
+}
+
 // ListFiltersWithResponse List saved filters
 //
 // By name.
@@ -6599,6 +6737,39 @@ func ParseExplainLongFilterAnswer(rsp *http.Response) (*ExplainLongFilterAnswer,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Explanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSpendersAnswer parses an HTTP response from a ListSpendersWithResponse call
+func ParseListSpendersAnswer(rsp *http.Response) (*ListSpendersAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSpendersAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SpenderList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
