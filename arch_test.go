@@ -52,7 +52,8 @@ var plan = map[string]room{
 
 	"cmd/fettle": {floor: 5, may: []string{anything}},
 
-	"test/sample": {floor: 2, may: []string{"filter"}},
+	"test/sample":  {floor: 2, may: []string{"filter"}},
+	"test/compare": {floor: 3, may: []string{"filter", "inventory", "test/sample"}},
 
 	"test/house": {floor: 6, may: []string{anything}},
 	"test/soak":  {floor: 6}, // it drives the program, as people do
@@ -82,9 +83,10 @@ var kept = []struct {
 }{
 	{"github.com/google/cel-go", []string{"filter"}, "one package compiles filters, so that they mean the same everywhere"},
 	{"cel.dev/", []string{"filter"}, "one package compiles filters, so that they mean the same everywhere"},
-	{"database/sql", []string{"store"}, "SQL stands in store"},
+	{"database/sql", []string{"store", "test/compare"}, "SQL stands in store"},
 	{"modernc.org/sqlite", []string{"store"}, "SQL stands in store"},
-	{"github.com/go-sql-driver/mysql", []string{"store"}, "SQL stands in store"},
+	{"github.com/go-sql-driver/mysql", []string{"store", "test/compare"}, "SQL stands in store"},
+	{"github.com/jackc/pgx", []string{"test/compare"}, "a database to compare with; the program knows it not"},
 	{"github.com/pressly/goose", []string{"store"}, "SQL stands in store"},
 	{"github.com/gin-gonic/gin", []string{"server/api", "web"}, "below a handler there are plain values"},
 	{"github.com/danielgtaylor/huma", []string{"server/api"}, "the REST face alone knows how it is described"},

@@ -11,10 +11,15 @@ import (
 	"github.com/fettle-dev/fettle/filter"
 )
 
-// Fleet makes nodes with realistic facts: 166 leaves in 4.8 KB of JSON, a third of them the same everywhere, a third of few values, a third
+// Fleet makes nodes with realistic facts: 166 leaves in 4.8 KB of JSON (every fourth has four more, as nodes in a cloud do), a third of them the same everywhere, a third of few values, a third
 // each node's own. It is safe for concurrent use; NewFleet makes one.
 type Fleet struct {
-	texts []string // of every document, between the placeholders
+	plain, cloud template // the latter for every fourth node
+}
+
+// template is a document with placeholders.
+type template struct {
+	texts []string // between the placeholders
 	names []string // of the placeholders
 }
 
@@ -22,12 +27,28 @@ var placeholder = regexp.MustCompile(`"\$([a-z0-9_]+)"`)
 
 // NewFleet gives a fleet of as many nodes as are asked for.
 func NewFleet() *Fleet {
-	text := string(filter.AppendJSON(nil, prototype()))
-	f := &Fleet{texts: placeholder.Split(text, -1)}
+	cloud := prototype()
+	cloud["ec2_metadata"] = filter.Map{"ami-id": "ami-0f31", "instance-id": "$hex17", "instance-type": "$instance", "placement": filter.Map{"availability-zone": "$zone"}}
+	return &Fleet{plain: newTemplate(prototype()), cloud: newTemplate(cloud)}
+}
+
+func newTemplate(document filter.Map) template {
+	text := string(filter.AppendJSON(nil, document))
+	t := template{texts: placeholder.Split(text, -1)}
 	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
-		f.names = append(f.names, m[1])
+		t.names = append(t.names, m[1])
 	}
-	return f
+	return t
+}
+
+// document writes the facts of a machine.
+func (t template) document(m *machine) []byte {
+	out := make([]byte, 0, 8<<10)
+	for k, name := range t.names {
+		out = append(out, t.texts[k]...)
+		out = filter.AppendJSON(out, m.value(name))
+	}
+	return append(out, t.texts[len(t.names)]...)
 }
 
 func prototype() filter.Map {
@@ -117,13 +138,11 @@ func newMachine(i, rev int) *machine {
 
 // Node gives node i at a revision, which changes what is volatile alone. Its Hash is not that of its Facts, which are canonical.
 func (f *Fleet) Node(i, rev int) fettle.Node {
-	m := newMachine(i, rev)
-	out := make([]byte, 0, 8<<10)
-	for k, name := range f.names {
-		out = append(out, f.texts[k]...)
-		out = filter.AppendJSON(out, m.value(name))
+	m, t := newMachine(i, rev), f.plain
+	if i%4 == 3 {
+		t = f.cloud
 	}
-	out = append(out, f.texts[len(f.names)]...)
+	out := t.document(m)
 	n := fettle.Node{
 		Identity: fettle.NodeID(m.id), Facts: out, Hash: digits(m.vol, 64), Classes: []string{"base", "role::" + m.role}, Commands: []string{"check_disk", "check_load"},
 		Agent: fettle.AgentInfo{Version: "1.0.0", OS: "linux", Arch: "amd64", Plugins: map[string]string{"package": "1.0"}}, Liveness: fettle.Alive, Session: digits(m.r, 32),
@@ -220,6 +239,10 @@ func (m *machine) value(name string) any {
 		return pick(m.r, "Dell Inc.", "HPE", "Supermicro")
 	case "model":
 		return fmt.Sprintf("PowerEdge R%d", 600+m.r.IntN(20))
+	case "instance":
+		return pick(m.r, "m5.large", "m5.xlarge", "c6i.2xlarge", "t3.micro")
+	case "zone":
+		return m.country + "-1" + pick(m.r, "a", "b", "c")
 	case "speed":
 		return fmt.Sprintf("%.2f GHz", 2+float64(m.r.IntN(20))/10)
 	}
