@@ -25,6 +25,7 @@ type Config struct {
 	Root       string        `yaml:"-"` // the root of the file system that native facts are read from; empty: /
 	Metadata   string        `yaml:"-"` // base URL that stands for every cloud metadata service, for tests; empty: the real ones
 	Version    string        `yaml:"-"` // fettle.version
+	NoPrograms bool          `yaml:"-"` // external facts come of files only; programs among them are not run
 	Collective string        `yaml:"-"` // fettle.collective; empty: fettle
 	Identity   fettle.NodeID `yaml:"-"` // fettle.identity; empty: no such fact
 }

@@ -110,7 +110,7 @@ func (c *Collector) read(ctx context.Context, path string) (object, error) {
 		return parse(raw)
 	}
 	command := program(path, info)
-	if command == nil {
+	if command == nil || c.cfg.NoPrograms {
 		return nil, nil
 	}
 	if info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" { // where a mode says nothing

@@ -13,7 +13,7 @@ const (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.findCommand(), a.factsCommand(), a.showCommand(), a.pingCommand(), a.sshCommand(), a.runCommand(), a.runsCommand(),
-		a.checkCommand(), a.filterCommand(), a.nodeCommand(), a.ansibleCommand(),
+		a.checkCommand(), a.filterCommand(), a.nodeCommand(), a.ansibleCommand(), a.motdCommand(), a.promptCommand(),
 		a.devCommand(), a.serverCommand(), a.agentCommand(), a.emulateCommand(), a.loginCommand(),
 		a.configCommand(), a.tokenCommand(), a.versionCommand(),
 	}
