@@ -293,6 +293,39 @@ func TestPagesInBrowser(t *testing.T) {
 		b.holds(`document.querySelector(".tree mark").innerText == "eth0"`)
 		b.shoot("search-light")
 	})
+	b.step("a filter is explained while it is typed", func(t *testing.T) {
+		b.visit(where(`facts.os.family == "Debian" && (facts.environment == "production" || facts.rol == "db")`, "explain", "1"))
+		b.until(`document.querySelectorAll(".clauses tbody tr").length == 5`)
+		b.shoot("explain-light")
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#where").select()`), chromedp.SendKeys(chromedp.CSS("#where"), `role=web nginx`))
+		b.until(`document.querySelectorAll(".clauses tbody tr").length == 3 && new URL(location.href).searchParams.get("explain") == "1"`)
+		b.do(chromedp.SendKeys(chromedp.CSS("#why"), "db03.fra.acme.net"+kb.Enter))
+		b.until(`document.querySelector("#verdict .kept code") != null`)
+		b.shoot("verdict-light")
+	})
+	b.step("rows are ordered by a click", func(t *testing.T) {
+		b.visit("/nodes?cols=processors.count,role")
+		b.do(chromedp.Click(chromedp.CSS(`.nodes thead a.by[href*="sort=processors"]`)))
+		b.until(`document.querySelector("th[aria-sort]").innerText.trim() == "processors.count"`)
+		b.do(chromedp.Click(chromedp.CSS(`.nodes thead a.by[href*="sort=processors"]`)))
+		b.until(`document.querySelector("th[aria-sort]").ariaSort == "descending" && document.querySelector(".nodes td.number").innerText == "16"`)
+		b.shoot("sort-light")
+	})
+	b.step("what changed, and what was before", func(t *testing.T) {
+		changed := town()[1]
+		facts := changed.facts.(map[string]any)
+		facts["kernelrelease"], facts["motd"], facts["datacenter"] = "6.1.0-22-amd64", "back soon", "muc"
+		h.join(changed)
+		b.visit("/nodes/" + string(changed.id) + "#history")
+		b.until(`document.querySelectorAll("#history tbody tr").length == 3`)
+		b.shoot("history-light")
+		b.do(chromedp.Click(chromedp.CSS(`#history tbody tr:first-child .at a`)))
+		b.until(`document.querySelector(".past") != null && document.querySelector("#checks-title") == null`)
+		b.shoot("past-node-light")
+		b.visit("/nodes?as_of=" + momentText(fettle.MillisOf(time.Now())))
+		b.until(`document.querySelector(".past") != null && ` + rows + ` == 63`)
+		b.shoot("past-light")
+	})
 	b.step("dark, by the system and by hand", func(t *testing.T) {
 		b.scheme("dark")
 		b.shoot("search-dark")
@@ -323,7 +356,10 @@ func TestPagesInBrowser(t *testing.T) {
 		b.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
 		for name, path := range map[string]string{
 			"nodes": "/nodes?facet=environment", "node": "/nodes/web01.fra.acme.net", "missing": "/nodes/web77", "search": "/nodes/web01.fra.acme.net?q=eth0",
-			"typed": "/nodes?where=" + `facts.os.family+%3D%3D+"Debian"+%26%26+facts.environment+!%3D+"production"`,
+			"explain": where(`facts.os.family == "Debian" && (facts.environment == "production" || facts.rol == "db")`, "explain", "1"),
+			"history": "/nodes/" + string(town()[1].id), "past": "/nodes?sort=role&as_of=" + momentText(fettle.MillisOf(time.Now())),
+			"verdict": "/nodes/web01.fra.acme.net?where=nginx+role%3Ddb",
+			"typed":   "/nodes?where=" + `facts.os.family+%3D%3D+"Debian"+%26%26+facts.environment+!%3D+"production"`,
 		} {
 			for _, scheme := range []string{"light", "dark"} {
 				b.scheme(scheme)

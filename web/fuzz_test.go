@@ -64,7 +64,7 @@ func FuzzTree(f *testing.F) {
 		if len(document) > 4096 || len(search) > 256 {
 			return
 		}
-		all, found := grow(parse([]byte(document)), ""), grow(parse([]byte(document)), search)
+		all, found := grow(parse([]byte(document)), nodeAsk{}), grow(parse([]byte(document)), nodeAsk{Search: search})
 		if found.Hits > all.Hits || all.Leaves != found.Leaves || all.Hits != all.Leaves {
 			t.Errorf("%d of %d are found in %q by %q", found.Hits, found.Leaves, document, search)
 		}

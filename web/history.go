@@ -81,13 +81,3 @@ func valueOfChange(raw json.RawMessage) valueShown {
 	text, _ := shown(parse(raw))
 	return valueShown{Text: cut(text, widestValue), Empty: text == ""}
 }
-
-// remember gives every leaf of a tree the link to its history.
-func remember(kids []branch, ask nodeAsk) {
-	for i := range kids {
-		if kids[i].Path != "" && len(kids[i].Kids) == 0 {
-			kids[i].History = ask.history(kids[i].Path).URL() + "#history"
-		}
-		remember(kids[i].Kids, ask)
-	}
-}

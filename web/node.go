@@ -78,10 +78,9 @@ func (s *site) node(c *gin.Context) error {
 	}
 	p := nodePage{
 		base: s.base(c, string(id), "nodes"), Ask: ask, Node: n.Node, Seen: s.moment(n.Seen), Enrolled: s.moment(n.Enrolled), FactsAt: s.moment(n.FactsAt),
-		Facts: grow(parse(n.Facts), ask.Search), Same: commandsOfNode(c.Request, id, ask.AsOf), AsOf: s.moment(ask.AsOf),
+		Facts: grow(parse(n.Facts), ask), Same: commandsOfNode(c.Request, id, ask.AsOf), AsOf: s.moment(ask.AsOf),
 	}
 	p.Live = ask.AsOf == 0
-	remember(p.Facts.Kids, ask)
 	p.Summary = summary(n.Node)
 	for _, class := range n.Classes {
 		p.Classes = append(p.Classes, link{Label: class, URL: question{Columns: defaultColumns()}.where(quoteCEL(class) + " in classes").URL()})

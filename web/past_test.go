@@ -80,6 +80,8 @@ func TestPast(t *testing.T) {
 		if got := b.attr("#search input[name=as_of]", "value"); got != at {
 			t.Errorf("the search asks about %q", got)
 		}
+		c := h.get("/nodes/web2.acme.net?q=environment&as_of=" + at)
+		h.get(c.linkTo(".leaf", "alike")).lists(".nodes a.row", "web2.acme.net")
 		h.get(b.attr(".past a", "href")+"?q=environment").lists(".leaf .value", "testing")
 	})
 	t.Run("is chosen by a form, and the shell can ask the same", func(t *testing.T) {

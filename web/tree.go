@@ -51,13 +51,14 @@ type piece struct {
 // grower makes a tree.
 type grower struct {
 	words []string // lower case; a leaf is found when all of them stand in its path or its value
+	ask   nodeAsk
 	tree  *tree
 }
 
-// grow makes the tree of a document, of which only what query finds is kept.
-func grow(document any, query string) tree {
-	t := tree{Query: strings.TrimSpace(query)}
-	g := grower{words: strings.Fields(strings.ToLower(t.Query)), tree: &t}
+// grow makes the tree of a document, of which only what ask searches for is kept.
+func grow(document any, ask nodeAsk) tree {
+	t := tree{Query: strings.TrimSpace(ask.Search)}
+	g := grower{words: strings.Fields(strings.ToLower(t.Query)), ask: ask, tree: &t}
 	t.Kids, _ = g.kids(nil, document, true)
 	for i := range t.Kids {
 		g.open(&t.Kids[i], t.Leaves <= fewBranches)
@@ -117,7 +118,8 @@ func (g grower) branch(path fettle.Path, v any, real bool) (branch, bool) {
 	b := branch{Key: g.marked(key), Leaves: 1, Value: g.marked(cut(text, maxValue)), Kind: kind}
 	if real {
 		b.Path = path.String()
-		all := question{Columns: defaultColumns()}
+		all := question{Columns: defaultColumns(), AsOf: g.ask.AsOf}
+		b.History = g.ask.history(b.Path).URL() + "#history"
 		b.Split = all.facet(b.Path).URL()
 		if c, ok := clauseFor(path, v, false); ok && len(c.Text) <= maxWhere {
 			b.Alike = all.where(c.Text).URL()
