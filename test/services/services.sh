@@ -24,6 +24,7 @@
 #   chromium    FETTLE_TEST_CHROMIUM       the program; as root it wants --no-sandbox and a --user-data-dir
 #   facter      FETTLE_TEST_FACTER         the program
 #   ansible     FETTLE_TEST_ANSIBLE        the program; ansible-inventory stands beside it
+#   puppet      FETTLE_TEST_PUPPET         the program
 #   cc          a C compiler, for go test -race; no variable
 #   stompy      FETTLE_TEST_PYTHON_STOMP   a python3 that can "import stomp"
 #
@@ -38,7 +39,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
 readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter ansible stompy)
+readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter ansible puppet stompy)
 readonly others=(postgresql) # that no test needs
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
 declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7)
