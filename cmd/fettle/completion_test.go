@@ -115,23 +115,31 @@ func TestCompletion(t *testing.T) {
 	})
 }
 
-// The printed script is read by a real bash, and completes.
+// The printed script is read by a real bash, and completes there, also without the package bash-completion.
 func TestBashCompletes(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Fatal(err) // the Makefile's scripts want it too
 	}
+	f := newFleet(t, acme())
 	file := filepath.Join(t.TempDir(), "fettle.bash")
 	write(t, file, call(t, "fettle", "completion", "bash").wants(t, exitOK).stdout)
 	script := `source "$1"
-COMP_WORDS=(fettle fin); COMP_CWORD=1; COMP_LINE="fettle fin"; COMP_POINT=10; COMP_TYPE=9; COMP_KEY=9
-_get_comp_words_by_ref() { cur=fin; prev=fettle; words=(fettle fin); cword=1; } # of the package bash-completion
 compopt() { :; } # it wants a line that is typed
+COMP_LINE=$2 COMP_POINT=${#2} COMP_TYPE=63 COMP_KEY=9 COLUMNS=80
 __start_fettle; printf '%s\n' "${COMPREPLY[@]}"`
-	cmd := exec.CommandContext(t.Context(), bash, "-c", script, "bash", file)
-	cmd.Env = os.Environ()
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.HasPrefix(strings.TrimSpace(string(out)), "find") {
-		t.Errorf("%v: %q", err, out)
+	for line, want := range map[string]string{
+		"fettle fin":                                   "find",
+		"fettle show web0":                             "web01.acme.net",
+		"fettle show ":                                 "db1.acme.net",
+		"fettle run nrpe.check command=check_m":        "check_mute",
+		"fettle find -F role=web --fields os.release.": "os.release.full",
+	} {
+		cmd := exec.CommandContext(t.Context(), bash, "--norc", "-c", script, "bash", file, line)
+		cmd.Env = append(os.Environ(), "FETTLE_CONTEXT="+f.context)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.HasPrefix(strings.TrimSpace(string(out)), want) {
+			t.Errorf("%s: %v: %q", line, err, out)
+		}
 	}
 }
