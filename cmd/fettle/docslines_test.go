@@ -120,7 +120,7 @@ func shellWords(text string) (words []string) {
 			if strings.HasPrefix(text[i:], "  ") {
 				return words
 			}
-		case !begun && strings.ContainsRune("#>|&;<", r):
+		case !begun && (strings.ContainsRune("#>|&;<", r) || strings.HasPrefix(text[i:], "2>")):
 			return words
 		default:
 			begun = true
