@@ -357,7 +357,7 @@ func TestPagesInBrowser(t *testing.T) {
 		for name, path := range map[string]string{
 			"nodes": "/nodes?facet=environment", "node": "/nodes/web01.fra.acme.net", "missing": "/nodes/web77", "search": "/nodes/web01.fra.acme.net?q=eth0",
 			"explain": where(`facts.os.family == "Debian" && (facts.environment == "production" || facts.rol == "db")`, "explain", "1"),
-			"history": "/nodes/" + string(town()[1].id), "past": "/nodes?sort=role&as_of=" + momentText(fettle.MillisOf(time.Now())),
+			"history": "/nodes/" + string(town()[1].id) + "#history", "past": "/nodes?sort=role&as_of=" + momentText(fettle.MillisOf(time.Now())),
 			"verdict": "/nodes/web01.fra.acme.net?where=nginx+role%3Ddb",
 			"typed":   "/nodes?where=" + `facts.os.family+%3D%3D+"Debian"+%26%26+facts.environment+!%3D+"production"`,
 		} {

@@ -65,13 +65,20 @@ func TestHostileNodesCannotWritePages(t *testing.T) {
 		facts[fmt.Sprintf("list%d", i)] = []any{text, map[string]any{text: text}}
 	}
 	h.join(member{id: "evil.acme.net", facts: facts, classes: nasty()[:5], commands: []string{`<b>check</b>`, "check_load"}})
+	h.passes()
+	for i, text := range nasty() { // what it had stands in its history
+		facts[fmt.Sprintf("plain%d", i)] = text + text
+	}
+	h.join(member{id: "evil.acme.net", facts: facts, classes: nasty()[:5], commands: []string{`<b>check</b>`, "check_load"}})
 	h.check("evil.acme.net", "check_load", fettle.CodeWarning, `<script>alert(1)</script>`)
 
 	pages := []string{"/nodes", "/nodes/evil.acme.net", "/nodes/evil.acme.net?q=alert", "/nodes/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/nowhere/<script>"}
 	for i, text := range nasty() {
 		path := fettle.Path{text}.String()
 		pages = append(pages, where(text), where("nginx", "facet", path), where("", "cols", path+",classes,labels"), "/nodes/evil.acme.net?q="+escape(text),
-			fmt.Sprintf("/nodes?cols=plain%d,list%d&facet=plain%d", i, i, i), "/login?next="+escape(text)+"&code="+escape(text), where(`facts.x == "`+text))
+			fmt.Sprintf("/nodes?cols=plain%d,list%d&facet=plain%d", i, i, i), "/login?next="+escape(text)+"&code="+escape(text), where(`facts.x == "`+text),
+			where("facts."+path+" == "+quoteCEL(text), "explain", "1"), where(text, "explain", "1", "as_of", text), where("", "sort", path, "desc", "1"), "/nodes?why="+escape(text),
+			"/nodes/evil.acme.net?history="+escape(path), "/nodes/evil.acme.net?where="+escape(text)+"&before=1", "/nodes/evil.acme.net?where="+escape("facts["+quoteCEL(text)+"] == 1"))
 	}
 	for _, page := range pages {
 		a := h.get(page) // h.do looks at what came
