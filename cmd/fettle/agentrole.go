@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/agent"
 	"github.com/fettle-dev/fettle/agent/actions"
 	"github.com/fettle-dev/fettle/facts"
-	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 // agentSettings are all that an agent can be told.

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
@@ -22,8 +25,6 @@ import (
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/broker"
-	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 // middle is a server with everything around it, opened and not yet running.
@@ -168,8 +169,10 @@ func (m *middle) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	web := &http.Server{Handler: m.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		BaseContext: func(net.Listener) context.Context { return ctx }}
+	web := &http.Server{
+		Handler: m.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
 	worked := make(chan error, 1)
 	go func() { worked <- m.server.Run(work) }() // waited for at the end of this function
 	doors, closeDoors := context.WithCancel(context.WithoutCancel(ctx))

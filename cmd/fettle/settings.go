@@ -73,14 +73,6 @@ func (s *settings) find(key string) *setting {
 	return nil
 }
 
-func (s *settings) keys() []string {
-	names := make([]string, len(s.list))
-	for i, one := range s.list {
-		names[i] = one.key
-	}
-	return names
-}
-
 func (s *setting) env() string {
 	return "FETTLE_" + strings.ToUpper(strings.ReplaceAll(s.key, "-", "_"))
 }

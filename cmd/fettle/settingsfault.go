@@ -102,7 +102,7 @@ func (s *settings) check(err error) {
 	if err == nil {
 		return
 	}
-	if many, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // errors.As does not give the parts of a join
+	if many, is := err.(interface{ Unwrap() []error }); is {
 		for _, one := range many.Unwrap() {
 			s.check(one)
 		}
