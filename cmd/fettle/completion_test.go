@@ -129,11 +129,11 @@ compopt() { :; } # it wants a line that is typed
 COMP_LINE=$2 COMP_POINT=${#2} COMP_TYPE=63 COMP_KEY=9 COLUMNS=80
 __start_fettle; printf '%s\n' "${COMPREPLY[@]}"`
 	for line, want := range map[string]string{
-		"fettle fin":                                   "find",
-		"fettle show web0":                             "web01.acme.net",
-		"fettle show ":                                 "db1.acme.net",
-		"fettle run nrpe.check command=check_m":        "check_mute",
-		"fettle find -F role=web --fields os.release.": "os.release.full",
+		"fettle fin":                            "find",
+		"fettle show web0":                      "web01.acme.net",
+		"fettle show ":                          "db1.acme.net",
+		"fettle run nrpe.check command=check_m": "check_mute",
+		"fettle find --fields os.release.":      "os.release.full",
 	} {
 		cmd := exec.CommandContext(t.Context(), bash, "--norc", "-c", script, "bash", file, line)
 		cmd.Env = append(os.Environ(), "FETTLE_CONTEXT="+f.context)
