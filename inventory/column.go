@@ -17,8 +17,8 @@ type limits struct {
 	scan   int // words of a shard that are asked under one lock, where nodes are evaluated one by one
 }
 
-// What warm and scan bound takes a few milliseconds: who wants to change a node waits for no longer, and neither does who asks behind him.
-var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096, warm: 1024, scan: 16}
+// What warm and scan bound takes a millisecond or so: who wants to change a node waits for no longer, and neither does who asks behind him.
+var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096, warm: 512, scan: 4}
 
 // column is what the nodes of one shard have at one path. It is guarded by the shard's lock.
 type column struct {
