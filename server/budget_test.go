@@ -19,12 +19,18 @@ func TestFilterBudget(t *testing.T) {
 	f.join("n2", `{"a":1,"b":1}`)
 	slow := Selection{Where: "facts.a == facts.b"}
 	for about, ask := range map[string]func(context.Context) error{
-		"find":    func(ctx context.Context) error { _, err := f.Find(ctx, FindQuery{Selection: slow}); return err },
-		"paths":   func(ctx context.Context) error { _, err := f.FactPaths(ctx, slow); return err },
-		"values":  func(ctx context.Context) error { _, err := f.FactValues(ctx, fettle.Path{"a"}, slow); return err },
-		"by":      func(ctx context.Context) error { _, err := f.FactValuesBy(ctx, fettle.Path{"a"}, fettle.Path{"b"}, slow); return err },
+		"find":   func(ctx context.Context) error { _, err := f.Find(ctx, FindQuery{Selection: slow}); return err },
+		"paths":  func(ctx context.Context) error { _, err := f.FactPaths(ctx, slow); return err },
+		"values": func(ctx context.Context) error { _, err := f.FactValues(ctx, fettle.Path{"a"}, slow); return err },
+		"by": func(ctx context.Context) error {
+			_, err := f.FactValuesBy(ctx, fettle.Path{"a"}, fettle.Path{"b"}, slow)
+			return err
+		},
 		"preview": func(ctx context.Context) error { _, err := f.Preview(ctx, slow); return err },
-		"run":     func(ctx context.Context) error { _, err := f.StartRun(ctx, RunRequest{Action: "agent.ping", Selection: slow}); return err },
+		"run": func(ctx context.Context) error {
+			_, err := f.StartRun(ctx, RunRequest{Action: "agent.ping", Selection: slow})
+			return err
+		},
 		"explain": func(ctx context.Context) error { _, err := f.Explain(ctx, slow.Where, ""); return err },
 	} {
 		t.Run(about, func(t *testing.T) {
