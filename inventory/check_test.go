@@ -8,6 +8,32 @@ import (
 	"github.com/fettle-dev/fettle"
 )
 
+// TestPlacesRest shows that a node is not read in the place of another that was a hit and has gone.
+func TestPlacesRest(t *testing.T) {
+	v := New()
+	put := func(id fettle.NodeID) {
+		if err := v.Put(fettle.Node{Identity: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("hit")
+	h, err := v.ask(t.Context(), Query{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.done()
+	v.Remove("hit")
+	put("another")
+	if found := v.sorted(h); len(found) != 0 {
+		t.Errorf("found %v", found)
+	}
+	v.shards[0].free[0].at = time.Now().Add(-usual.rest)
+	put("a third")
+	if p := v.places["a third"]; p.slot != 0 || len(v.shards[0].free) != 0 {
+		t.Errorf("a place that has rested is not taken: %+v", p)
+	}
+}
+
 func TestEstimate(t *testing.T) {
 	for about, c := range map[string]struct {
 		q          question

@@ -3,22 +3,24 @@ package inventory
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 )
 
 // limits say when what is kept changes its form. A column begins sparse, becomes coded when more nodes have the path, and plain when their values
 // are too many to be numbered.
 type limits struct {
-	shard  int // nodes of a shard, at most shardSize
-	sparse int // nodes of a sparse column
-	narrow int // distinct values for which a code is one byte, at most 255
-	coded  int // distinct values of a coded column, less than shardSize
-	long   int // bytes; a longer text stands outside of a plain column's arena
-	warm   int // nodes for which an atom is decided under one lock, while nobody waits for all of them
-	scan   int // words of a shard that are asked under one lock, where nodes are evaluated one by one
+	shard  int           // nodes of a shard, at most shardSize
+	sparse int           // nodes of a sparse column
+	narrow int           // distinct values for which a code is one byte, at most 255
+	coded  int           // distinct values of a coded column, less than shardSize
+	long   int           // bytes; a longer text stands outside of a plain column's arena
+	warm   int           // nodes for which an atom is decided under one lock, while nobody waits for all of them
+	scan   int           // words of a shard that are asked under one lock, where nodes are evaluated one by one
+	rest   time.Duration // from when a node leaves its place until another takes it: longer than a question may last
 }
 
 // What warm and scan bound takes a millisecond or so: who wants to change a node waits for no longer, and neither does who asks behind him.
-var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096, warm: 512, scan: 4}
+var usual = limits{shard: shardSize, sparse: 128, narrow: 255, coded: 4096, long: 4096, warm: 512, scan: 4, rest: 5 * time.Minute}
 
 // column is what the nodes of one shard have at one path. It is guarded by the shard's lock.
 type column struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
@@ -17,7 +18,7 @@ type shard struct {
 	mu      sync.RWMutex // guards all below
 	metas   []*meta      // by place; nil: free
 	live    bitset       // the places in use
-	free    []uint16
+	free    []freed // the longest free first
 	nodes   int
 	columns map[*pathNode]*column
 	counts  Counts
@@ -51,6 +52,13 @@ type meta struct {
 	checks   map[string]filter.CheckView // replaced, never changed
 }
 
+// freed is a place that a node has left. It rests for a while: who has found out that the node was a hit, and has not read it yet, must not read
+// another one there.
+type freed struct {
+	slot uint16
+	at   time.Time
+}
+
 func newShard(l *limits) *shard {
 	return &shard{
 		limits:  l,
@@ -64,9 +72,9 @@ func (sh *shard) words() int { return (len(sh.metas) + 63) / 64 }
 // take gives m a place; not ok when the shard is full. The lock is held.
 func (sh *shard) take(m *meta) (slot int, ok bool) {
 	switch {
-	case len(sh.free) > 0:
-		slot = int(sh.free[len(sh.free)-1])
-		sh.free = sh.free[:len(sh.free)-1]
+	case len(sh.free) > 0 && time.Since(sh.free[0].at) >= sh.limits.rest:
+		slot = int(sh.free[0].slot)
+		sh.free = sh.free[1:]
 		sh.metas[slot] = m
 	case len(sh.metas) < sh.limits.shard:
 		slot = len(sh.metas)
@@ -133,7 +141,7 @@ func (sh *shard) drop(slot int) {
 	sh.setFacts(slot, nil, nil)
 	sh.metas[slot] = nil
 	sh.live.clear(slot)
-	sh.free = append(sh.free, uint16(slot))
+	sh.free = append(sh.free, freed{uint16(slot), time.Now()})
 	sh.nodes--
 	sh.count(m.liveness, -1)
 	for _, s := range sh.sets {
