@@ -69,6 +69,7 @@ func TestCompletion(t *testing.T) {
 		"show web":                     {"web01.acme.net", "web02.acme.net", "web03.acme.net"},
 		"ssh db":                       {"db1.acme.net"},
 		"find -I mut":                  {"mute1.acme.net"},
+		"find -C ":                     {"apache::server", "mysql::master"},
 		"facts os.release.":            {"os.release.full", "os.release.major"},
 		"find --fields role,os.n":      {"role,os.name"},
 		"find -F env":                  {"environment="},

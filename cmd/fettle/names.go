@@ -2,15 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
 )
 
 // completionWait is how long a shell waits for names at most: a person has pressed Tab.
@@ -50,6 +52,22 @@ func nodeNames(ctx context.Context, c *client.API, begun string) (names []string
 		names = append(names, string(n.Identity)+"\t"+string(n.Liveness))
 	}
 	return names, nil
+}
+
+// classNames are the classes of the first nodes: those that are common are among them.
+func classNames(ctx context.Context, c *client.API, _ string) (names []string, err error) {
+	found, err := find(ctx, c, question{fields: "classes", limit: 500})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range found.Nodes {
+		var classes []string
+		if json.Unmarshal(n.Fields["classes"], &classes) == nil {
+			names = append(names, classes...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 func pathNames(ctx context.Context, c *client.API, _ string) (names []string, err error) {

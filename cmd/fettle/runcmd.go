@@ -8,9 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
 )
 
 // order is what run and ping ask for.
@@ -153,7 +154,7 @@ func (a *app) watch(ctx context.Context, c *client.API, r *client.RunSummary) er
 	seen, err := a.follow(ctx, c, r)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return &codeError{exitInterrupted, fmt.Errorf("watched no longer; the run goes on\n  see it:   %s runs show %s\n  stop it:  %s runs cancel %s", a.self(), r.Run, a.self(), r.Run)}
+		return &codeError{exitInterrupted, fmt.Errorf("watched no longer; the run goes on\n  see it:   %s runs show %s\n  stop it:  %s runs cancel %s: %w", a.self(), r.Run, a.self(), r.Run, fettle.ErrUnavailable)}
 	case err != nil:
 		return fmt.Errorf("%w\nthe run goes on: %s runs show %s", err, a.self(), r.Run)
 	}

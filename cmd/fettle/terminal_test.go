@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 // screen is a person's terminal: what the program writes on it is kept.
@@ -204,6 +206,45 @@ func TestInterruptedRun(t *testing.T) {
 	s.shows(t, "runs show "+string(runs[0].ID))
 	s.shows(t, "runs cancel "+string(runs[0].ID))
 	f.ask(t, "runs", "cancel", string(runs[0].ID)).wants(t, exitOK, "4 ok")
+}
+
+// In a JSON mode what is said about a run that goes on is a problem like any other, and stdout has the lines that came.
+func TestInterruptedRunForPrograms(t *testing.T) {
+	f := newFleet(t, acme())
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	out, faults := &screenless{}, &screenless{}
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"fettle", "--context", f.context, "run", "agent.ping", "--all", "--timeout", "30s", "-o", "jsonl"}, strings.NewReader(""), out, faults)
+	}()
+	eventually(t, func() bool { return strings.Count(out.String(), "\n") == 4 })
+	interrupt()
+	if got := <-code; got != exitInterrupted {
+		t.Errorf("exit code %d", got)
+	}
+	var p client.Problem
+	if err := json.Unmarshal([]byte(faults.String()), &p); err != nil || p.Kind != "unavailable" || !strings.Contains(p.Detail, "the run goes on") {
+		t.Errorf("%v: %q", err, faults)
+	}
+}
+
+// screenless takes output while a test reads it.
+type screenless struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (s *screenless) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screenless) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 func TestEmptyInventory(t *testing.T) {
