@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
 )
 
 // ansibleOrder is what an inventory is made of.

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"time"
 
-	fettle "github.com/fettle-dev/fettle"
 	"github.com/spf13/cobra"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 // asOfFlag gives cmd its --as-of.

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // verdictOrder is what check and check_fettle ask for.

@@ -9,8 +9,9 @@ import (
 	"runtime"
 	"strings"
 
-	fettle "github.com/fettle-dev/fettle"
 	"github.com/goccy/go-yaml"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 // clientContext says where the server is and who asks it.

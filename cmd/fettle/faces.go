@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/VictoriaMetrics/metrics"
+
 	"github.com/fettle-dev/fettle/server/api"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/web"

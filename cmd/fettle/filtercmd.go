@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
 )
 
 func (a *app) filterCommand() *cobra.Command {

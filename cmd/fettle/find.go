@@ -7,12 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func (a *app) findCommand() *cobra.Command {

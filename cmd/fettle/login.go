@@ -5,8 +5,9 @@ import (
 	"os"
 	"os/exec"
 
-	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/spf13/cobra"
+
+	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 func (a *app) loginCommand() *cobra.Command {

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/facts"
 	"github.com/fettle-dev/fettle/filter"
-	"github.com/spf13/cobra"
 )
 
 // loginWait is how long a login is held up at most; a collection takes some milliseconds.

@@ -9,10 +9,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	fettle "github.com/fettle-dev/fettle"
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 // formats of every listing.

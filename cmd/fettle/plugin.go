@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
 )
 
 // maxReason bounds what a fault may say, in bytes: Nagios keeps one line of it.

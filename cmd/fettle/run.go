@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	fettle "github.com/fettle-dev/fettle"
 	"github.com/spf13/cobra"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 // Exit codes. check_fettle has those of Nagios plugins instead.

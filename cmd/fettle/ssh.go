@@ -7,9 +7,10 @@ import (
 	"strings"
 
 	"charm.land/huh/v2"
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/api/client"
-	"github.com/spf13/cobra"
 )
 
 // menuNodes is how many nodes a menu may offer; more want a narrower filter.

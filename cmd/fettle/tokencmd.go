@@ -5,8 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/spf13/cobra"
+
+	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
