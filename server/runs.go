@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -100,7 +101,11 @@ func (s *Server) RunByID(ctx context.Context, id fettle.RunID) (fettle.Run, erro
 	if r := s.runs.get(id); r != nil {
 		return r.snapshot(), nil
 	}
-	return s.Store.Run(ctx, id)
+	run, err := s.Store.Run(ctx, id)
+	if errors.Is(err, fettle.ErrNotFound) {
+		return run, fmt.Errorf("there is no run %s: %w", id, fettle.ErrNotFound) // the store's words name the database
+	}
+	return run, err
 }
 
 // Runs lists runs, the latest first, from the cursor on.

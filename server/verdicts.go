@@ -74,7 +74,7 @@ func (s *Server) foldOver(ctx context.Context, q VerdictQuery, def definition, d
 	return s.foldLive(ctx, q, def, m, having, rules)
 }
 
-// compileTally makes a threshold of an expression over the tally, such as critical > 0.1 * total.
+// compileTally makes a threshold of an expression over the tally, such as critical * 10 > total.
 func compileTally(ctx context.Context, text string) (checks.When, error) {
 	program, err := filter.Compile(filter.Tally, fettle.Filter(text))
 	if err != nil {
