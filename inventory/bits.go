@@ -23,8 +23,11 @@ func (b *bitset) put(i int, in bool) {
 	}
 }
 
-func (b *bitset) count(words int) (n int) {
-	for _, w := range b[:words] {
+func (b *bitset) count(words int) int { return b.countFrom(0, words) }
+
+// countFrom is count for the words from up to to.
+func (b *bitset) countFrom(from, to int) (n int) {
+	for _, w := range b[from:to] {
 		n += bits.OnesCount64(w)
 	}
 	return n

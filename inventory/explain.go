@@ -91,16 +91,16 @@ func (v *Inventory) explainClause(ctx context.Context, q Query, h *hits, t *filt
 }
 
 func (q *question) countClause(sh *shard, c *clause, out *Clause) error {
-	return q.parts(sh, c, func(among *bitset, _, to int) error {
+	return q.parts(sh, c, func(p part) error {
 		b, done := borrow(2)
 		defer done()
-		if err := q.decide(sh, c, among, b[0], b[1]); err != nil {
+		if err := q.decide(sh, c, p.nodes, b[0], b[1]); err != nil {
 			return err
 		}
-		yes, no := b[0].count(to), b[1].count(to)
+		yes, no := b[0].count(p.to), b[1].count(p.to)
 		out.True += yes
 		out.False += no
-		out.Undefined += among.count(to) - yes - no
+		out.Undefined += p.count - yes - no
 		return nil
 	})
 }

@@ -120,35 +120,43 @@ func (v *Inventory) ask(ctx context.Context, q Query, reasons bool) (*hits, erro
 // askShard asks one shard.
 func (q *question) askShard(h *hits, i int, sh *shard, reasons bool) error {
 	q.reasoned = 0
-	return q.parts(sh, q.plan.root, func(among *bitset, from, to int) error {
-		h.words[i] = to
+	return q.parts(sh, q.plan.root, func(p part) error {
+		h.words[i] = p.to
 		if q.plan.root == nil {
-			copy(h.yes[i][from:to], among[from:to])
-			h.matched += among.count(to)
+			copy(h.yes[i][p.from:p.to], p.nodes[p.from:p.to])
+			h.matched += p.count
 			return nil
 		}
 		b, done := borrow(2)
 		defer done()
 		yes, no := b[0], b[1]
-		if err := q.decide(sh, q.plan.root, among, yes, no); err != nil {
+		if err := q.decide(sh, q.plan.root, p.nodes, yes, no); err != nil {
 			return err
 		}
-		copy(h.yes[i][from:to], yes[from:to])
-		among.minus(among, yes, to)
-		among.minus(among, no, to)
-		undefined := among.count(to)
-		h.matched += yes.count(to)
+		copy(h.yes[i][p.from:p.to], yes[p.from:p.to])
+		matched := yes.countFrom(p.from, p.to)
+		undefined := p.count - matched - no.countFrom(p.from, p.to)
+		h.matched += matched
 		h.undefined += undefined
 		if undefined == 0 || !reasons {
 			return nil
 		}
-		return q.countReasons(sh, among)
+		no.or(yes, p.to)
+		no.minus(p.nodes, no, sh.words())
+		return q.countReasons(sh, no)
 	})
 }
 
+// part is some nodes of a shard.
+type part struct {
+	nodes    *bitset // to be read only
+	count    int     // how many
+	from, to int     // the words in which they stand
+}
+
 // parts gives the nodes of a shard to f, so many at once as the clause c allows, with the shard's lock held meanwhile. Each node is asked under one
-// lock, and so as it is at one moment. The bits of among are f's own, from the word from up to the word to.
-func (q *question) parts(sh *shard, c *clause, f func(among *bitset, from, to int) error) error {
+// lock, and so as it is at one moment.
+func (q *question) parts(sh *shard, c *clause, f func(part) error) error {
 	step := shardWords
 	if c != nil {
 		if err := sh.warm(q.ctx, c); err != nil {
@@ -158,7 +166,7 @@ func (q *question) parts(sh *shard, c *clause, f func(among *bitset, from, to in
 			step = sh.limits.scan
 		}
 	}
-	b, done := borrow(1)
+	scratch, done := borrow(1)
 	defer done()
 	for from, more := 0, true; more; from += step {
 		if err := q.ended(); err != nil {
@@ -167,23 +175,32 @@ func (q *question) parts(sh *shard, c *clause, f func(among *bitset, from, to in
 		err := func() error {
 			sh.mu.RLock()
 			defer sh.mu.RUnlock()
-			words := sh.words()
-			to := min(from+step, words)
-			if more = to < words; from >= to {
+			p := sh.part(from, step, scratch[0])
+			if more = p.to < sh.words(); p.from >= p.to {
 				return nil
 			}
-			among := b[0]
-			clear(among[:words])
-			copy(among[from:to], sh.live[from:to])
-			n := among.count(to)
-			q.seen, q.ahead = q.seen+n, max(0, q.ahead-n)
-			return f(among, from, to)
+			q.seen, q.ahead = q.seen+p.count, max(0, q.ahead-p.count)
+			return f(p)
 		}()
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// part gives the nodes that stand in some words; scratch may be used for it. The lock is held.
+func (sh *shard) part(from, step int, scratch *bitset) part {
+	words := sh.words()
+	to := min(from+step, words)
+	if from == 0 && to == words {
+		return part{&sh.live, sh.nodes, from, to}
+	}
+	clear(scratch[:words])
+	if from < to {
+		copy(scratch[from:to], sh.live[from:to])
+	}
+	return part{scratch, scratch.countFrom(from, max(from, to)), from, to}
 }
 
 // countReasons adds why the filter is undefined for the places in among.

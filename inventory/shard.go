@@ -18,7 +18,7 @@ type shard struct {
 	mu      sync.RWMutex // guards all below
 	metas   []*meta      // by place; nil: free
 	live    bitset       // the places in use
-	free    []freed // the longest free first
+	free    []freed      // the longest free first
 	nodes   int
 	columns map[*pathNode]*column
 	counts  Counts
