@@ -108,6 +108,18 @@ func ParseDocument(text []byte) (*Document, error) {
 	return &Document{fields: *v, leaves: p.leaves, plain: p.plain}, nil
 }
 
+// Walk tells v what a document holds, as Visit does, without making one. It tells whether it could: if not, the text is no document, or is none that
+// is Plain, and v has been told some of it at most; ParseDocument says more. The bytes are copied; what v is told shares that copy.
+func Walk(text []byte, v Visitor) bool {
+	if len(text) == 0 || len(text) > MaxDocument || text[0] != '{' || !utf8.Valid(text) {
+		return false
+	}
+	p, _ := readers.Get().(*jsonReader)
+	defer p.end()
+	p.begin(string(text))
+	return p.walk(1, v) && p.plain && p.at == len(p.s)
+}
+
 // ParseList reads a JSON list, as Visit gives the text of one.
 func ParseList(text string) ([]any, error) {
 	p := jsonReader{s: text}

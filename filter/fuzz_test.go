@@ -136,12 +136,13 @@ func FuzzShort(f *testing.F) {
 	})
 }
 
-// FuzzDocument takes any bytes for a facts document: what is read is what encoding/json reads.
+// FuzzDocument takes any bytes for a facts document: what is read is what encoding/json reads, and what is walked is what is read.
 func FuzzDocument(f *testing.F) {
 	for _, s := range []string{fuzzFacts, `{}`, ``, `{"a":1,"a":2}`, `{"b":1,"a":-0.5e3}`, `{"a":"\ud83d\ude00\n\u0000"}`, `{"a":[1,]}`, `{"a":01}`, `[]`, `{"a":1e999}`, `{"a":"` + "\xff" + `"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		walksAsParsed(t, text)
 		d, err := ParseDocument(text)
 		if err != nil {
 			if !errors.Is(err, fettle.ErrInvalid) {

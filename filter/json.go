@@ -158,6 +158,60 @@ func (p *jsonReader) object(level int) (*fields, error) {
 	return f, nil
 }
 
+// walk tells v what an object holds, as long as it is plain.
+func (p *jsonReader) walk(level int, v Visitor) bool {
+	if level > MaxLevels {
+		return false
+	}
+	p.at++
+	before := ""
+	for n := 0; p.peek() != '}'; n++ {
+		if n > 0 {
+			if p.peek() != ',' {
+				return false
+			}
+			p.at++
+		}
+		k, ok := p.key()
+		if !ok || n > 0 && before >= k {
+			return false
+		}
+		if before = k; p.peek() == '{' {
+			v.Enter(k)
+			if !p.walk(level+1, v) {
+				return false
+			}
+			v.Leave()
+			continue
+		}
+		switch x, err := p.member(level); x := x.(type) {
+		case written:
+			v.Leaf(k, x.value, x.text)
+		default:
+			if err != nil {
+				return false
+			}
+			v.Leaf(k, x, "")
+		}
+	}
+	p.at++
+	return true
+}
+
+// key reads a key and the colon after it; not ok where they are not plain.
+func (p *jsonReader) key() (k string, ok bool) {
+	begin := p.at
+	if p.peek() != '"' {
+		return "", false
+	}
+	k, err := p.str()
+	if err != nil || p.at-begin != len(k)+2 && string(AppendJSON(nil, k)) != p.s[begin:p.at] || p.peek() != ':' {
+		return "", false
+	}
+	p.at++
+	return k, true
+}
+
 // member reads the value of a key, and keeps its text where that cannot be made again from the value. A list's always is.
 func (p *jsonReader) member(level int) (any, error) {
 	begin := p.at

@@ -60,14 +60,14 @@ func (v *Inventory) Put(n fettle.Node) error {
 	if n.Identity == "" {
 		return fmt.Errorf("put a node: the identity is empty: %w", fettle.ErrInvalid)
 	}
-	doc, err := filter.ParseDocument(n.Facts)
+	f, _ := v.flattened.Get().(*flattened)
+	defer v.flattened.Put(f)
+	plain, err := f.read(n.Facts)
 	if err != nil {
 		return fmt.Errorf("put node %s: %w", n.Identity, err)
 	}
-	f, _ := v.flattened.Get().(*flattened)
-	defer v.flattened.Put(f)
-	s := v.trie.flatten(doc, f)
-	m := v.newMeta(n, doc)
+	s := v.trie.flatten(f)
+	m := v.newMeta(n, plain)
 	var (
 		old  *meta
 		lost *shape
@@ -104,8 +104,8 @@ func (v *Inventory) insert(m *meta, s *shape, leaves []leaf) bool {
 	}
 }
 
-// newMeta gives what is kept of n beside its facts.
-func (v *Inventory) newMeta(n fettle.Node, doc *filter.Document) *meta {
+// newMeta gives what is kept of n beside its facts; not plain: with their text.
+func (v *Inventory) newMeta(n fettle.Node, plain bool) *meta {
 	m := &meta{
 		id: fettle.NodeID(strings.Clone(string(n.Identity))), hasFacts: n.Facts != nil, liveness: n.Liveness, factsAt: n.FactsAt, seen: n.Seen, enrolled: n.Enrolled,
 		session: strings.Clone(n.Session), seq: n.Seq, rev: n.Rev,
@@ -117,7 +117,7 @@ func (v *Inventory) newMeta(n fettle.Node, doc *filter.Document) *meta {
 		labels: v.labels.get(mapKey(n.Labels), func() map[string]string { return maps.Clone(n.Labels) }),
 	}
 	m.setHash(n.Hash)
-	if n.Facts != nil && (!doc.Plain() || len(n.Facts) == 0) {
+	if n.Facts != nil && (!plain || len(n.Facts) == 0) {
 		m.text = append(make([]byte, 0, len(n.Facts)), n.Facts...)
 	}
 	return m

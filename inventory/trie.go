@@ -66,40 +66,85 @@ type leaf struct {
 	value value
 }
 
-// flattened is a document, taken apart. It is used again for the next one.
+// flattened is a document, taken apart: first by what it holds, then, with the trie locked, by its paths. It is used again for the next one.
 type flattened struct {
-	trie   *trie
-	at     *pathNode
-	leaves []leaf
+	keys   []string // of leaves
+	depths []int    // of leaves: how many objects are around each
+	open   int      // objects
+	leaves []leaf   // in the order of the document, objects too
 	nodes  []*pathNode
+	before []*pathNode // those of the document before: the next one is likely to have the same
+	next   int         // of before, the one that is expected
 }
 
 var _ filter.Visitor = (*flattened)(nil)
 
+// read takes a document apart. It tells whether the document can be written again from its leaves.
+func (f *flattened) read(text []byte) (plain bool, err error) {
+	f.reset()
+	if filter.Walk(text, f) {
+		return true, nil
+	}
+	doc, err := filter.ParseDocument(text)
+	if err != nil {
+		return false, err
+	}
+	f.reset()
+	doc.Visit(f)
+	return doc.Plain(), nil
+}
+
+func (f *flattened) reset() {
+	f.keys, f.depths, f.leaves, f.open = f.keys[:0], f.depths[:0], f.leaves[:0], 0
+}
+
 // Enter begins an object.
 func (f *flattened) Enter(key string) {
-	f.at = f.trie.make(f.at, key)
-	f.nodes = append(f.nodes, f.at)
-	f.leaves = append(f.leaves, leaf{f.at, value{kind: object}})
+	f.add(key, value{kind: object})
+	f.open++
 }
 
 // Leave ends an object.
-func (f *flattened) Leave() { f.at = f.at.parent }
+func (f *flattened) Leave() { f.open-- }
 
 // Leaf takes a value.
-func (f *flattened) Leaf(key string, v any, how string) {
-	n := f.trie.make(f.at, key)
-	f.nodes = append(f.nodes, n)
-	f.leaves = append(f.leaves, leaf{n, valueOf(v, how)})
+func (f *flattened) Leaf(key string, v any, how string) { f.add(key, valueOf(v, how)) }
+
+func (f *flattened) add(key string, v value) {
+	f.keys, f.depths, f.leaves = append(f.keys, key), append(f.depths, f.open), append(f.leaves, leaf{value: v})
 }
 
-// flatten takes d apart into f, and gives its shape with one reference more, which release takes back.
-func (t *trie) flatten(d *filter.Document, f *flattened) *shape {
+// flatten finds the paths of what f has read, and gives their shape with one reference more, which release takes back.
+func (t *trie) flatten(f *flattened) *shape {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.trie, f.at, f.leaves, f.nodes = t, t.root, f.leaves[:0], f.nodes[:0]
-	d.Visit(f)
+	f.nodes, f.before, f.next = f.before[:0], f.nodes, 0
+	at := t.root
+	for i := range f.leaves {
+		for at.depth > f.depths[i] {
+			at = at.parent
+		}
+		n := f.below(t, at, f.keys[i])
+		f.leaves[i].node, f.nodes = n, append(f.nodes, n)
+		if f.leaves[i].value.kind == object {
+			at = n
+		}
+	}
 	return t.intern(f.nodes)
+}
+
+// lookAhead is how many paths that only the document before has may stand together and cost little.
+const lookAhead = 8
+
+// below gives the path one key below at: that of the document before, if it is still in the trie, where all are that a shape refers to.
+func (f *flattened) below(t *trie, at *pathNode, key string) *pathNode {
+	for i := f.next; i < min(f.next+lookAhead, len(f.before)); i++ {
+		if n := f.before[i]; n.parent == at && n.refs > 0 && n.key == key {
+			f.next = i + 1
+			return n
+		}
+	}
+	return t.make(at, key)
 }
 
 // intern gives the shape of nodes, which it copies when it is a new one. The lock is held.
