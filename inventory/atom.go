@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 )
 
@@ -81,6 +82,18 @@ func (a *atom) how() string {
 		return "index"
 	}
 	return "scan"
+}
+
+// over says what the index is over that answers the atom; empty for a scan, and for an atom that reads nothing.
+func (a *atom) over() string {
+	if !a.indexed() {
+		return ""
+	}
+	name, path, _ := a.Single()
+	if len(path) == 0 {
+		return name
+	}
+	return name + "." + fettle.Path(path).String()
 }
 
 // remember gives what is known under a key, or finds it out. What ctx may have cut short is not kept.

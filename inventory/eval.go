@@ -24,7 +24,8 @@ type question struct {
 	ahead    int           // nodes that are still to be asked
 	reasoned int           // nodes of the shard whose reasons were looked for one by one
 	reasons  map[string]int
-	refused  bool // it was over its budget
+	refused  bool           // it was over its budget
+	asked    map[string]int // by the text of an atom: nodes that it was evaluated for as a whole; not counted while it is nil
 }
 
 // account adds to the plan what the question has cost, whatever came of it.
@@ -120,6 +121,9 @@ func (q *question) scan(sh *shard, a *atom, among, yes, no *bitset) error {
 	words := sh.words()
 	clear(yes[:words])
 	clear(no[:words])
+	if q.asked != nil {
+		q.asked[a.Text()] += among.count(words)
+	}
 	return q.pass(sh, a, among, yes, no)
 }
 

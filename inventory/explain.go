@@ -24,7 +24,9 @@ type Explanation struct {
 type Clause struct {
 	Op        string   `json:"op"` // and, or, not; clause
 	Text      string   `json:"text,omitempty"`
-	How       string   `json:"how,omitempty"` // index: once for all nodes that are alike in it; scan: node by node
+	How       string   `json:"how,omitempty"`   // index: once for all nodes that are alike in it; scan: node by node
+	Index     string   `json:"index,omitempty"` // what the index that answers it is over: a path of facts, or a name such as identity
+	Asked     int      `json:"asked,omitempty"` // scan: how many nodes the other clauses left to be asked about
 	True      int      `json:"true"`
 	False     int      `json:"false"`
 	Undefined int      `json:"undefined"`
@@ -72,7 +74,7 @@ func (v *Inventory) explainClause(ctx context.Context, q Query, h *hits, t *filt
 	}
 	out := Clause{Op: [...]string{filter.Leaf: "clause", filter.And: "and", filter.Or: "or", filter.Not: "not"}[t.Op]}
 	if c.atom != nil {
-		out.Text, out.How = c.atom.Text(), c.atom.how()
+		out.Text, out.How, out.Index, out.Asked = c.atom.Text(), c.atom.how(), c.atom.over(), h.asked[c.atom.Text()]
 	}
 	qu := &question{v: v, ctx: ctx, plan: &plan{root: c}, now: q.Now, budget: q.Budget, ahead: v.Len()}
 	for _, sh := range h.shards {

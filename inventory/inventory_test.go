@@ -213,6 +213,13 @@ func TestExplain(t *testing.T) {
 	if d := cmp.Diff([]string{"!(facts.n > 5)"}, x.Node.KeptOut); d != "" {
 		t.Error(d)
 	}
+	x, err = v.Explain(t.Context(), inventory.Query{Program: compile(t, `facts.env == "prod" && facts.n > size(identity)`)}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env, sum := x.Clause.Kids[0], x.Clause.Kids[1]; env.Index != "facts.env" || sum.Index != "" || sum.How != "scan" || sum.Asked != env.True+env.Undefined {
+		t.Errorf("which index, and what is left for the scan: got %+v", x.Clause)
+	}
 	if _, err := v.Explain(t.Context(), inventory.Query{Program: compile(t, `true`)}, "nobody"); !errors.Is(err, fettle.ErrNotFound) {
 		t.Errorf("an unknown node gave %v", err)
 	}

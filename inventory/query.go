@@ -88,6 +88,7 @@ type hits struct {
 	matched   int
 	undefined int
 	reasons   map[string]int
+	asked     map[string]int // as in question
 	done      func()
 }
 
@@ -102,7 +103,7 @@ func (v *Inventory) ask(ctx context.Context, q Query, reasons bool) (*hits, erro
 	p := v.plans.of(q.Program)
 	shards := v.allShards()
 	yes, done := borrow(len(shards))
-	h := &hits{shards: shards, yes: yes, words: make([]int, len(shards)), done: done, reasons: map[string]int{}}
+	h := &hits{shards: shards, yes: yes, words: make([]int, len(shards)), done: done, reasons: map[string]int{}, asked: map[string]int{}}
 	qu := &question{v: v, ctx: ctx, plan: p, now: q.Now, budget: q.Budget, reasons: h.reasons, ahead: v.Len()}
 	defer qu.account(time.Now())
 	for i, sh := range shards {
@@ -130,9 +131,11 @@ func (q *question) askShard(h *hits, i int, sh *shard, reasons bool) error {
 		b, done := borrow(2)
 		defer done()
 		yes, no := b[0], b[1]
+		q.asked = h.asked
 		if err := q.decide(sh, q.plan.root, p.nodes, yes, no); err != nil {
 			return err
 		}
+		q.asked = nil // the reasons are looked for by the same clauses
 		copy(h.yes[i][p.from:p.to], yes[p.from:p.to])
 		matched := yes.countFrom(p.from, p.to)
 		undefined := p.count - matched - no.countFrom(p.from, p.to)

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -31,7 +32,7 @@ type clauseRow struct {
 	Depth     int    // steps to the right
 	Words     string // of those that hold others: all of, any of, not; empty: Text says it
 	Text      string // in CEL
-	How       string // index or scan; empty for those that hold others
+	How       string // index and over what, or scan and of how many; empty for those that hold others
 	True      int
 	False     int
 	Undefined int
@@ -83,8 +84,19 @@ func clauseRows(c server.Clause, q question) (rows []clauseRow, more int) {
 	return rows, more
 }
 
+// howOf says how a clause is answered: from which index, or for how many nodes one by one.
+func howOf(c server.Clause) string {
+	switch {
+	case c.Index != "":
+		return c.How + " over " + c.Index
+	case c.Asked > 0:
+		return c.How + " of " + strconv.Itoa(c.Asked)
+	}
+	return c.How
+}
+
 func clauseRowOf(c server.Clause, depth int, q question) clauseRow {
-	r := clauseRow{Depth: depth, Text: c.Text, How: c.How, True: c.True, False: c.False, Undefined: c.Undefined, Truth: c.Truth}
+	r := clauseRow{Depth: depth, Text: c.Text, How: howOf(c), True: c.True, False: c.False, Undefined: c.Undefined, Truth: c.Truth}
 	switch c.Op {
 	case "and":
 		r.Words = "all of"

@@ -30,8 +30,8 @@ func TestExplain(t *testing.T) {
 		a := h.get(where(filter, "explain", "1")).status(http.StatusOK)
 		a.wants("#explain .cel code", filter)
 		a.lists(".clauses tbody th", "all of", `facts.os.family == "Debian"`, "any of", `facts.environment == "production"`, `"mysql::master" in classes`)
-		a.lists(".clauses tbody tr", "all of120", `facts.os.family == "Debian"210index`, "any of210",
-			`facts.environment == "production"111index`, `"mysql::master" in classes120index`)
+		a.lists(".clauses tbody tr", "all of120", `facts.os.family == "Debian"210index over facts.os.family`, "any of210",
+			`facts.environment == "production"111index over facts.environment`, `"mysql::master" in classes120index over classes`)
 		h.get(a.linkTo(".clauses", "in classes")).lists(".nodes a.row", "db1.acme.net")
 	})
 	t.Run("says by what the filter is undefined", func(t *testing.T) {

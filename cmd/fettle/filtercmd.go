@@ -129,7 +129,7 @@ func addClause(t *table, c client.Clause, indent string, node bool) {
 	if c.Text != nil && *c.Text != "" {
 		text = *c.Text
 	}
-	row := []string{indent + text, fmt.Sprint(c.True), fmt.Sprint(c.False), fmt.Sprint(c.Undefined), orNothing(c.How)}
+	row := []string{indent + text, fmt.Sprint(c.True), fmt.Sprint(c.False), fmt.Sprint(c.Undefined), howOf(c)}
 	if node {
 		row = append(row, orNothing(c.Truth))
 	}
@@ -137,6 +137,18 @@ func addClause(t *table, c client.Clause, indent string, node bool) {
 	for _, kid := range c.Clauses {
 		addClause(t, kid, indent+"  ", node)
 	}
+}
+
+// howOf says how a clause is answered: from which index, or for how many nodes one by one.
+func howOf(c client.Clause) string {
+	how := orNothing(c.How)
+	switch {
+	case c.Index != nil && *c.Index != "":
+		return how + " over " + *c.Index
+	case c.Asked != nil:
+		return fmt.Sprintf("%s of %d", how, *c.Asked)
+	}
+	return how
 }
 
 func orNothing(text *string) string {

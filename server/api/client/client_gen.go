@@ -80,9 +80,11 @@ type CheckTally = fettle.CheckTally
 
 // Clause defines model for Clause.
 type Clause struct {
+	Asked     *int64   `json:"asked,omitempty"`
 	Clauses   []Clause `json:"clauses,omitempty"`
 	False     int64    `json:"false"`
 	How       *string  `json:"how,omitempty"`
+	Index     *string  `json:"index,omitempty"`
 	Op        string   `json:"op"`
 	Text      *string  `json:"text,omitempty"`
 	True      int64    `json:"true"`
