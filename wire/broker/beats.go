@@ -48,6 +48,7 @@ func (c *conn) tick() {
 		return
 	}
 	if !loggedIn {
+		c.b.m.refusedLogins[refusedLate].Inc()
 		c.fail(fmt.Errorf("no login within %s: %w", c.b.cfg.ConnectTimeout, fettle.ErrInvalid))
 		return
 	}

@@ -35,6 +35,10 @@ type Broker struct {
 
 	table    *table
 	nodes    *nodes
+	roll     *roll
+	intake   collectedQueues
+	pace     pace
+	cuts     cutLog
 	held     held
 	inflight budget
 	buffers  buffers
@@ -67,7 +71,7 @@ func New(cfg Config, auth Authorizer, collect Committer, presence Presence, log 
 	b.held.maxMessages, b.held.maxBytes = int64(cfg.MaxHeldMessages), int64(cfg.MaxHeldBytes)
 	b.inflight.limit = cfg.MaxInflight
 	b.lastRefusal.Store(-int64(refusalsEvery))
-	b.table, b.nodes = newTable(b), newNodes()
+	b.table, b.nodes, b.roll = newTable(b), newNodes(), newRoll()
 	b.m = newMeters(cfg.Metrics, b)
 	return b, nil
 }
@@ -83,6 +87,7 @@ func (b *Broker) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	defer func() { _ = ln.Close() }()
+	wg.Go(func() { b.keepPace(ctx) })
 	for retry := acceptRetryMin; ; {
 		nc, err := ln.Accept()
 		switch {
@@ -159,7 +164,7 @@ func (b *Broker) since(then int64) time.Duration { return time.Duration(b.now() 
 
 // refused counts a login that was refused, and logs it now and then.
 func (b *Broker) refused(err error, remote string) {
-	b.m.refusedLogins.Inc()
+	b.m.refusedLogins[refusalOf(err)].Inc()
 	now, last := b.now(), b.lastRefusal.Load()
 	if now-last >= int64(refusalsEvery) && b.lastRefusal.CompareAndSwap(last, now) {
 		b.log.Warn("login refused", "err", fmt.Errorf("%s: %w", remote, err))

@@ -37,13 +37,19 @@ type conn struct {
 	nc      net.Conn
 	raw     syscall.RawConn // to write without waiting; nil: cannot
 	session string
+	num     uint64        // of the connection, unlike any other's
+	since   int64         // nanoseconds since Broker.epoch
 	gone    chan struct{} // closed when state is no longer open
 	timer   *time.Timer   // calls tick
 	writers sync.WaitGroup
 
 	lastRead  atomic.Int64 // nanoseconds since Broker.epoch
 	lastWrite atomic.Int64 // the same
-	paused    atomic.Bool  // we do not read, so that the client's silence says nothing
+	received  flow         // messages
+	delivered flow         // messages
+	bytesIn   atomic.Uint64
+	bytesOut  atomic.Uint64
+	paused    atomic.Bool // we do not read, so that the client's silence says nothing
 	draining  atomic.Bool
 
 	// of the reading goroutine alone
@@ -75,7 +81,8 @@ type conn struct {
 
 func newConn(b *Broker, nc net.Conn) *conn {
 	c := &conn{b: b, nc: nc, raw: rawWriter(nc), gone: make(chan struct{})}
-	c.session = fmt.Sprintf("%s-%d", b.prefix, b.connSeq.Add(1))
+	c.num, c.since = b.connSeq.Add(1), b.now()
+	c.session = fmt.Sprintf("%s-%d", b.prefix, c.num)
 	c.src = newSource(nc, &b.buffers)
 	c.dec.limits = b.cfg.BeforeLogin
 	c.lastRead.Store(b.now())
@@ -277,6 +284,7 @@ func (c *conn) leave() {
 	c.mu.Unlock()
 	if loggedIn {
 		c.b.sessions.Add(-1)
+		c.b.roll.remove(c)
 	}
 	c.b.nodes.remove(c)
 	c.sayGoodbye(reason)

@@ -22,6 +22,7 @@ func (in *input) fill(c *conn) error {
 	if n > 0 {
 		c.lastRead.Store(c.b.now())
 		c.b.m.bytesIn.Add(n)
+		c.bytesIn.Add(uint64(n))
 		return nil // err, if any, comes again
 	}
 	return err

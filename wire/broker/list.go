@@ -6,7 +6,8 @@ const itemOverhead = 256
 // item is a message in a queue. It stands in one list at a time: the queue's ready ones, or a subscription's pending ones.
 type item struct {
 	msg        *encoded
-	deliveries int // how often it was given to a subscriber and came back
+	at         int64 // when it came, in nanoseconds since Broker.epoch
+	deliveries int   // how often it was given to a subscriber and came back
 	prev, next *item
 }
 

@@ -28,10 +28,10 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	s := r.Stats()
-	if len(s.Destinations) != 1 {
+	if len(r.Destinations()) != 1 {
 		t.Fatalf("%+v", s)
 	}
-	if d := s.Destinations[0]; d.Name != "/queue/q" || d.Consumers != 1 || d.Messages != 2 || d.Pending != 2 || d.Bytes < 2*itemOverhead {
+	if d := r.Destinations()[0]; d.Name != "/queue/q" || d.Consumers != 1 || d.Messages != 2 || d.Pending != 2 || d.Bytes < 2*itemOverhead {
 		t.Errorf("%+v", d)
 	}
 }

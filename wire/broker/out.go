@@ -53,6 +53,7 @@ func (c *conn) cutOff(reason string) {
 		return
 	}
 	c.b.m.slow.Inc()
+	c.b.cuts.note(c, reason)
 	c.b.log.Warn("slow consumer cut off", "node", string(c.principal.Node), "user", c.principal.Name, "err", reason)
 	c.die(reason)
 }
@@ -88,6 +89,7 @@ func (c *conn) pushNow(ch chunk) bool {
 
 	n := writeNow(c.raw, ch.head, ch.tail)
 	c.b.m.bytesOut.Add(n)
+	c.bytesOut.Add(uint64(n))
 	if n > 0 {
 		c.lastWrite.Store(c.b.now())
 	}

@@ -49,8 +49,8 @@ func TestConnect(t *testing.T) {
 			}
 		})
 	}
-	if n := r.m.refusedLogins.Get(); n != 3 {
-		t.Errorf("%d logins were refused, want 3", n)
+	if n := r.Stats().RefusedLogins; n[refusedDenied] != 2 || n[refusedInvalid] != 3 {
+		t.Errorf("logins were refused: %v", n)
 	}
 }
 

@@ -12,6 +12,7 @@ type queue struct {
 	b         *Broker
 	name      string
 	transient bool
+	in, out   flow // messages that came, and that were given to consumers
 
 	mu       sync.Mutex // guards the fields below, and those of its subscriptions
 	ready    list
@@ -34,9 +35,15 @@ func (q *queue) put(msg *encoded) (taken bool, err error) {
 		}
 		return false, err
 	}
-	q.ready.pushBack(&item{msg: msg})
-	q.dispatch()
+	q.add(msg)
 	return true, nil
+}
+
+// add adds a message that has been counted. The caller holds q.mu.
+func (q *queue) add(msg *encoded) {
+	q.in.add(1)
+	q.ready.pushBack(&item{msg: msg, at: q.b.now()})
+	q.dispatch()
 }
 
 // cutOff ends the connections of those who let a transient queue fill: it is theirs, and what it holds counts as waiting to be written to
@@ -63,8 +70,7 @@ func (q *queue) putReserved(msg *encoded) (taken bool) {
 		q.give(msg.size())
 		return false
 	}
-	q.ready.pushBack(&item{msg: msg})
-	q.dispatch()
+	q.add(msg)
 	return true
 }
 
@@ -122,6 +128,8 @@ func (q *queue) dispatch() {
 			continue
 		}
 		q.b.m.delivered.Inc()
+		q.out.add(1)
+		s.c.delivered.add(1)
 		if it.deliveries > 0 {
 			q.b.m.redelivered.Inc()
 		}

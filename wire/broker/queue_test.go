@@ -85,7 +85,7 @@ func TestCredit(t *testing.T) {
 			}
 			m = append(m, c.messages(free)...)
 			c.wantQuiet()
-			if d := r.Stats().Destinations[0]; d.Pending != 2 || d.Messages != 5-free {
+			if d := r.Destinations()[0]; d.Pending != 2 || d.Messages != 5-free {
 				t.Errorf("%+v", d)
 			}
 			if last := m[len(m)-1].body; last != "cd"[free-1:free] {
@@ -211,7 +211,7 @@ func TestAutoUnwritten(t *testing.T) {
 	for i := range n {
 		p.fill("/queue/q", fmt.Sprintf("%d %s", i, big))
 	}
-	if d := r.Stats().Destinations[0]; d.Messages == 0 || d.Pending == 0 || d.Pending == d.Messages {
+	if d := r.Destinations()[0]; d.Messages == 0 || d.Pending == 0 || d.Pending == d.Messages {
 		t.Fatalf("%+v: want some ready and some pending", d)
 	}
 	if s := r.Stats(); s.OutBytes > queueWindow+2<<20 || s.Slow != 0 {
@@ -295,7 +295,7 @@ func TestTransientQueue(t *testing.T) {
 		t.Errorf("got %v", g)
 	}
 	c.ask("UNSUBSCRIBE", "id:1\n", "")
-	if s := r.Stats(); len(s.Destinations) != 0 || s.HeldMessages != 0 || s.HeldBytes != 0 || s.Dropped != 4 {
+	if s := r.Stats(); len(r.Destinations()) != 0 || s.HeldMessages != 0 || s.HeldBytes != 0 || s.Dropped != 4 {
 		t.Errorf("the queue has to go with its last subscriber: %+v", s)
 	}
 }
@@ -363,7 +363,7 @@ func TestTransaction(t *testing.T) {
 		c.wantError(`transaction "t" was not committed: /queue/q holds 2 messages`)
 		o.wantQuiet()
 		until(t, "end", func() bool { return r.Stats().Connections == 1 })
-		if s := r.Stats(); s.HeldMessages != 0 || s.HeldBytes != 0 || len(s.Destinations) != 1 || s.InflightBytes != 0 {
+		if s := r.Stats(); s.HeldMessages != 0 || s.HeldBytes != 0 || len(r.Destinations()) != 1 || s.InflightBytes != 0 {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -19,6 +19,7 @@ func (c *conn) send(f *frame) error {
 		return fmt.Errorf("%s: %w", dest, err)
 	}
 	c.b.m.received.Inc()
+	c.received.add(1)
 	header := messageHeader(f.header, c.principal.sender())
 	name := f.get("transaction")
 	if c.b.collected(dest) {
@@ -63,6 +64,7 @@ func (c *conn) collect(m *Message, receipt string) error {
 			return nil
 		}
 	}
+	c.b.intake.took(m.Destination, size)
 	c.commitTo(m, size, charge, receipt)
 	return nil
 }
@@ -102,6 +104,7 @@ func (c *conn) commitTo(m *Message, size, charge int, receipt string) {
 // committed is the Committer's answer.
 func (c *conn) committed(dest string, size, charge int, receipt string, err error) {
 	c.b.inflight.give(charge)
+	c.b.intake.gave(dest, size, err == nil)
 	if err == nil {
 		c.b.m.committed.Inc()
 		c.receipt(receipt)

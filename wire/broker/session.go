@@ -63,6 +63,7 @@ func (c *conn) connect(f *frame) error {
 	}
 	v := negotiate(f.get("accept-version"))
 	if v == vNone {
+		c.b.m.refusedLogins[refusedInvalid].Inc()
 		return fmt.Errorf("the broker speaks STOMP %s, and accept-version is %q: %w", versions, shorten(f.get("accept-version")), fettle.ErrInvalid)
 	}
 	can, want, err := parseBeats(f.get("heart-beat"))
@@ -83,6 +84,7 @@ func (c *conn) connect(f *frame) error {
 	c.dec.version, c.dec.limits = v, c.b.cfg.AfterLogin
 	c.b.m.logins.Inc()
 	c.b.sessions.Add(1)
+	c.b.roll.add(c)
 	in, out := agree(c.b.cfg.HeartBeat, can), agree(c.b.cfg.HeartBeat, want)
 	c.startBeats(in, out)
 	c.arrive()

@@ -124,7 +124,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		c.Close()
 	}
 	until(t, "end", func() bool { return r.m.connections.Get() == uint64(len(session)) && r.Stats().Connections == 0 })
-	if s := r.Stats(); s.InflightBytes != 0 || s.HeldMessages != 0 || len(s.Destinations) != 0 {
+	if s := r.Stats(); s.InflightBytes != 0 || s.HeldMessages != 0 || len(r.Destinations()) != 0 {
 		t.Errorf("something is left over: %+v", s)
 	}
 }

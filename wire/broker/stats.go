@@ -1,9 +1,6 @@
 package broker
 
-import (
-	"cmp"
-	"slices"
-)
+import "time"
 
 // Stats is what the broker is doing at a moment. Counters count since it was made.
 type Stats struct {
@@ -26,21 +23,29 @@ type Stats struct {
 	Superseded  uint64 `json:"superseded"`
 	Errors      uint64 `json:"errors"` // ERROR frames
 	Panics      uint64 `json:"panics"`
+	Logins      uint64 `json:"logins"`
+	BytesIn     uint64 `json:"bytes_in"`
+	BytesOut    uint64 `json:"bytes_out"`
 
-	Destinations []DestinationStats `json:"destinations"` // by name
-}
+	RefusedLogins      map[string]uint64 `json:"refused_logins"`      // by reason; each reason is there
+	RefusedConnections uint64            `json:"refused_connections"` // there were too many
 
-// DestinationStats is a topic or queue that is in use. A topic holds nothing.
-type DestinationStats struct {
-	Name      string `json:"name"`
-	Consumers int    `json:"consumers"`
-	Messages  int    `json:"messages"` // ready and pending
-	Pending   int    `json:"pending"`  // given to a consumer and not acknowledged
-	Bytes     int    `json:"bytes"`
+	// Rates are a second, over the last few seconds in which Serve ran.
+	LoginRate     float64 `json:"login_rate"`
+	ReceivedRate  float64 `json:"received_rate"`
+	DeliveredRate float64 `json:"delivered_rate"`
+	BytesInRate   float64 `json:"bytes_in_rate"`
+	BytesOutRate  float64 `json:"bytes_out_rate"`
+
+	Uptime time.Duration `json:"uptime"`
 }
 
 // Stats tells what the broker is doing.
 func (b *Broker) Stats() Stats {
+	refused := make(map[string]uint64, len(b.m.refusedLogins))
+	for reason, n := range b.m.refusedLogins {
+		refused[reason] = n.Get()
+	}
 	return Stats{
 		Connections:   int(b.open.Load()),
 		Sessions:      int(b.sessions.Load()),
@@ -59,33 +64,18 @@ func (b *Broker) Stats() Stats {
 		Superseded:    b.m.superseded.Get(),
 		Errors:        b.m.errors.Get(),
 		Panics:        b.m.panics.Get(),
-		Destinations:  b.table.stats(),
-	}
-}
+		Logins:        b.m.logins.Get(),
+		BytesIn:       b.m.bytesIn.Get(),
+		BytesOut:      b.m.bytesOut.Get(),
 
-func (t *table) stats() []DestinationStats {
-	var out []DestinationStats
-	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.RLock()
-		for _, tp := range s.topics {
-			out = append(out, DestinationStats{Name: tp.name, Consumers: len(tp.subscribers())})
-		}
-		for _, q := range s.queues {
-			out = append(out, q.stats())
-		}
-		s.mu.RUnlock()
-	}
-	slices.SortFunc(out, func(a, b DestinationStats) int { return cmp.Compare(a.Name, b.Name) })
-	return out
-}
+		RefusedLogins:      refused,
+		RefusedConnections: b.m.refusedConnections.Get(),
 
-func (q *queue) stats() DestinationStats {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	d := DestinationStats{Name: q.name, Consumers: len(q.subs), Messages: q.messages, Bytes: q.bytes}
-	for _, s := range q.subs {
-		d.Pending += s.pending.n
+		LoginRate:     b.pace.logins.perSecond(),
+		ReceivedRate:  b.pace.received.perSecond(),
+		DeliveredRate: b.pace.delivered.perSecond(),
+		BytesInRate:   b.pace.bytesIn.perSecond(),
+		BytesOutRate:  b.pace.bytesOut.perSecond(),
+		Uptime:        b.since(0),
 	}
-	return d
 }

@@ -87,7 +87,7 @@ func stompTopic(t *testing.T, r *rig, v stomp.Version) {
 		t.Errorf("sender is %q", s)
 	}
 	unsubscribe(t, r, sub)
-	if s := r.Stats(); len(s.Destinations) != 0 {
+	if s := r.Stats(); len(r.Destinations()) != 0 {
 		t.Errorf("the topic is still there: %+v", s)
 	}
 	if err := a.Disconnect(); err != nil {
@@ -129,7 +129,7 @@ func stompQueue(t *testing.T, r *rig, v stomp.Version) {
 		}()
 		unsubscribe(t, r, sub)
 	}
-	until(t, "queue freed", func() bool { return len(r.Stats().Destinations) == 0 })
+	until(t, "queue freed", func() bool { return len(r.Destinations()) == 0 })
 	if s := r.Stats(); s.HeldMessages != 0 || s.HeldBytes != 0 {
 		t.Errorf("held: %+v", s)
 	}

@@ -11,7 +11,8 @@ const wideFanout = 256
 
 // topic reaches those who are subscribed at the moment of publishing.
 type topic struct {
-	name string
+	name    string
+	in, out flow // messages that came, and that subscribers took
 
 	mu   sync.Mutex // guards the fields below
 	subs map[*subscription]struct{}
@@ -55,6 +56,13 @@ func (t *topic) subscribers() []*subscription {
 
 // publish gives msg to every subscriber, and tells how many there were that took it. It never waits for any of them.
 func (t *topic) publish(msg *encoded) int {
+	n := t.fanOut(msg)
+	t.in.add(1)
+	t.out.add(n)
+	return n
+}
+
+func (t *topic) fanOut(msg *encoded) int {
 	subs := t.subscribers()
 	if len(subs) < wideFanout {
 		return publishTo(subs, msg, (*conn).push)
@@ -78,6 +86,7 @@ func publishTo(subs []*subscription, msg *encoded, push func(*conn, chunk) bool)
 	for _, s := range subs {
 		if push(s.c, chunk{head: s.head, tail: msg.tail(s.c.dec.version)}) {
 			taken++
+			s.c.delivered.add(1)
 		}
 	}
 	return taken

@@ -137,6 +137,7 @@ func (c *conn) writeFailed(err error) {
 func (c *conn) wrote(chunks []chunk, n int) {
 	c.lastWrite.Store(c.b.now())
 	c.b.m.bytesOut.Add(n)
+	c.bytesOut.Add(uint64(n))
 	c.mu.Lock()
 	var blocked []*queue
 	if c.state != dead {
