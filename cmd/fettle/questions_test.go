@@ -349,9 +349,9 @@ func TestExplain(t *testing.T) {
 
 CLAUSE TRUE FALSE UNDEFINED HOW NODE
 and 1 2 0 false
-facts.env == "prod" 1 1 1 index undefined
+facts.env == "prod" 1 1 1 index over facts.env undefined
 not 1 2 0 false
-facts.n in ["2", 2] 2 1 0 index true
+facts.n in ["2", 2] 2 1 0 index over facts.n true
 
 n3: false
 kept out by: facts.env == "prod"
@@ -360,5 +360,5 @@ kept out by: !(facts.n in ["2", 2])`, "filter", "explain", "-W", "env=prod n!=2"
 1 match, 1 undefined: facts.env (1)
 
 CLAUSE TRUE FALSE UNDEFINED HOW
-facts.env == "prod" 1 1 1 index`, "filter", "explain", "-F", "env=prod")
+facts.env == "prod" 1 1 1 index over facts.env`, "filter", "explain", "-F", "env=prod")
 }
