@@ -21,12 +21,13 @@ const anything = "*"
 var plan = map[string]room{
 	".": {floor: 0},
 
-	"facts":   {floor: 1},
-	"filter":  {floor: 1},
-	"nagios":  {floor: 1},
-	"plugins": {floor: 1},
-	"store":   {floor: 1},
-	"wire":    {floor: 1},
+	"facts":      {floor: 1},
+	"filter":     {floor: 1},
+	"nagios":     {floor: 1},
+	"plugins":    {floor: 1},
+	"store":      {floor: 1},
+	"wire":       {floor: 1},
+	"wire/trust": {floor: 1, may: []string{"wire"}},
 
 	"checks":       {floor: 2, may: []string{"filter", "nagios"}},
 	"compositions": {floor: 2, may: []string{"filter", "plugins"}},
@@ -34,18 +35,18 @@ var plan = map[string]room{
 	"reports":      {floor: 2, may: []string{"filter", "nagios"}},
 	"wire/broker":  {floor: 2, may: []string{"wire"}},
 
-	"agent":         {floor: 3, may: []string{"checks", "facts", "filter", "nagios", "plugins", "wire"}},
-	"agent/actions": {floor: 3, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire"}},
+	"agent":         {floor: 3, may: []string{"checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
+	"agent/actions": {floor: 3, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server": {floor: 3, may: []string{
-		"facts", "filter", "nagios", "plugins", "store", "wire",
+		"facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
 		"checks", "compositions", "inventory", "reports",
 	}},
 	"server/auth": {floor: 3, may: []string{
-		"server", "facts", "filter", "nagios", "plugins", "store", "wire",
+		"server", "facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
 		"checks", "compositions", "inventory", "reports",
 	}},
 
-	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire"}},
+	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server/api":        {floor: 4, may: []string{"server", "server/auth"}},
 	"server/api/client": {floor: 4}, // generated from the specification, as a stranger would have it
 	"web":               {floor: 4, may: []string{"server", "server/auth"}},

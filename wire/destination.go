@@ -64,3 +64,12 @@ func (d Destinations) IsNode(dest string) (fettle.NodeID, bool) {
 	id, err := fettle.ParseNodeID(name)
 	return id, err == nil && string(id) == name
 }
+
+// Join is where the owner of a key that is not enrolled yet reads the answer to its Enrol.
+func (d Destinations) Join(keyID string) string { return d.prefix("/queue/") + "join." + keyID }
+
+// IsJoin tells whether dest is a Join destination, and of which key.
+func (d Destinations) IsJoin(dest string) (keyID string, ok bool) {
+	keyID, ok = strings.CutPrefix(dest, d.prefix("/queue/")+"join.")
+	return keyID, ok && keyID != ""
+}

@@ -14,7 +14,9 @@ type KeySigner struct {
 }
 
 // Sign implements Signer.
-func (s KeySigner) Sign(body []byte) (string, []byte) { return s.ID, ed25519.Sign(s.Key, body) }
+func (s KeySigner) Sign(body []byte) Signature {
+	return Signature{KeyID: s.ID, Bytes: ed25519.Sign(s.Key, body)}
+}
 
 // KeyRing verifies with the Ed25519 keys that it holds, by key id. It must not change while it is in use.
 type KeyRing map[string]OwnedKey
@@ -26,13 +28,13 @@ type OwnedKey struct {
 }
 
 // Verify implements Verifier.
-func (r KeyRing) Verify(keyID string, body, signature []byte) (string, error) {
-	k, ok := r[keyID]
+func (r KeyRing) Verify(sig Signature, body []byte) (string, error) {
+	k, ok := r[sig.KeyID]
 	if !ok {
-		return "", fmt.Errorf("key %q is not known: %w", clip(keyID), fettle.ErrDenied)
+		return "", fmt.Errorf("key %q is not known: %w", clip(sig.KeyID), fettle.ErrDenied)
 	}
-	if len(k.Key) != ed25519.PublicKeySize || !ed25519.Verify(k.Key, body, signature) {
-		return "", fmt.Errorf("the signature by key %q is not right: %w", clip(keyID), fettle.ErrDenied)
+	if len(k.Key) != ed25519.PublicKeySize || !ed25519.Verify(k.Key, body, sig.Bytes) {
+		return "", fmt.Errorf("the signature by key %q is not right: %w", clip(sig.KeyID), fettle.ErrDenied)
 	}
 	return k.Owner, nil
 }

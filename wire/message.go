@@ -11,8 +11,8 @@ type Type string
 
 // The types of the protocol, version 1.
 const (
-	TypeEnrol    Type = "enrol"    // node to server
-	TypeEnrolled Type = "enrolled" // server to node
+	TypeEnrol    Type = "enrol"    // node to server, Enrol
+	TypeEnrolled Type = "enrolled" // server to node, Enrolled
 	TypeHello    Type = "hello"    // node to server, Hello: first on every connection
 	TypeWelcome  Type = "welcome"  // server to node, Welcome: its answer
 	TypeFacts    Type = "facts"    // node to server, Facts
@@ -29,6 +29,38 @@ const (
 	TypeEvent    Type = "event"    // server to servers
 )
 
+// Enrol asks for a node's keys to be taken for its identity, which is the envelope's From. The first time, the envelope is signed by the new
+// key and Proof shows that the sender knows a join token's secret. To change keys, Token is empty, the envelope is signed by the old key, and
+// KeyProof by the new one. Package wire/trust makes and checks the proofs.
+type Enrol struct {
+	Token    string           `json:"token,omitempty"`     // id of the join token
+	Sign     []byte           `json:"sign"`                // Ed25519 public key, 32 bytes
+	Seal     []byte           `json:"seal"`                // X25519 public key, 32 bytes
+	Proof    []byte           `json:"proof,omitempty"`     // by the token's secret
+	KeyProof []byte           `json:"key_proof,omitempty"` // by the new key
+	Machine  string           `json:"machine,omitempty"`   // a digest of what tells this machine from a copy of it; empty: nothing does
+	Agent    fettle.AgentInfo `json:"agent"`
+}
+
+// Answers to an Enrol.
+const (
+	EnrolledYes     = "enrolled"
+	EnrolledPending = "pending" // an operator has to approve it: ask again
+	EnrolledRefused = "refused" // for the reason that is given
+)
+
+// Enrolled answers an Enrol.
+type Enrolled struct {
+	Status   string            `json:"status"`
+	Reason   string            `json:"reason,omitempty"`   // why not, in words
+	Key      string            `json:"key"`                // id of the key that was asked for
+	Passcode string            `json:"passcode,omitempty"` // for the broker, from now on
+	Root     []byte            `json:"root,omitempty"`     // public key of the fleet root, 32 bytes; the join token has its digest
+	CA       string            `json:"ca,omitempty"`       // PEM; empty: listeners have certificates that the system knows, or no TLS
+	Labels   map[string]string `json:"labels,omitempty"`
+	Pool     string            `json:"pool,omitempty"`
+}
+
 // Hello is what an agent says first on every connection.
 type Hello struct {
 	Session    string           `json:"session"` // of this process of the agent: a UUIDv7, so that a later one sorts after an earlier one
@@ -42,6 +74,7 @@ type Hello struct {
 
 // Welcome answers a Hello.
 type Welcome struct {
+	Hello      string        `json:"hello"`      // id of the message that it answers: an old answer, said again, sets no clock
 	Time       fettle.Millis `json:"time"`       // the server's clock; the agent judges expiry by it, carried forward on its monotonic clock
 	BeatMS     int64         `json:"beat_ms"`    // zero: the agent's own setting holds
 	NeedFacts  bool          `json:"need_facts"` // the server's document does not have the hello's hash: send the full one

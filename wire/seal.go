@@ -15,12 +15,14 @@ import (
 
 // Bounds of a message.
 const (
-	MaxMessage      = 2 << 20 // bytes of an envelope, compressed or not
-	compressFrom    = 1 << 10 // bytes; below it zstd gains less than its header costs
-	maxKeyID        = 128     // bytes
-	headerSignature = "fettle-sig"
-	headerEncoding  = "content-encoding"
-	encodingZstd    = "zstd"
+	MaxMessage        = 2 << 20 // bytes of an envelope, compressed or not
+	compressFrom      = 1 << 10 // bytes; below it zstd gains less than its header costs
+	maxKeyID          = 128     // bytes
+	maxCertificate    = 512     // bytes
+	headerSignature   = "fettle-sig"
+	headerCertificate = "fettle-cert"
+	headerEncoding    = "content-encoding"
+	encodingZstd      = "zstd"
 )
 
 // Field is one header of a STOMP frame.
@@ -42,15 +44,22 @@ func (m Message) Get(name string) string {
 	return ""
 }
 
-// Signer signs what is sent. It is safe for concurrent use. The key id has no ':' in it.
+// Signature is who vouches for the bytes of a message, as its headers say. Nothing of it is trusted before a Verifier has looked at it.
+type Signature struct {
+	KeyID       string // without ':'
+	Bytes       []byte
+	Certificate string // of a server's key, in base64; empty: the other end knows the key
+}
+
+// Signer signs what is sent. It is safe for concurrent use.
 type Signer interface {
-	Sign(body []byte) (keyID string, signature []byte)
+	Sign(body []byte) Signature
 }
 
 // Verifier checks a signature over the bytes as they travelled, and gives the name that the key belongs to: a node's identity or Server. A key
 // that is not known or a signature that is not right is ErrDenied. It is safe for concurrent use.
 type Verifier interface {
-	Verify(keyID string, body, signature []byte) (owner string, err error)
+	Verify(sig Signature, body []byte) (owner string, err error)
 }
 
 // Seal makes the message for env, whose Body becomes body in JSON, or stays as it is when body is nil. V, ID and Expires are filled in where
@@ -87,8 +96,11 @@ func Seal(env Envelope, body any, signer Signer) (Message, error) {
 		m.Header = append(m.Header, Field{headerEncoding, encodingZstd})
 	}
 	if signer != nil {
-		keyID, signature := signer.Sign(m.Body)
-		m.Header = append(m.Header, Field{headerSignature, keyID + ":" + base64.StdEncoding.EncodeToString(signature)})
+		sig := signer.Sign(m.Body)
+		m.Header = append(m.Header, Field{headerSignature, sig.KeyID + ":" + base64.StdEncoding.EncodeToString(sig.Bytes)})
+		if sig.Certificate != "" {
+			m.Header = append(m.Header, Field{headerCertificate, sig.Certificate})
+		}
 	}
 	return m, nil
 }
@@ -149,7 +161,11 @@ func verify(m Message, verifier Verifier) (owner string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("its signature is no base64: %w", fettle.ErrDenied)
 	}
-	return verifier.Verify(keyID, m.Body, signature)
+	certificate := m.Get(headerCertificate)
+	if len(certificate) > maxCertificate {
+		return "", fmt.Errorf("its certificate has %d bytes: %w", len(certificate), fettle.ErrDenied)
+	}
+	return verifier.Verify(Signature{KeyID: keyID, Bytes: signature, Certificate: certificate}, m.Body)
 }
 
 // decompress gives the envelope's bytes, never more than MaxMessage of them.
