@@ -13,10 +13,21 @@ type Run struct {
 	State     RunState       `json:"state"`
 	Tally     Tally          `json:"tally"`
 	Undefined int            `json:"undefined"` // nodes for which the filter was undefined; they are not in the roster
+	Refused   []Refusal      `json:"refused,omitempty"` // nodes of the roster that were not asked because something forbids it; the tally counts them as never
 	Created   Millis         `json:"created"`
 	Deadline  Millis         `json:"deadline"` // who has not answered by then is silent
 	Ended     Millis         `json:"ended"`    // zero: it goes on
 	Rev       int64          `json:"rev"`
+}
+
+// MaxRefused is how many nodes a Refusal names.
+const MaxRefused = 1000
+
+// Refusal is a reason for which nodes are not asked.
+type Refusal struct {
+	Reason string   `json:"reason"`
+	Count  int      `json:"count"`
+	Nodes  []NodeID `json:"nodes"` // sorted; the first MaxRefused of them
 }
 
 // RunState tells whether a run goes on.

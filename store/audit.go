@@ -29,12 +29,32 @@ func (s *Store) AppendAudit(ctx context.Context, es []AuditEntry) error {
 	})
 }
 
-// Audit lists entries, the newest first. before is the Seq of the last one that the caller has, zero for none. Limit zero: MaxPage.
-func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]AuditEntry, error) {
+// AuditQuery says which entries are wanted. Zero fields want all.
+type AuditQuery struct {
+	Before int64         // the Seq of the last one that the caller has: older ones follow, the newest first
+	After  int64         // the Seq of the last one that the caller has: newer ones follow, the oldest first. One of Before and After
+	Since  fettle.Millis //
+	Caller string        //
+	Action string        // "token.create", or "token" for all of them
+	Limit  int           // zero: MaxPage
+}
+
+// Audit lists entries, the newest first unless q says After.
+func (s *Store) Audit(ctx context.Context, q AuditQuery) ([]AuditEntry, error) {
 	w := where{}
-	w.addIf(before != 0, "seq < ?", before)
+	w.addIf(q.Before != 0, "seq < ?", q.Before)
+	w.addIf(q.After != 0, "seq > ?", q.After)
+	w.addIf(q.Since != 0, "at >= ?", int64(q.Since))
+	w.addIf(q.Caller != "", "caller = ?", q.Caller)
+	if q.Action != "" { // "token.", "token/": what lies between begins with "token."
+		w.addIf(true, "(action = ? OR action >= ? AND action < ?)", q.Action, q.Action+".", q.Action+"/")
+	}
+	order := " ORDER BY seq DESC"
+	if q.After != 0 {
+		order = " ORDER BY seq"
+	}
 	var list []AuditEntry
-	query := "SELECT seq, at, caller, action, subject, body FROM audit" + w.String() + " ORDER BY seq DESC" + w.limit(page(limit))
+	query := "SELECT seq, at, caller, action, subject, body FROM audit" + w.String() + order + w.limit(page(q.Limit))
 	err := s.reader().each(ctx, "read audit", query, w.args, func(rows *sql.Rows) error {
 		var e AuditEntry
 		var body *string

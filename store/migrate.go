@@ -6,6 +6,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -59,7 +61,11 @@ func (d *dialect) steps() ([]*goose.Migration, error) {
 		return nil, err
 	}
 	var steps []*goose.Migration
-	for i, name := range names {
+	for _, name := range names {
+		file, err := fileNumber(name)
+		if err != nil {
+			return nil, err
+		}
 		text, err := template.ParseFS(migrations, name)
 		if err != nil {
 			return nil, err
@@ -69,11 +75,21 @@ func (d *dialect) steps() ([]*goose.Migration, error) {
 			return nil, err
 		}
 		for n, statement := range statements(b.String()) {
-			version := int64((i+1)*stepsPerFile + n + 1)
+			version := file*stepsPerFile + int64(n) + 1
 			steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{RunDB: d.step(statement)}, nil))
 		}
 	}
 	return steps, nil
+}
+
+// fileNumber gives the number that a file's name begins with: what a file is called says where its statements stand, whatever other files there are.
+func fileNumber(name string) (int64, error) {
+	digits, _, _ := strings.Cut(path.Base(name), "_")
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("migration %s does not begin with its number", name)
+	}
+	return n, nil
 }
 
 // step gives the function that executes one statement of a migration.

@@ -69,7 +69,7 @@ func testPrune(t *testing.T, s *Store) {
 	if _, err := s.Result(t.Context(), "going-0"); err != nil {
 		t.Fatalf("an old result of a run that goes on is gone: %v", err)
 	}
-	if len(loadNodes(t, s)) != 2 || len(must(s.Roster(t.Context(), "new"))(t).Nodes) != 2 || len(must(s.Audit(t.Context(), 0, 0))(t)) != 1 {
+	if len(loadNodes(t, s)) != 2 || len(must(s.Roster(t.Context(), "new"))(t).Nodes) != 2 || len(must(s.Audit(t.Context(), AuditQuery{}))(t)) != 1 {
 		t.Fatal("what is new was pruned")
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const runColumns = "id, action, inputs, filter, for_all, caller, state, tally_roster, tally_ok, tally_failed, tally_silent, tally_never, tally_pending, " +
-	"undefined_count, created_at, deadline_at, ended_at, rev"
+	"undefined_count, created_at, deadline_at, ended_at, refused, rev"
 
 // NewRun is a run with all that has to be on disk before anything is sent.
 type NewRun struct {
@@ -109,10 +109,14 @@ func (s *Store) runs(ctx context.Context, w *where, limit int) ([]fettle.Run, er
 	err := s.reader().each(ctx, "read runs", query, w.args, func(rows *sql.Rows) error {
 		var r fettle.Run
 		var inputs string
+		var refused *string
 		y := &r.Tally
 		err := rows.Scan(&r.ID, &r.Action, &inputs, &r.Filter, &r.All, &r.Caller, &r.State, &y.Roster, &y.OK, &y.Failed, &y.Silent, &y.Never, &y.Pending,
-			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &r.Rev)
+			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &refused, &r.Rev)
 		if err != nil {
+			return err
+		}
+		if err := decode("refused", string(raw(refused)), &r.Refused); err != nil {
 			return err
 		}
 		list = append(list, r)
@@ -129,9 +133,15 @@ func writeRun(ctx context.Context, t *tx, r *fettle.Run) (inputs string, err err
 	if inputs, err = object(r.Inputs); err != nil {
 		return "", fmt.Errorf("inputs: %w", err)
 	}
+	var refused any
+	if len(r.Refused) > 0 {
+		if refused, err = encode(r.Refused); err != nil {
+			return "", fmt.Errorf("refused: %w", err)
+		}
+	}
 	y := r.Tally
-	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 18),
+	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 19),
 		string(r.ID), text(r.Action), inputs, text(string(r.Filter)), flag(r.All), text(r.Caller), string(r.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never,
-		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), int64(1))
+		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), refused, int64(1))
 	return inputs, err
 }

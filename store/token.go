@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -15,6 +16,8 @@ type Token struct {
 	Name    string        `json:"name"` // for people
 	Role    string        `json:"role"`
 	Scopes  []string      `json:"scopes,omitempty"`
+	Owner   string        `json:"owner,omitempty"`   // who made it; for people
+	Account string        `json:"account,omitempty"` // the user with whom it ends; empty: nobody's
 	Created fettle.Millis `json:"created"`
 	Expires fettle.Millis `json:"expires"`   // zero: never
 	Uses    int64         `json:"uses_left"` // below zero: no limit
@@ -32,7 +35,7 @@ const (
 	TokenJoin    TokenKind = "join"    // an agent's
 )
 
-const tokenColumns = "id, hash, kind, name, role, scopes, created_at, expires_at, uses_left, rev"
+const tokenColumns = "id, hash, kind, name, role, scopes, owner, account, created_at, expires_at, uses_left, rev"
 
 // SaveToken keeps a new token. It is ErrConflict if its ID or Hash is taken.
 func (s *Store) SaveToken(ctx context.Context, k Token) error {
@@ -46,12 +49,15 @@ func (s *Store) SaveToken(ctx context.Context, k Token) error {
 		if err := key("role", k.Role, MaxName); err != nil {
 			return err
 		}
+		if err := errors.Join(key("owner", k.Owner, MaxName), key("user", k.Account, MaxName)); err != nil {
+			return err
+		}
 		scopes, err := list(k.Scopes)
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, "write token", "INSERT INTO tokens ("+tokenColumns+") VALUES "+tuples(1, 10),
-			k.ID, k.Hash, string(k.Kind), text(k.Name), k.Role, scopes, int64(k.Created), int64(k.Expires), k.Uses, int64(1))
+		_, err = t.exec(ctx, "write token", "INSERT INTO tokens ("+tokenColumns+") VALUES "+tuples(1, 12),
+			k.ID, k.Hash, string(k.Kind), text(k.Name), k.Role, scopes, k.Owner, k.Account, int64(k.Created), int64(k.Expires), k.Uses, int64(1))
 		return err
 	})
 }
@@ -135,7 +141,7 @@ func (t *tx) tokens(ctx context.Context, w *where, limit int) ([]Token, error) {
 	err := t.each(ctx, "read tokens", query, w.args, func(rows *sql.Rows) error {
 		var k Token
 		var scopes string
-		if err := rows.Scan(&k.ID, &k.Hash, &k.Kind, &k.Name, &k.Role, &scopes, &k.Created, &k.Expires, &k.Uses, &k.Rev); err != nil {
+		if err := rows.Scan(&k.ID, &k.Hash, &k.Kind, &k.Name, &k.Role, &scopes, &k.Owner, &k.Account, &k.Created, &k.Expires, &k.Uses, &k.Rev); err != nil {
 			return err
 		}
 		list = append(list, k)

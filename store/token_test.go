@@ -110,8 +110,8 @@ func testAudit(t *testing.T, s *Store) {
 	if err := s.AppendAudit(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
-	newest := must(s.Audit(t.Context(), 0, 1))(t)
-	rest := must(s.Audit(t.Context(), newest[0].Seq, 1))(t)
+	newest := must(s.Audit(t.Context(), AuditQuery{Limit: 1}))(t)
+	rest := must(s.Audit(t.Context(), AuditQuery{Before: newest[0].Seq, Limit: 1}))(t)
 	list[1].Seq, list[0].Seq = newest[0].Seq, rest[0].Seq
 	wantSame(t, []AuditEntry{list[1], list[0]}, append(newest, rest...))
 }
