@@ -319,6 +319,19 @@ func (a *Agent) seal(t wire.Type, body any) (wire.Message, error) {
 	if err != nil {
 		return m, err
 	}
+	m.Life, m.At = life(t), a.clock.now()
 	a.meters.sent.Inc()
 	return m, nil
+}
+
+// life is for how long a broker that is not embedded may keep a message for a server that is away; zero: until it comes. What says how things
+// stand is said again, and what was lost of facts is asked for again.
+func life(t wire.Type) time.Duration {
+	switch t {
+	case wire.TypeHello, wire.TypeBeat, wire.TypeAnswer:
+		return 5 * time.Minute
+	case wire.TypeFacts:
+		return 10 * time.Minute
+	}
+	return 0
 }

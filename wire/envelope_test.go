@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
@@ -273,25 +272,6 @@ func TestDestinations(t *testing.T) {
 	}
 	if id, ok := eu.IsNode(eu.Node("web1")); !ok || id != "web1" || eu.All() != "/topic/eu.all" || d.Events() != "/topic/fettle.events" {
 		t.Errorf("destinations of another collective: %q, %v, %q", id, ok, eu.All())
-	}
-}
-
-func TestDialects(t *testing.T) {
-	for name, want := range map[string][]wire.Field{
-		"embedded": nil,
-		"rabbitmq": {{Name: "persistent", Value: "true"}, {Name: "expiration", Value: "60000"}},
-		"activemq": {{Name: "persistent", Value: "true"}, {Name: "expires", Value: "1763700060123"}},
-	} {
-		d, err := wire.DialectOf(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, d.Send(now, now.Add(time.Minute), true)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-	if _, err := wire.DialectOf("kafka"); !errors.Is(err, fettle.ErrInvalid) {
-		t.Errorf("kafka: %v", err)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 // LinkConfig says to whom a link connects, as whom, and how patient it is.
 type LinkConfig struct {
-	Servers         []string // stomp://host:port or stomps://host:port; the first that answers is taken
+	Servers         []string // stomp://host:port or stomps://host:port, of some brokers with /virtual-host; the first that answers is taken
 	Dialect         Dialect
 	Login, Passcode string
 	ClientID        string      // header client-id: the identity
@@ -54,9 +54,14 @@ func (c LinkConfig) Validate() error {
 		faults = append(faults, fmt.Errorf("servers: none is given: %w", fettle.ErrInvalid))
 	}
 	for _, s := range c.Servers {
-		if _, err := parseServer(s); err != nil {
+		if to, err := parseServer(s); err != nil {
 			faults = append(faults, fmt.Errorf("servers: %w", err))
+		} else if to.host != "" && !c.Dialect.Hosts {
+			faults = append(faults, fmt.Errorf("servers: %q names a virtual host, and %s has none: %w", s, c.Dialect.Name, fettle.ErrInvalid))
 		}
+	}
+	for _, s := range c.Subscriptions {
+		faults = append(faults, c.Dialect.Fits(s.Destination))
 	}
 	for _, s := range []string{c.Login, c.Passcode, c.ClientID} {
 		if strings.ContainsAny(s, "\r\n\x00") {
@@ -168,7 +173,7 @@ func (l *Link) current() *session {
 	return l.now
 }
 
-// Send sends a message and asks for no RECEIPT. ErrUnavailable: it was not sent.
+// Send sends a message and asks for no RECEIPT; a restart of the broker may lose it. ErrUnavailable: it was not sent.
 func (l *Link) Send(dest string, m Message) error {
 	s := l.current()
 	if s == nil {
@@ -202,15 +207,19 @@ func (l *Link) Redial(after time.Duration) {
 type server struct {
 	address string
 	name    string // without the port
+	host    string // the virtual host; empty: none is named
 	tls     bool
 }
 
 func parseServer(text string) (server, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.Scheme != "stomp" && u.Scheme != "stomps" || strings.Trim(u.Path, "/") != "" || u.User != nil {
+	if err != nil || u.Hostname() == "" || u.Scheme != "stomp" && u.Scheme != "stomps" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return server{}, fmt.Errorf("%q is not of the form stomp://host:port or stomps://host:port: %w", text, fettle.ErrInvalid)
 	}
-	s, port := server{name: u.Hostname(), tls: u.Scheme == "stomps"}, u.Port()
+	s, port := server{name: u.Hostname(), host: strings.TrimPrefix(u.Path, "/"), tls: u.Scheme == "stomps"}, u.Port()
+	if strings.ContainsAny(s.host, "\r\n\x00") {
+		return server{}, fmt.Errorf("%q: a virtual host has no line breaks: %w", text, fettle.ErrInvalid)
+	}
 	if port == "" {
 		port = "61613"
 		if s.tls {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -31,14 +32,14 @@ func (d *deadlines) Read(p []byte) (int, error) {
 
 // login sends CONNECT and reads CONNECTED.
 func (s *session) login(to server, in *frame.Reader, alive *deadlines) error {
-	host := s.cfg.Dialect.Host
-	if host == "" {
-		host = to.name
+	host, client := cmp.Or(to.host, s.cfg.Dialect.Host, to.name), s.cfg.ClientID
+	if s.cfg.Dialect.Anonymous {
+		client = ""
 	}
 	beat := s.cfg.HeartBeat.Milliseconds()
 	// By hand, because values of this frame are not escaped. STOMP 1.2, "Value Encoding".
 	head := fmt.Sprintf("CONNECT\naccept-version:1.1,1.2\nhost:%s\nheart-beat:%d,%d\n", host, beat, beat)
-	for _, f := range []Field{{"login", s.cfg.Login}, {"passcode", s.cfg.Passcode}, {"client-id", s.cfg.ClientID}} {
+	for _, f := range []Field{{"login", s.cfg.Login}, {"passcode", s.cfg.Passcode}, {"client-id", client}} {
 		if f.Value != "" {
 			head += f.Name + ":" + f.Value + "\n"
 		}

@@ -76,6 +76,9 @@ func (s *session) send(dest string, m Message, receipt string) error {
 	if receipt != "" {
 		f.Header.Add(frame.Receipt, receipt)
 	}
+	for _, h := range s.cfg.Dialect.Send(m, receipt != "") {
+		f.Header.Add(h.Name, h.Value)
+	}
 	for _, h := range m.Header {
 		f.Header.Add(h.Name, h.Value)
 	}

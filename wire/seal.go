@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
@@ -32,6 +33,11 @@ type Field struct{ Name, Value string }
 type Message struct {
 	Header []Field
 	Body   []byte
+
+	// What a broker that is not embedded is told of it, and does not travel. Life is for how long the broker may keep it, zero: for ever; At is
+	// when that began, by the server's clock, zero: not known.
+	Life time.Duration
+	At   fettle.Millis
 }
 
 // Get gives the first header of that name; empty if there is none.
@@ -63,7 +69,7 @@ type Verifier interface {
 }
 
 // Seal makes the message for env, whose Body becomes body in JSON, or stays as it is when body is nil. V, ID and Expires are filled in where
-// they are zero; At has to be there. A nil signer leaves it unsigned.
+// they are zero; At has to be there. A broker may drop the message at an Expires that was given. A nil signer leaves it unsigned.
 func Seal(env Envelope, body any, signer Signer) (Message, error) {
 	if body != nil {
 		raw, err := marshal(body)
@@ -78,13 +84,16 @@ func Seal(env Envelope, body any, signer Signer) (Message, error) {
 	if env.ID == "" {
 		env.ID = NewID()
 	}
+	var life time.Duration
 	if env.Expires == 0 {
 		env.Expires = env.At.Add(fettle.MaxExpiry)
+	} else {
+		life = max(env.Expires.Sub(env.At), time.Millisecond)
 	}
 	if err := env.check(0); err != nil {
 		return Message{}, fmt.Errorf("seal %s: %w", env.Type, err)
 	}
-	m := Message{Body: env.append(make([]byte, 0, 256+len(env.Body)))}
+	m := Message{Body: env.append(make([]byte, 0, 256+len(env.Body))), Life: life, At: env.At}
 	if len(m.Body) > MaxMessage {
 		return Message{}, fmt.Errorf("seal %s: %d bytes, and %d are allowed: %w", env.Type, len(m.Body), MaxMessage, fettle.ErrInvalid)
 	}
