@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/types"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -42,19 +44,39 @@ func compile(env Environment, text string) (p *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ast, iss := e.Compile(text)
+	checked, iss := e.Parse(text)
+	if iss.Err() == nil {
+		if env == Tally {
+			countInDoubles(checked.NativeRep().Expr())
+		}
+		checked, iss = e.Check(checked)
+	}
 	if iss.Err() != nil {
 		return nil, explainIssues(env, e, text, iss)
 	}
-	p = &Program{environment: env, text: fettle.Filter(text), env: e, ast: ast}
+	p = &Program{environment: env, text: fettle.Filter(text), env: e, ast: checked}
 	if err := p.estimate(); err != nil {
 		return nil, err
 	}
-	p.reads = readsOf(ast.NativeRep().Expr())
-	if p.tree, err = p.newTree(ast.NativeRep().Expr()); err != nil {
+	p.reads = readsOf(checked.NativeRep().Expr())
+	if p.tree, err = p.newTree(checked.NativeRep().Expr()); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// countInDoubles makes doubles of the whole numbers that are written in e. CEL multiplies no int with a double, and where counts are compared with
+// parts of counts, critical > 0.1 * total and critical * 10 > total are both what people write.
+func countInDoubles(e ast.Expr) {
+	factory := ast.NewExprFactory()
+	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.LiteralKind {
+			return
+		}
+		if n, is := e.AsLiteral().(types.Int); is {
+			e.SetKindCase(factory.NewLiteral(e.ID(), types.Double(n)))
+		}
+	}))
 }
 
 // checkText refuses what need not be parsed.

@@ -79,14 +79,15 @@ var (
 	}
 )
 
-// TallyNames are the names of the Tally environment, all of them integers.
+// TallyNames are the names of the Tally environment, all of them doubles, as are whole numbers that are written in it: counts are compared with
+// parts of counts there.
 func TallyNames() []string {
 	return []string{"total", "ok", "warning", "critical", "unknown", "silent", "stale", "undefined"}
 }
 
 func tallyNames() (opts []cel.EnvOption) {
 	for _, name := range TallyNames() {
-		opts = append(opts, cel.Variable(name, cel.IntType))
+		opts = append(opts, cel.Variable(name, cel.DoubleType))
 	}
 	return opts
 }

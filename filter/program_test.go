@@ -183,10 +183,18 @@ func TestOtherEnvironments(t *testing.T) {
 	}
 	tally := map[string]any{}
 	for i, name := range filter.TallyNames() {
-		tally[name] = i
+		tally[name] = float64(i)
 	}
-	if got := match(filter.Tally, `critical > 2 && double(unknown) / double(total + 1) < 5.0`, filter.Record{Vars: tally}); got != filter.True {
-		t.Errorf("tally: %v", got)
+	for text, want := range map[string]filter.Truth{
+		`critical > 2 && double(unknown) / double(total + 1) < 5.0`: filter.True,
+		`critical > 0.5 * unknown`:                                  filter.True,
+		`critical > 0.8 * unknown || silent > 5`:                    filter.False,
+		`critical * 10 > unknown * 7 && critical == 3`:              filter.True,
+		`critical / unknown >= 0.75`:                                filter.True, // not a whole number
+	} {
+		if got := match(filter.Tally, text, filter.Record{Vars: tally}); got != want {
+			t.Errorf("tally: %s is %v", text, got)
+		}
 	}
 	policy := filter.Record{Facts: document(t, `{"env":"dev"}`), Vars: map[string]any{
 		"user": map[string]any{"name": "ann", "roles": []any{"release"}}, "action": "service.restart", "inputs": map[string]any{"name": "httpd"},

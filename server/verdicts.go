@@ -74,7 +74,7 @@ func (s *Server) foldOver(ctx context.Context, q VerdictQuery, def definition, d
 	return s.foldLive(ctx, q, def, m, having, rules)
 }
 
-// compileTally makes a threshold of an expression over the tally, such as critical * 10 > total.
+// compileTally makes a threshold of an expression over the tally, such as critical > 0.1 * total.
 func compileTally(ctx context.Context, text string) (checks.When, error) {
 	program, err := filter.Compile(filter.Tally, fettle.Filter(text))
 	if err != nil {
@@ -82,8 +82,8 @@ func compileTally(ctx context.Context, text string) (checks.When, error) {
 	}
 	return func(t fettle.CheckTally) (bool, error) {
 		truth, missing := program.Match(ctx, &filter.Record{Vars: map[string]any{
-			"total": t.Total, "ok": t.OK, "warning": t.Warning, "critical": t.Critical, "unknown": t.Unknown,
-			"silent": t.Silent, "stale": t.Stale, "undefined": t.Undefined,
+			"total": float64(t.Total), "ok": float64(t.OK), "warning": float64(t.Warning), "critical": float64(t.Critical), "unknown": float64(t.Unknown),
+			"silent": float64(t.Silent), "stale": float64(t.Stale), "undefined": float64(t.Undefined),
 		}})
 		if truth == filter.Undefined {
 			return false, fmt.Errorf("%s is undefined: %v: %w", text, missing, fettle.ErrInvalid)

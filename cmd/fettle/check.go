@@ -69,7 +69,7 @@ are kept; a check command without one is asked live. Without a filter: the nodes
 A node that does not answer is UNKNOWN, never absent. Exits as a Nagios plugin: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 		Example: `  fettle check check_load
   fettle check check_disk -W environment=production --warning 1 --critical 10%
-  fettle check check_http 'facts.role == "web"' --critical 'critical * 10 > total || silent > 3'`,
+  fettle check check_http 'facts.role == "web"' --critical 'critical > 0.1 * total || silent > 3'`,
 		Args: takes("NAME", "FILTER?"), ValidArgsFunction: a.namesOf(0, checkNames),
 	}
 	a.aimFlags(cmd, &o.aim)
