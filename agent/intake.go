@@ -87,7 +87,9 @@ func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Deliver
 	case wire.TypeAsk:
 		var ask wire.Ask
 		if a.decode(env, &ask) {
-			a.facts.full = a.facts.full || ask.Facts
+			if a.facts.full = a.facts.full || ask.Facts; ask.Hello {
+				a.greeted = time.Time{}
+			}
 			a.question(ctx, env, ask.Filter)
 		}
 	default:

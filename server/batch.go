@@ -97,7 +97,7 @@ func (b *batch) read(in Incoming) error {
 	}
 	switch env.Type {
 	case wire.TypeHello:
-		return decode(env, func(body wire.Hello) error { return b.hello(from, body) })
+		return decode(env, func(body wire.Hello) error { body.ID = env.ID; return b.hello(from, body) })
 	case wire.TypeFacts:
 		return decode(env, func(body wire.Facts) error { return b.facts(from, body) })
 	case wire.TypeBeat:

@@ -28,11 +28,12 @@ func (s *Server) watchClock(ctx context.Context, since time.Time) time.Time {
 	return now
 }
 
-// tellTime tells every node that is there what time it is.
+// tellTime has every node that is there say hello again: the answer to it tells the time, and answers to anything else would not be believed.
+// The nodes still judge by the clock as it was, so what is sent to them must not expire soon.
 func (s *Server) tellTime(ctx context.Context) {
 	for _, id := range s.presence.identities() {
 		if s.presence.liveness(id) == fettle.Alive {
-			s.send(ctx, id, wire.TypeWelcome, wire.Welcome{Time: fettle.MillisOf(s.Now()), BeatMS: s.cfg.Beat.Milliseconds()})
+			s.sendUntil(ctx, id, wire.TypeAsk, wire.Ask{Hello: true}, fettle.MillisOf(s.Now()).Add(fettle.MaxExpiry))
 		}
 	}
 }

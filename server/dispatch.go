@@ -38,7 +38,7 @@ func (s *Server) sendUntil(ctx context.Context, to fettle.NodeID, kind wire.Type
 // welcome answers a hello: the time, whether the facts are wanted, and then what waits for the node.
 func (s *Server) welcome(ctx context.Context, n fettle.Node, h wire.Hello) {
 	s.send(ctx, n.Identity, wire.TypeWelcome, wire.Welcome{
-		Time: fettle.MillisOf(s.Now()), BeatMS: s.cfg.Beat.Milliseconds(), NeedFacts: n.Hash == "" || n.Hash != h.FactsHash,
+		Hello: h.ID, Time: fettle.MillisOf(s.Now()), BeatMS: s.cfg.Beat.Milliseconds(), NeedFacts: n.Hash == "" || n.Hash != h.FactsHash,
 	})
 	for _, r := range s.runs.all() { // every task belongs to one of them; a store need not be asked
 		t, cancelled, owed := r.owed(n.Identity, s.Now())

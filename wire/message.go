@@ -55,7 +55,7 @@ type Enrolled struct {
 	Reason   string            `json:"reason,omitempty"`   // why not, in words
 	Key      string            `json:"key"`                // id of the key that was asked for
 	Passcode string            `json:"passcode,omitempty"` // for the broker, from now on
-	Root     []byte            `json:"root,omitempty"`     // public key of the fleet root, 32 bytes; the join token has its digest
+	Root     []byte            `json:"root"`               // public key of the fleet root, 32 bytes, always there: what signed the answer leads to it
 	CA       string            `json:"ca,omitempty"`       // PEM; empty: listeners have certificates that the system knows, or no TLS
 	Labels   map[string]string `json:"labels,omitempty"`
 	Pool     string            `json:"pool,omitempty"`
@@ -63,6 +63,7 @@ type Enrolled struct {
 
 // Hello is what an agent says first on every connection.
 type Hello struct {
+	ID         string           `json:"-"`       // of its envelope, once it is read; a Welcome gives it back
 	Session    string           `json:"session"` // of this process of the agent: a UUIDv7, so that a later one sorts after an earlier one
 	Seq        int64            `json:"seq"`     // of the last facts message sent in this session
 	FactsHash  string           `json:"facts_hash"`
@@ -130,6 +131,8 @@ type Checks struct {
 
 // Ask wants something of a node beside tasks; it takes no slot there.
 type Ask struct {
+	Hello  bool          `json:"hello,omitempty"`  // say hello again, to be told the time anew
+	Rotate bool          `json:"rotate,omitempty"` // make new keys and enrol them
 	Facts  bool          `json:"facts"`            // send the full document
 	Filter fettle.Filter `json:"filter,omitempty"` // collect again and say whether this is true, in an Answer; in CEL
 }
