@@ -46,8 +46,10 @@ var plan = map[string]room{
 		"checks", "compositions", "inventory", "reports",
 	}},
 
+	"server/enrol": {floor: 3, may: []string{"store", "wire", "wire/trust"}},
+
 	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
-	"server/api":        {floor: 4, may: []string{"server", "server/auth"}},
+	"server/api":        {floor: 4, may: []string{"server", "server/auth", "server/enrol"}},
 	"server/api/client": {floor: 4}, // generated from the specification, as a stranger would have it
 	"web":               {floor: 4, may: []string{"server", "server/auth"}},
 

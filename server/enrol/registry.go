@@ -24,12 +24,12 @@ const (
 
 // Bounds of what is kept.
 const (
-	maxPending = 20_000    // keys that wait for an operator
-	maxKeys    = 1 << 20   // keys in all
-	maxTokens  = 10_000    // join tokens
-	maxMachine = 1_000     // bytes of what a machine says of itself
-	maxLabels  = 64        // of one token
-	maxLabel   = 253       // bytes of a label's name, its value or a pool's name
+	maxPending = 20_000           // keys that wait for an operator
+	maxKeys    = 1 << 20          // keys in all
+	maxTokens  = 10_000           // join tokens
+	maxMachine = 1_000            // bytes of what a machine says of itself
+	maxLabels  = 64               // of one token
+	maxLabel   = 253              // bytes of a label's name, its value or a pool's name
 	overlap    = 10 * time.Minute // for which the old key is still taken after the first word of the new one: what it signed is on its way
 	tidyEvery  = 10 * time.Second // how often what need not be on disk at once is put there
 )
@@ -162,7 +162,7 @@ func (r *Registry) put(e *entry) {
 		r.pending++
 	}
 	if newest := newestOf(list); newest != nil && activeOf(list) > 1 {
-		newest.fresh.Store(true) // the first thing that it says makes an end of the others
+		newest.fresh.Store(true) // the first thing that it says sets an end to the others
 	}
 }
 
@@ -197,9 +197,10 @@ func newestOf(list []*entry) (newest *entry) {
 	return newest
 }
 
+// activeOf counts the active keys that no end has been set to.
 func activeOf(list []*entry) (n int) {
 	for _, e := range list {
-		if e.State == store.KeyActive {
+		if e.State == store.KeyActive && e.until.Load() == 0 {
 			n++
 		}
 	}
@@ -260,7 +261,7 @@ func (r *Registry) tidy(ctx context.Context) {
 	r.unsaved = r.unsaved[saved:]
 	r.retired = append(waiting, r.retired[len(gone)+len(waiting):]...)
 	for _, k := range gone {
-		if r.keys[k.ID] == k {
+		if r.keys[k.ID] != nil && r.keys[k.ID].until.Load() != 0 {
 			r.drop(k.ID)
 		}
 	}

@@ -3,12 +3,10 @@ package enrol
 import (
 	"crypto/ed25519"
 	"fmt"
-	"maps"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
-	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // Verify implements wire.Verifier: the owner of a key is the node that it is enrolled for.
@@ -70,15 +68,10 @@ func (r *Registry) SealKey(id fettle.NodeID) ([]byte, error) {
 }
 
 // current gives the key that a node is known to use; nil: none.
-func (r *Registry) current(id fettle.NodeID) (best *entry) {
+func (r *Registry) current(id fettle.NodeID) *entry {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, e := range r.nodes[id] {
-		if e.State == store.KeyActive && (best == nil || best.fresh.Load() || !e.fresh.Load() && e.Created >= best.Created) {
-			best = e
-		}
-	}
-	return best
+	return r.newest(id)
 }
 
 // Place gives the pool and the labels of the token that a node enrolled with. false: it is not enrolled.
@@ -87,57 +80,5 @@ func (r *Registry) Place(id fettle.NodeID) (pool string, labels map[string]strin
 	if e == nil {
 		return "", nil, false
 	}
-	return e.Pool, maps.Clone(e.Labels), true
-}
-
-// OpenEnrol reads an Enrol message as far as it can be judged without changing anything: whether it is signed by the key that it is about, or by
-// the one that is to be replaced, and whether its proof is right. ErrDenied and ErrInvalid: it is not worth an answer.
-func (r *Registry) OpenEnrol(m wire.Message) (wire.Envelope, wire.Enrol, error) {
-	v := &enrolVerifier{r: r}
-	env, err := wire.Open(m, v, 0)
-	if err != nil {
-		return wire.Envelope{}, wire.Enrol{}, err
-	}
-	var ask wire.Enrol
-	if err := env.Decode(&ask); err != nil {
-		return wire.Envelope{}, wire.Enrol{}, err
-	}
-	id := fettle.NodeID(env.From)
-	if len(ask.Machine) > maxMachine {
-		return env, ask, fmt.Errorf("enrol %s: %d bytes of its machine: %w", id, len(ask.Machine), fettle.ErrInvalid)
-	}
-	if len(ask.Sign) != ed25519.PublicKeySize || len(ask.Seal) != 32 {
-		return env, ask, fmt.Errorf("enrol %s: keys of %d and %d bytes: %w", id, len(ask.Sign), len(ask.Seal), fettle.ErrInvalid)
-	}
-	if ask.Token == "" {
-		return env, ask, r.checkRotation(v.key, id, ask)
-	}
-	return env, ask, r.checkJoin(v, m, id, ask)
-}
-
-// checkRotation: the message is signed by a key of the node already.
-func (r *Registry) checkRotation(old *entry, id fettle.NodeID, ask wire.Enrol) error {
-	if old == nil || old.Node != id {
-		return fmt.Errorf("enrol %s: a new key has to be signed by the old one: %w", id, fettle.ErrDenied)
-	}
-	return trust.CheckKeyProof(ask.KeyProof, id, ask.Sign, ask.Seal)
-}
-
-// checkJoin: the message is signed by the new key, and the proof is made with the token. A token that is gone proves nothing, and gives nothing.
-func (r *Registry) checkJoin(v *enrolVerifier, m wire.Message, id fettle.NodeID, ask wire.Enrol) error {
-	if v.sig.KeyID != trust.KeyID(ask.Sign) || !ed25519.Verify(ask.Sign, m.Body, v.sig.Bytes) {
-		return fmt.Errorf("enrol %s: it is not signed by the key that it is about: %w", id, fettle.ErrDenied)
-	}
-	secret, err := r.secretOf(ask.Token)
-	if err != nil {
-		return err
-	}
-	return trust.CheckEnrolProof(secret, ask.Proof, id, ask.Sign, ask.Seal)
-}
-
-// enrolVerifier lets a message be read before it can be verified: a new key stands inside of it. It is used once.
-type enrolVerifier struct {
-	r   *Registry
-	sig wire.Signature
-	key *entry // that signed it; nil: none that is known
+	return e.Pool, e.Labels, true
 }
