@@ -30,6 +30,9 @@ type batch struct {
 	at       time.Time                // when the message that is being read was received
 	patches  int                      // of facts
 	full     int                      // facts documents
+	refused  map[string]int           // dead letters by reason
+	said     map[fettle.NodeID]said
+	replays  int // hellos and beats that were dropped
 }
 
 // draft is a node as it will be after the batch.
@@ -51,7 +54,7 @@ func (s *Server) newBatch() *batch {
 	return &batch{
 		s: s, now: fettle.MillisOf(s.Now()),
 		drafts: map[fettle.NodeID]*draft{}, states: map[stateKey]fettle.CheckState{}, hellos: map[fettle.NodeID]wire.Hello{},
-		asks: map[fettle.NodeID]bool{}, beats: map[fettle.NodeID]string{},
+		asks: map[fettle.NodeID]bool{}, beats: map[fettle.NodeID]string{}, refused: map[string]int{}, said: map[fettle.NodeID]said{},
 	}
 }
 
@@ -59,49 +62,55 @@ func (s *Server) newBatch() *batch {
 // because sending it again would not mend it.
 //
 // A message on which the server trips is no better: it would come again, and trip the server that was started again.
-func (b *batch) take(in Incoming) {
+func (b *batch) take(o opened) {
 	defer func() {
 		if p := recover(); p != nil {
-			b.s.Log.Error("a message made the server panic", "node", in.Sender, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
-			b.refuse(in, fmt.Errorf("the server panicked: %v", p))
+			o.refuse(refusedContent, b.s.panicked(o.Incoming, p))
+			b.refuse(o)
 		}
 	}()
 	b.messages++
-	b.at = in.at
-	if err := b.read(in); err != nil {
-		b.refuse(in, err)
+	b.at = o.at
+	if o.err == nil && !o.asks {
+		if err := b.read(o); err != nil {
+			o.refuse(refusedContent, err)
+		}
 	}
+	if o.err != nil {
+		b.refuse(o)
+	}
+}
+
+// panicked logs that the server tripped on a message.
+func (s *Server) panicked(in Incoming, p any) error {
+	s.Log.Error("a message made the server panic", "node", in.Sender, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return fmt.Errorf("the server panicked: %v", p)
 }
 
 // refuse makes a dead letter of a message.
-func (b *batch) refuse(in Incoming, why error) {
+func (b *batch) refuse(o opened) {
+	b.refused[o.reason]++
 	b.DeadLetters = append(b.DeadLetters, store.DeadLetter{
-		At: b.now, Destination: in.Destination, Sender: string(in.Sender), Reason: why.Error(), Body: in.Message.Body,
+		At: b.now, Destination: o.Destination, Sender: string(o.Sender), Reason: o.err.Error(), Body: o.Message.Body,
 	})
 }
 
-func (b *batch) read(in Incoming) error {
-	env, err := wire.Open(in.Message, nil, 0) // a node that was away for long has things to say all the same
-	if err != nil {
-		return err
-	}
+func (b *batch) read(o opened) error {
+	env := o.env
 	from, err := fettle.ParseNodeID(env.From)
 	if err != nil {
 		return fmt.Errorf("sender: %w", err)
 	}
-	if in.Sender != "" && in.Sender != from {
-		return fmt.Errorf("%s sent a message in the name of %s: %w", in.Sender, from, fettle.ErrDenied)
-	}
-	if in.Sender == "" {
-		b.s.presence.heard(from, in.at)
-	}
 	switch env.Type {
 	case wire.TypeHello:
-		return decode(env, func(body wire.Hello) error { body.ID = env.ID; return b.hello(from, body) })
+		return decode(env, func(body wire.Hello) error { body.ID = env.ID; return b.hello(o, from, body) })
+	case wire.TypeBeat:
+		return decode(env, func(body wire.Beat) error { return b.beat(o, from, body) })
+	}
+	b.heard(o, from)
+	switch env.Type {
 	case wire.TypeFacts:
 		return decode(env, func(body wire.Facts) error { return b.facts(from, body) })
-	case wire.TypeBeat:
-		return decode(env, func(body wire.Beat) error { return b.beat(from, body) })
 	case wire.TypeResults:
 		return decodeResults(env, func(body wire.Results) error { return b.takeResults(from, body) })
 	case wire.TypeAnswer:
@@ -110,6 +119,13 @@ func (b *batch) read(in Incoming) error {
 		return decode(env, func(body wire.Output) error { return b.output(from, body) })
 	}
 	return fmt.Errorf("a message of type %q is not expected here: %w", env.Type, fettle.ErrInvalid)
+}
+
+// heard notes that a node is there, where the broker does not tell. What is old does not show it: it may be sent by another, who kept it.
+func (b *batch) heard(o opened, from fettle.NodeID) {
+	if o.Sender == "" && !b.stale(o.env) {
+		b.s.presence.heard(from, o.at)
+	}
 }
 
 func decode[T any](env wire.Envelope, use func(T) error) error {
@@ -181,6 +197,8 @@ func (b *batch) apply(done store.Committed) {
 		}
 		b.s.Board.SetSilent(id, d.Liveness == fettle.Silent, b.now)
 	}
+	b.s.presence.note(b.said)
+	b.s.meters.replays.Add(b.replays)
 	b.s.Board.Restore(b.States, b.now)
 	for _, state := range b.states {
 		b.s.Inventory.SetCheck(state)
@@ -216,6 +234,9 @@ func (b *batch) tellRefused() {
 	if n := len(b.DeadLetters); n > 0 {
 		first := b.DeadLetters[0]
 		b.s.meters.deadLetters.Add(n)
+		for reason, n := range b.refused {
+			b.s.meters.refused[reason].Add(n)
+		}
 		b.s.Log.Warn("messages refused", "count", n, "node", first.Sender, "destination", first.Destination, "err", first.Reason)
 	}
 }

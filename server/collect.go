@@ -102,7 +102,11 @@ var (
 
 // collect works off the inbox, a batch at a time, until ctx ends.
 func (s *Server) collect(ctx context.Context) error {
-	defer func() { giveBack(s.inbox.close()) }()
+	defer func() {
+		for _, in := range s.inbox.close() {
+			in.Done(errStopping)
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,7 +114,7 @@ func (s *Server) collect(ctx context.Context) error {
 		case <-s.inbox.ready:
 		}
 		for taken := s.inbox.take(); len(taken) > 0; taken = s.inbox.take() {
-			if err := s.work(ctx, taken); err != nil {
+			if err := s.take(ctx, taken); err != nil {
 				return nil // ctx has ended; what was not committed was not receipted
 			}
 		}
@@ -118,19 +122,29 @@ func (s *Server) collect(ctx context.Context) error {
 }
 
 // giveBack tells the senders that their messages were not taken.
-func giveBack(list []Incoming) {
+func giveBack(list []opened) {
 	for _, in := range list {
 		in.Done(errStopping)
 	}
 }
 
+// take verifies messages, answers the enrolments among them, and works on the rest. The error is that ctx has ended.
+func (s *Server) take(ctx context.Context, taken []Incoming) error {
+	list := s.open(taken)
+	if err := s.enrol(ctx, list); err != nil {
+		giveBack(list)
+		return err
+	}
+	return s.work(ctx, list)
+}
+
 // work turns messages into one batch, commits it, lets it take effect in memory, receipts, and sends what the messages call for. Where one of
 // the messages can never be stored, halves of them are tried until it stands alone: it becomes a dead letter. The error is that ctx has ended.
-func (s *Server) work(ctx context.Context, taken []Incoming) error {
+func (s *Server) work(ctx context.Context, taken []opened) error {
 	began := time.Now()
 	b, err := s.keep(ctx, func(b *batch) {
-		for _, in := range taken {
-			b.take(in)
+		for _, o := range taken {
+			b.take(o)
 		}
 	})
 	switch {
@@ -143,7 +157,8 @@ func (s *Server) work(ctx context.Context, taken []Incoming) error {
 		return s.work(ctx, taken[half:])
 	case errors.Is(err, errHopeless):
 		why := err
-		b, err = s.keep(ctx, func(b *batch) { b.refuse(taken[0], why) })
+		taken[0].refuse(refusedContent, why)
+		b, err = s.keep(ctx, func(b *batch) { b.refuse(taken[0]) })
 		if errors.Is(err, errHopeless) {
 			s.Log.Error("a message that cannot even be a dead letter is lost", "node", taken[0].Sender, "err", err)
 			taken[0].Done(nil)

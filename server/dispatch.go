@@ -21,13 +21,18 @@ func (s *Server) send(ctx context.Context, to fettle.NodeID, kind wire.Type, bod
 }
 
 func (s *Server) sendUntil(ctx context.Context, to fettle.NodeID, kind wire.Type, body any, expires fettle.Millis) bool {
+	return s.sendTo(ctx, s.dest.Node(to), to, kind, body, expires)
+}
+
+// sendTo sends a message to a node that reads another destination than its own queue.
+func (s *Server) sendTo(ctx context.Context, dest string, to fettle.NodeID, kind wire.Type, body any, expires fettle.Millis) bool {
 	env := wire.Envelope{Type: kind, ID: wire.NewID(), From: identity, To: string(to), At: fettle.MillisOf(s.Now()), Expires: expires, Collective: s.cfg.Collective}
-	m, err := wire.Seal(env, body, nil)
+	m, err := wire.Seal(env, body, s.Signer)
 	if err != nil {
 		s.Log.Error("seal a message", "node", to, "type", kind, "err", err)
 		return false
 	}
-	delivered, err := s.Send.Send(ctx, s.dest.Node(to), m)
+	delivered, err := s.Send.Send(ctx, dest, m)
 	if err != nil {
 		s.Log.Warn("send", "node", to, "type", kind, "err", err)
 		return false
@@ -40,17 +45,27 @@ func (s *Server) welcome(ctx context.Context, n fettle.Node, h wire.Hello) {
 	s.send(ctx, n.Identity, wire.TypeWelcome, wire.Welcome{
 		Hello: h.ID, Time: fettle.MillisOf(s.Now()), BeatMS: s.cfg.Beat.Milliseconds(), NeedFacts: n.Hash == "" || n.Hash != h.FactsHash,
 	})
+	if s.Enroller != nil && s.Enroller.RotationDue(n.Identity) {
+		s.RotateKey(ctx, n.Identity)
+	}
+	s.sendOwed(ctx, n.Identity)
+	s.defs.greet(n.Identity, h.ChecksHash)
+}
+
+// sendOwed sends what waits for a node; a contested one is asked nothing, and only told what it is not to do.
+func (s *Server) sendOwed(ctx context.Context, id fettle.NodeID) {
+	contested := s.contested(id) != ""
 	for _, r := range s.runs.all() { // every task belongs to one of them; a store need not be asked
-		t, cancelled, owed := r.owed(n.Identity, s.Now())
+		t, cancelled, owed := r.owed(id, s.Now())
 		switch {
 		case !owed:
 		case cancelled:
-			s.sendUntil(ctx, n.Identity, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{t.ID}}, t.Expires)
+			s.sendUntil(ctx, id, wire.TypeCancel, wire.Cancel{Tasks: []fettle.TaskID{t.ID}}, t.Expires)
+		case contested:
 		case s.sendTask(ctx, t):
 			s.runs.sent(r, t)
 		}
 	}
-	s.defs.greet(n.Identity, h.ChecksHash)
 }
 
 // sendTasks sends the tasks of a run, but for those that were cancelled meanwhile. They are stored as sent, because nearly all of them will be:

@@ -14,10 +14,17 @@ import (
 
 // hello greets a node. A session older than the one that is known is an echo of the past, and is dropped, unless the known one has fallen
 // silent: then the node's clock was set back, and its agent was started again.
-func (b *batch) hello(from fettle.NodeID, h wire.Hello) error {
+func (b *batch) hello(o opened, from fettle.NodeID, h wire.Hello) error {
 	if h.Session == "" {
 		return fmt.Errorf("a hello without a session: %w", fettle.ErrInvalid)
 	}
+	if b.repeated(from, h.Session, o.env) {
+		return nil
+	}
+	if o.Sender == "" {
+		b.s.presence.heard(from, o.at) // its own clock may be wrong, before it is told the time
+	}
+	b.watchSession(from, h.Session)
 	d := b.draft(from)
 	if d == nil {
 		d = b.enrol(from)
@@ -30,6 +37,7 @@ func (b *batch) hello(from fettle.NodeID, h wire.Hello) error {
 	}
 	b.spoke(d)
 	d.changed = true
+	b.place(d)
 	d.Agent, d.Classes, d.Commands = h.Agent, sorted(h.Classes), sorted(h.Commands)
 	b.hellos[from] = h
 	return nil
@@ -130,7 +138,12 @@ func (b *batch) spoke(d *draft) {
 
 // beat compares what a node has with what it ought to have. Facts that have just changed are not compared: the node may have said this before
 // it knew that they arrived.
-func (b *batch) beat(from fettle.NodeID, beat wire.Beat) error {
+func (b *batch) beat(o opened, from fettle.NodeID, beat wire.Beat) error {
+	if b.stale(o.env) || b.repeated(from, beat.Session, o.env) {
+		return nil
+	}
+	b.heard(o, from)
+	b.watchSession(from, beat.Session)
 	d := b.draft(from)
 	if d == nil {
 		b.asks[from] = true

@@ -105,7 +105,7 @@ func (s *Server) FindLive(ctx context.Context, q LiveQuery) (LiveAnswer, error) 
 func (s *Server) broadcast(ctx context.Context, id string, kind wire.Type, body any, worth time.Duration) (bool, error) {
 	now := fettle.MillisOf(s.Now())
 	env := wire.Envelope{Type: kind, ID: id, From: identity, At: now, Expires: now.Add(worth), Collective: s.cfg.Collective}
-	m, err := wire.Seal(env, body, nil)
+	m, err := wire.Seal(env, body, s.Signer)
 	if err != nil {
 		return false, err
 	}

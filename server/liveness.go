@@ -40,6 +40,8 @@ type sighting struct {
 	dropped  time.Time // when its connection was lost, with nothing received after it; zero: it was not
 	liveness fettle.Liveness
 	seen     fettle.Millis // as stored
+	said     said
+	sessions sessions
 }
 
 func (p *presence) init() { p.last = map[fettle.NodeID]*sighting{} }

@@ -36,8 +36,9 @@ const runMemory = 32 << 20
 
 // part is what became of one node of the roster.
 type part struct {
-	task  fettle.TaskID
-	state partState
+	task   fettle.TaskID
+	state  partState
+	inputs map[string]any // with sealed ones among them; nil: those of the run
 }
 
 type partState int
@@ -200,8 +201,12 @@ func (r *liveRun) owed(id fettle.NodeID, now time.Time) (t fettle.Task, cancelle
 
 // task makes the task of a node. The caller holds mu, or owns r alone.
 func (r *liveRun) task(node fettle.NodeID, id fettle.TaskID) fettle.Task {
+	inputs := r.run.Inputs
+	if p := r.parts[node]; p != nil && p.inputs != nil {
+		inputs = p.inputs
+	}
 	return fettle.Task{
-		ID: id, Node: node, Action: r.run.Action, Inputs: r.run.Inputs, Timeout: r.timeout.Milliseconds(),
+		ID: id, Node: node, Action: r.run.Action, Inputs: inputs, Timeout: r.timeout.Milliseconds(),
 		Expires: r.run.Deadline, Run: r.run.ID, Caller: r.run.Caller,
 	}
 }

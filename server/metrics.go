@@ -1,12 +1,14 @@
 package server
 
 import (
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/wire"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -18,6 +20,9 @@ type meters struct {
 	batchSeconds  *metrics.Summary
 	commitErrors  *metrics.Counter
 	deadLetters   *metrics.Counter
+	refused       map[string]*metrics.Counter // dead letters by reason
+	replays       *metrics.Counter
+	enrolments    map[string]*metrics.Counter // by answer
 	patches       *metrics.Counter
 	documents     *metrics.Counter
 	factsAsked    *metrics.Counter
@@ -31,7 +36,7 @@ type meters struct {
 
 func newMeters() *meters {
 	set := metrics.NewSet()
-	return &meters{
+	m := &meters{
 		set:           set,
 		messages:      set.NewCounter("fettle_server_messages_total"),
 		batches:       set.NewCounter("fettle_server_batches_total"),
@@ -47,8 +52,20 @@ func newMeters() *meters {
 		tasksAway:     set.NewCounter("fettle_server_tasks_away_total"),
 		runsStarted:   set.NewCounter("fettle_server_runs_started_total"),
 		resultSeconds: set.NewSummary("fettle_server_result_seconds"),
+		replays:       set.NewCounter("fettle_server_replays_total"),
+		refused:       map[string]*metrics.Counter{}, enrolments: map[string]*metrics.Counter{},
 	}
+	for _, reason := range reasons {
+		m.refused[reason] = set.NewCounter(fmt.Sprintf("fettle_server_refused_total{reason=%q}", reason))
+	}
+	for _, answer := range []string{wire.EnrolledYes, wire.EnrolledPending, wire.EnrolledRefused} {
+		m.enrolments[answer] = set.NewCounter(fmt.Sprintf("fettle_server_enrolments_total{answer=%q}", answer))
+	}
+	return m
 }
+
+// enrolled counts an answer to an enrolment.
+func (m *meters) enrolled(answer string) { m.enrolments[answer].Inc() }
 
 func (m *meters) batch(messages int, took time.Duration) {
 	m.messages.Add(messages)

@@ -265,6 +265,9 @@ func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, erro
 	if err := s.Store.LoadTasks(ctx, store.TaskQuery{Run: id}, func(t store.StoredTask) error {
 		if p := r.parts[t.Node]; p != nil {
 			p.task, r.timeout = t.ID, time.Duration(t.Timeout)*time.Millisecond
+			if hasSealed(t.Inputs) {
+				p.inputs = t.Inputs
+			}
 			switch {
 			case t.Sent != 0:
 				p.state = partSent

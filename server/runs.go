@@ -30,7 +30,7 @@ type RunRequest struct {
 // Nodes that have been silent are counted as never: there is nothing to wait for. An empty roster gives a run that has ended.
 // ErrNotFound: no such action. ErrInvalid: the filter or the inputs, every bad one named.
 func (s *Server) StartRun(ctx context.Context, req RunRequest) (fettle.Run, error) {
-	if _, err := checkInputs(req); err != nil {
+	if _, _, err := s.checkInputs(req); err != nil {
 		return fettle.Run{}, err // before the roster is looked for, so that a wrong input is the first thing said
 	}
 	roster, err := s.roster(ctx, req.Selection)
@@ -44,17 +44,22 @@ func (s *Server) StartRun(ctx context.Context, req RunRequest) (fettle.Run, erro
 	return r.snapshot(), nil
 }
 
-// checkInputs gives the inputs as the action's manifest wants them.
-func checkInputs(req RunRequest) (map[string]any, error) {
-	action, err := plugins.Lookup(req.Action)
+// checkInputs gives the inputs as the action's manifest wants them, and the secret ones among them apart.
+func (s *Server) checkInputs(req RunRequest) (public, secrets map[string]any, err error) {
+	action, err := s.lookUp(req.Action)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return plugins.Validate(action, req.Inputs)
+	inputs, err := plugins.Validate(action, req.Inputs)
+	if err != nil {
+		return nil, nil, err
+	}
+	public, secrets = split(action, inputs)
+	return public, secrets, nil
 }
 
 func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Roster) (*liveRun, error) {
-	inputs, err := checkInputs(req)
+	inputs, secrets, err := s.checkInputs(req)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	}, roster.Nodes, due)
 	r.timeout = timeout
 	roster.ID, roster.Created = string(r.run.ID), now
-	tasks := s.tasksFor(r)
+	tasks := s.tasksFor(r, secrets)
 	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks, Sent: now}); err != nil {
 		return nil, err
 	}
@@ -81,20 +86,42 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	return r, nil
 }
 
-// tasksFor makes the tasks of a run, and none for a node that has been silent.
-func (s *Server) tasksFor(r *liveRun) []fettle.Task {
-	tasks := make([]fettle.Task, 0, len(r.parts))
+// tasksFor makes the tasks of a run, and none for a node that has been silent or that something forbids to ask. Secrets are sealed into each.
+func (s *Server) tasksFor(r *liveRun, secrets map[string]any) []fettle.Task {
+	tasks, refused := make([]fettle.Task, 0, len(r.parts)), refusals{}
 	for _, id := range r.nodes {
+		p := r.parts[id]
 		if s.presence.liveness(id) == fettle.Silent {
-			r.parts[id].state = partNever
+			p.state = partNever
 			continue
 		}
-		r.parts[id].task = fettle.TaskID(wire.NewID())
-		tasks = append(tasks, r.task(id, r.parts[id].task))
+		if why := s.contested(id); why != "" {
+			p.state = partNever
+			refused[contestedReason] = append(refused[contestedReason], id)
+			continue
+		}
+		p.task = fettle.TaskID(wire.NewID())
+		if secrets != nil {
+			sealed, err := s.sealFor(fettle.Task{ID: p.task, Node: id}, r.run.Inputs, secrets)
+			if err != nil {
+				p.state = partNever
+				refused[unsealedReason] = append(refused[unsealedReason], id)
+				continue
+			}
+			p.inputs = sealed
+		}
+		tasks = append(tasks, r.task(id, p.task))
 	}
+	r.run.Refused = append(r.run.Refused, refused.list()...)
 	r.run.Tally = r.tally()
 	return tasks
 }
+
+// Why nodes are not asked, as a run tells it.
+const (
+	contestedReason = "contested: two agents have the key of the node, see fettle enrol list --contested"
+	unsealedReason  = "the node has no key with which a secret input could be sealed"
+)
 
 // RunByID gives a run as it stands. ErrNotFound: there is none.
 func (s *Server) RunByID(ctx context.Context, id fettle.RunID) (fettle.Run, error) {

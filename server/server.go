@@ -12,6 +12,7 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/facts"
 	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,8 @@ type Sender interface {
 	Send(ctx context.Context, destination string, m wire.Message) (delivered int, err error)
 }
 
-// Parts is what a server works with. All but Log must be there.
+// Parts is what a server works with. Store, Inventory, Board and Send must be there; a server that is on a network has Signer, Verifier and
+// Enroller too.
 type Parts struct {
 	Store     *store.Store
 	Inventory *inventory.Inventory
@@ -31,6 +33,9 @@ type Parts struct {
 	Send      Sender
 	Log       *slog.Logger
 	Now       func() time.Time // nil: time.Now
+	Signer    wire.Signer      // of all that is sent. Nil: nothing is signed, and no agent takes it
+	Verifier  wire.Verifier    // of all that is received but enrolments. Nil: nothing is verified
+	Enroller  Enroller         // nil: nobody can enrol
 	// Heard goes over the nodes of which the broker has received bytes, with the moment of the last one. Nil: messages alone count.
 	Heard func(func(fettle.NodeID, time.Time))
 }
@@ -51,6 +56,7 @@ type Server struct {
 	saved    savedFilters
 	live     liveBook
 	loaded   atomic.Bool
+	lookUp   func(action string) (plugins.Action, error)
 }
 
 // New makes a server of its parts. It does no work before Load and Run.
@@ -68,7 +74,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters()}
+	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters(), lookUp: plugins.Lookup}
 	s.inbox.init()
 	s.presence.init()
 	s.runs.init()

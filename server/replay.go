@@ -1,0 +1,111 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
+)
+
+// Bounds of what is believed of messages that only make sense now, and of what is remembered of sessions.
+const (
+	freshFor     = 5 * time.Minute // a beat that was sent earlier than this says nothing of now; nodes carry the server's clock
+	swapWindow   = 10 * time.Minute
+	swapsAllowed = 2 // back to a session that was there before; agents that start again have new ones
+	sessionsKept = 4 // of a node, beside the last
+)
+
+// said is the last of what a node's session said, by id: ids of one process grow. What was signed once can be sent again by whoever saw it, and
+// is known by that. Hellos and beats stand apart, because they may overtake each other on their way.
+type said struct{ session, hello, beat string }
+
+// repeated tells whether a hello or a beat is one that came before, and notes it where it is not. Memory learns of it when the batch is committed.
+func (b *batch) repeated(from fettle.NodeID, session string, env wire.Envelope) bool {
+	s, noted := b.said[from]
+	if !noted {
+		s = b.s.presence.saidBy(from)
+	}
+	if s.session != session {
+		s = said{session: session}
+	}
+	last := &s.beat
+	if env.Type == wire.TypeHello {
+		last = &s.hello
+	}
+	if env.ID <= *last {
+		b.replays++
+		return true
+	}
+	*last = env.ID
+	b.said[from] = s
+	return false
+}
+
+// saidBy gives what was said last.
+func (p *presence) saidBy(id fettle.NodeID) said {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.last[id]; s != nil {
+		return s.said
+	}
+	return said{}
+}
+
+// note lets take effect what was said in a batch.
+func (p *presence) note(all map[fettle.NodeID]said) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, what := range all {
+		if s := p.last[id]; s != nil {
+			s.said = what
+		}
+	}
+}
+
+// sessions are those that a node had lately.
+type sessions struct {
+	last  string
+	older []string    // the latest last
+	swaps []time.Time // when an older one came back
+}
+
+// swapped notes the session of which a message came, and tells whether sessions take turns: then two agents use one key. An agent that starts
+// again has a new session, and its old one is silent for ever.
+func (p *presence) swapped(id fettle.NodeID, session string, at time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	node := p.last[id]
+	if node == nil || node.sessions.last == session {
+		return false
+	}
+	s := &node.sessions
+	back := slices.Contains(s.older, session)
+	s.older = slices.DeleteFunc(s.older, func(old string) bool { return old == session })
+	if s.last != "" {
+		s.older = append(s.older, s.last)
+	}
+	if len(s.older) > sessionsKept {
+		s.older = slices.Delete(s.older, 0, 1)
+	}
+	s.last = session
+	if !back {
+		return false
+	}
+	s.swaps = append(slices.DeleteFunc(s.swaps, func(t time.Time) bool { return at.Sub(t) > swapWindow }), at)
+	if len(s.swaps) <= swapsAllowed {
+		return false
+	}
+	s.swaps = s.swaps[len(s.swaps)-swapsAllowed:]
+	return true
+}
+
+// watchSession notes a session, and has the node contested where two take turns.
+func (b *batch) watchSession(from fettle.NodeID, session string) {
+	if b.s.presence.swapped(from, session, b.at) && b.s.Enroller != nil {
+		b.s.Enroller.Contest(from, "two agents have its key and take turns; nothing is asked of it until an operator has looked: fettle enrol release "+string(from))
+	}
+}
+
+// stale tells whether a message was sent too long ago to say anything of now.
+func (b *batch) stale(env wire.Envelope) bool { return b.now.Sub(env.At) > freshFor }
