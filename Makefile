@@ -39,6 +39,7 @@ bench: ## every benchmark; the figures that count stand in docs/benchmarks.md
 soak: build ## NODES (500) emulated agents, then 100,000 documents and a crowd that asks, each for SOAK (10m); fails when slow, silent or growing
 	go run ./test/soak -nodes $(or $(NODES),500) -for $(or $(SOAK),10m)
 	go run ./test/crowd -for $(or $(SOAK),10m)
+	go run ./test/faults -for $(or $(SOAK),10m) && go run ./test/faults -for $(or $(SOAK),10m) -database mariadb -away 10m
 
 release: ## stripped programs for Linux, macOS and Windows in dist/, with their SHA-256
 	@packaging/release.sh $(VERSION)

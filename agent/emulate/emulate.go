@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -28,6 +29,7 @@ type Config struct {
 	SlowPct float64       // of the nodes: tasks are answered after SlowBy
 	SlowBy  time.Duration //
 	Checks  bool          // the nodes offer check commands
+	Record  io.Writer     // gets a line for each time the check command "count" is executed, in one Write; nil: there is no such command
 
 	// Agent is what every agent has. Its Identity is not looked at; its State is the folder of all state folders, empty for a new one that is
 	// removed at the end.
@@ -95,7 +97,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if !log.Enabled(ctx, slog.LevelDebug) {
 		quiet = slog.New(slog.DiscardHandler) // a server that restarts is one line here, not one for each node
 	}
-	f := fleet{Config: cfg, log: quiet, places: make(chan struct{}, atOnce), commands: commandNames(cfg.Checks)}
+	f := fleet{Config: cfg, log: quiet, places: make(chan struct{}, atOnce), commands: commandNames(cfg.Checks, cfg.Record)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.start(ctx, g) })
 	return g.Wait()
@@ -163,7 +165,7 @@ func (f *fleet) node(i int) (*agent.Agent, error) {
 		}
 	}
 	m := &machine{seed: f.Seed, number: i, identity: cfg.Identity, begun: time.Now()}
-	t := &table{machine: m, kind: f.kind(i), slow: f.SlowBy, commands: f.commands, version: cfg.Version}
+	t := &table{machine: m, kind: f.kind(i), slow: f.SlowBy, commands: f.commands, version: cfg.Version, record: f.Record}
 	a, err := agent.New(cfg, m, t, f.log)
 	t.refresh = func(ctx context.Context) (map[string]any, error) { return a.Refresh(ctx) }
 	return a, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -266,4 +267,36 @@ func TestConfigTellsAllFaults(t *testing.T) {
 			t.Errorf("nothing is said of %s in %v", key, err)
 		}
 	}
+}
+
+func TestWhatIsCountedIsOnRecord(t *testing.T) {
+	var record bytes.Buffer
+	fleet(t, func(c *emulate.Config) { c.Nodes, c.Record = 1, &record }, func(t *testing.T, s *server, cfg emulate.Config) {
+		node := string(cfg.Identity(1))
+		if h := s.hellos[node]; !slices.Contains(h.Commands, "count") {
+			t.Errorf("its commands are %v", h.Commands)
+		}
+		s.send(node, wire.TypeTask, fettle.Task{
+			ID: "t", Action: "nrpe.check", Inputs: map[string]any{"command": "count", "args": []string{"17"}}, Timeout: 30_000, Expires: fettle.MillisOf(time.Now().Add(time.Minute)),
+		})
+		s.send(node, wire.TypeChecks, wire.Checks{Hash: "h", Checks: []fettle.Check{
+			{Name: "count", Rev: 1, Action: "nrpe.check", Inputs: map[string]any{"command": "count"}, Interval: 60_000, Timeout: 5000, Attempts: 1},
+		}})
+		<-time.After(5 * time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		var checked []string
+		for line := range strings.Lines(record.String()) {
+			if strings.HasPrefix(line, "check "+node+" ") {
+				checked = append(checked, strings.TrimSpace(line[strings.LastIndex(line, " "):]))
+			}
+		}
+		if !strings.Contains(record.String(), "run "+node+" 17 0\n") || len(checked) < 4 || strings.Join(checked[:4], "") != "0022" {
+			t.Errorf("on record is\n%s", record.String())
+		}
+		if r := s.results[0]; r.Task != "t" || r.Message != "count 17" {
+			t.Errorf("the result is %+v", r)
+		}
+	})
 }

@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -19,15 +23,20 @@ type table struct {
 	slow     time.Duration
 	commands []string
 	version  string
+	record   io.Writer
+	counted  atomic.Int64 // how often "count" was executed for the check of that name
 	refresh  func(ctx context.Context) (map[string]any, error)
 }
 
 // commandNames gives the check commands of every node.
-func commandNames(offered bool) []string {
-	if !offered {
-		return nil
+func commandNames(offered bool, record io.Writer) (names []string) {
+	if offered {
+		names = []string{"check_disk", "check_load", "check_mem", "check_procs", "check_uptime"}
 	}
-	return []string{"check_disk", "check_load", "check_mem", "check_procs", "check_uptime"}
+	if record != nil {
+		names = append(names, countCommand)
+	}
+	return names
 }
 
 // Manifests implements agent.Actions.
@@ -76,6 +85,9 @@ func (t *table) act(ctx context.Context, action string, inputs map[string]any) a
 		if name == "" {
 			name, _ = inputs["plugin"].(string)
 		}
+		if name == countCommand && t.record != nil {
+			return t.count(inputs["args"])
+		}
 		return t.check(name)
 	case t.kind == failing:
 		return agent.Outcome{Status: fettle.StatusFailed, Message: "this node fails, as it was told to"}
@@ -108,4 +120,26 @@ func (t *table) check(command string) agent.Outcome {
 			{Label: "used", Value: &value, Unit: "%", Warn: "80", Crit: "90", Min: &low, Max: &high},
 		}},
 	}
+}
+
+// countCommand is a check command for tests that count what was executed, and what of it arrived.
+const countCommand = "count"
+
+// count puts on record that it was executed, before it says so in its result. With arguments, those are its number: a run asks for it. Without,
+// a check does: its number is the moment at which the fleet was started and a count, and its state changes every other time.
+func (t *table) count(args any) agent.Outcome {
+	var number string
+	kind, code := "run", fettle.CodeOK
+	if args != nil {
+		number = strings.Trim(fmt.Sprint(args), "[]")
+	} else {
+		n := t.counted.Add(1) - 1
+		kind, code = "check", []fettle.CheckCode{fettle.CodeOK, fettle.CodeCritical, fettle.CodeWarning}[n/2%3]
+		number = strconv.FormatInt(t.machine.begun.UnixNano(), 36) + "-" + strconv.FormatInt(n, 10)
+	}
+	if _, err := fmt.Fprintf(t.record, "%s %s %s %d\n", kind, t.machine.identity, number, code); err != nil {
+		return agent.Outcome{Status: fettle.StatusFailed, Message: "it cannot be put on record: " + err.Error()}
+	}
+	line := countCommand + " " + number
+	return agent.Outcome{Message: line, Data: map[string]any{"code": int64(code), "output": line}, Output: &fettle.CheckOutput{Code: code, Line: line}}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 func (a *app) emulateCommand() *cobra.Command {
 	cfg := emulate.Default()
 	var servers []string
-	var secretFrom, slow, join, level string
+	var secretFrom, slow, join, level, record string
 	cmd := &cobra.Command{
 		Use: "emulate", Short: "run a fleet of emulated nodes in one process, for sizing and tests", Args: cobra.NoArgs, GroupID: groupRoles,
 		Long: `Runs the agent itself many times, signing, ledger and spool included, with made-up machines and made-up actions. Facts are
@@ -34,6 +35,7 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 	f.Float64Var(&cfg.Silent, "silent", 0, "`PERCENT` of the nodes that never answer a task")
 	f.StringVar(&slow, "slow", "", "`PERCENT,TIME`: how many of the nodes answer late, and by how much: 5,3s")
 	f.BoolVar(&cfg.Checks, "checks", false, "the nodes offer check commands")
+	f.StringVar(&record, "record", "", "`FILE` that gets a line for each time the check command count is executed, which there is then; for tests")
 	f.DurationVar(&cfg.Agent.FactsInterval, "facts-interval", cfg.Agent.FactsInterval, "`TIME` between two collections of facts")
 	f.DurationVar(&cfg.Agent.BeatInterval, "beat-interval", cfg.Agent.BeatInterval, "`TIME` between two beats, until the server says otherwise")
 	f.StringVar(&cfg.Agent.State, "state", "", "`DIRECTORY` for the agents' state; default: a new one that is removed at the end")
@@ -58,6 +60,14 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 			return err
 		}
 		cfg.Agent.Servers, cfg.Agent.Login, cfg.Agent.Passcode = servers, secret.login, secret.passcode
+		if record != "" {
+			file, err := os.OpenFile(record, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+			if err != nil {
+				return fmt.Errorf("--record: %w", err)
+			}
+			defer file.Close()
+			cfg.Record = file
+		}
 		cfg.Ready = func(nodes int) { fmt.Fprintf(a.stdout, "ready role=emulator nodes=%d\n", nodes) }
 		return emulate.Run(cmd.Context(), cfg, newLog(a.stderr, level, "text"))
 	}
