@@ -29,6 +29,7 @@ var plan = map[string]room{
 	"wire":       {floor: 1},
 	"wire/trust": {floor: 1, may: []string{"wire"}},
 
+	"audit":        {floor: 2, may: []string{"store"}},
 	"checks":       {floor: 2, may: []string{"filter", "nagios"}},
 	"compositions": {floor: 2, may: []string{"filter", "plugins"}},
 	"inventory":    {floor: 2, may: []string{"filter"}},
@@ -39,19 +40,19 @@ var plan = map[string]room{
 	"agent/actions": {floor: 3, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server": {floor: 3, may: []string{
 		"facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
-		"checks", "compositions", "inventory", "reports",
+		"audit", "checks", "compositions", "inventory", "reports",
 	}},
 	"server/auth": {floor: 3, may: []string{
 		"server", "facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
-		"checks", "compositions", "inventory", "reports",
+		"audit", "checks", "compositions", "inventory", "reports",
 	}},
 
 	"server/enrol": {floor: 3, may: []string{"store", "wire", "wire/trust"}},
 
 	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
-	"server/api":        {floor: 4, may: []string{"server", "server/auth", "server/enrol"}},
+	"server/api":        {floor: 4, may: []string{"audit", "server", "server/auth", "server/enrol"}},
 	"server/api/client": {floor: 4}, // generated from the specification, as a stranger would have it
-	"web":               {floor: 4, may: []string{"server", "server/auth"}},
+	"web":               {floor: 4, may: []string{"audit", "server", "server/auth"}},
 
 	"cmd/fettle": {floor: 5, may: []string{anything}},
 

@@ -12,7 +12,7 @@ type Run struct {
 	Caller    string         `json:"caller"`
 	State     RunState       `json:"state"`
 	Tally     Tally          `json:"tally"`
-	Undefined int            `json:"undefined"` // nodes for which the filter was undefined; they are not in the roster
+	Undefined int            `json:"undefined"`         // nodes for which the filter was undefined; they are not in the roster
 	Refused   []Refusal      `json:"refused,omitempty"` // nodes of the roster that were not asked because something forbids it; the tally counts them as never
 	Created   Millis         `json:"created"`
 	Deadline  Millis         `json:"deadline"` // who has not answered by then is silent

@@ -38,9 +38,22 @@ type Token struct {
 	ID      string
 	Name    string // of the person
 	Role    Role
-	Session bool // a page's cookie
+	Session bool // a page's cookie, or a login of the command line
+	Scopes  []string
+	Owner   string // who made it
+	Account string // the user with whom it ends; empty: nobody's
 	Created fettle.Millis
 	Expires fettle.Millis // zero: never
+}
+
+// Order asks for a token.
+type Order struct {
+	Name    string
+	Role    Role
+	TTL     time.Duration // zero: it never ends
+	Scopes  []string      // nil: whatever the role may
+	Owner   string        // who makes it
+	Account string        // the user with whom it ends, and whose rights it never exceeds; empty: nobody's
 }
 
 // Tokens keeps tokens; *store.Store does. It is called from many goroutines and may wait for a disk. What is not valid any more is ErrNotFound.
@@ -50,6 +63,7 @@ type Tokens interface {
 	UseToken(ctx context.Context, kind store.TokenKind, hash string, now fettle.Millis) (store.Token, error) // of many at once, one succeeds
 	Tokens(ctx context.Context, kind store.TokenKind, after string, limit int) ([]store.Token, error)        // by id
 	DeleteToken(ctx context.Context, id string) error
+	User(ctx context.Context, name string) (store.User, error)
 }
 
 // Keeper makes tokens and knows them again. It is safe for concurrent use.
@@ -60,11 +74,13 @@ type Keeper struct {
 
 	mu    sync.Mutex
 	cache map[string]cached // by hash; guarded by mu
+	turn  int               // counts what was taken back; guarded by mu
 }
 
 // cached is an answer of the store.
 type cached struct {
 	token store.Token
+	user  store.User // whose it is; the zero User where it is nobody's
 	until time.Time
 }
 
@@ -87,7 +103,18 @@ func (k *Keeper) CreateToken(ctx context.Context, name string, role Role, ttl ti
 
 // NewToken is CreateToken, and gives what is kept of the token as well.
 func (k *Keeper) NewToken(ctx context.Context, name string, role Role, ttl time.Duration) (string, Token, error) {
-	secret, t, err := k.create(ctx, store.Token{Kind: store.TokenAPI, Name: name, Role: string(role), Uses: unlimited}, ttl)
+	return k.Issue(ctx, Order{Name: name, Role: role, TTL: ttl})
+}
+
+// Issue makes the token that o asks for, and gives its secret, which is kept nowhere. ErrInvalid: it cannot be.
+func (k *Keeper) Issue(ctx context.Context, o Order) (string, Token, error) {
+	scopes, err := ParseScopes(o.Scopes)
+	if err != nil {
+		return "", Token{}, err
+	}
+	secret, t, err := k.create(ctx, store.Token{
+		Kind: store.TokenAPI, Name: o.Name, Role: string(o.Role), Scopes: scopes, Owner: o.Owner, Account: o.Account, Uses: unlimited,
+	}, o.TTL)
 	return secret, tokenOf(t), err
 }
 
@@ -115,7 +142,10 @@ func (k *Keeper) create(ctx context.Context, t store.Token, ttl time.Duration) (
 
 // tokenOf gives what people see of t.
 func tokenOf(t store.Token) Token {
-	return Token{ID: t.ID, Name: t.Name, Role: Role(t.Role), Session: t.Kind == store.TokenSession, Created: t.Created, Expires: t.Expires}
+	return Token{
+		ID: t.ID, Name: t.Name, Role: Role(t.Role), Session: t.Kind == store.TokenSession, Scopes: t.Scopes, Owner: t.Owner, Account: t.Account,
+		Created: t.Created, Expires: t.Expires,
+	}
 }
 
 // validate checks what a token is made for: names stand in logs and in tables.
@@ -136,39 +166,71 @@ func (k *Keeper) Authenticate(ctx context.Context, secret string) (Person, error
 	if kind != store.TokenAPI && kind != store.TokenSession {
 		return Person{}, fmt.Errorf("this is not a token: %w", fettle.ErrDenied)
 	}
-	t, err := k.lookUp(ctx, kind, hashOf(secret))
+	c, err := k.lookUp(ctx, kind, hashOf(secret))
 	if err != nil {
 		return Person{}, err
 	}
+	t := c.token
 	if t.Expires != 0 && fettle.MillisOf(k.now()) >= t.Expires {
 		return Person{}, fmt.Errorf("the token of %s has ended: %w", t.Name, fettle.ErrDenied)
 	}
-	return Person{Name: t.Name, Role: Role(t.Role), TokenID: t.ID}, nil
+	p := Person{Name: t.Name, Role: Role(t.Role), Account: t.Account, TokenID: t.ID, Scopes: t.Scopes, Session: t.Kind == store.TokenSession}
+	if t.Account != "" {
+		p.Groups = c.user.Groups
+		if has := Role(c.user.Role); p.Session || !has.May(p.Role) {
+			p.Role = has
+		}
+	}
+	return p, nil
 }
 
-// lookUp gives the token with hash, from the cache while that is fresh.
-func (k *Keeper) lookUp(ctx context.Context, kind store.TokenKind, hash string) (store.Token, error) {
+// lookUp gives the token with hash and its user, from the cache while that is fresh.
+func (k *Keeper) lookUp(ctx context.Context, kind store.TokenKind, hash string) (cached, error) {
 	now := k.now()
 	k.mu.Lock()
 	c, ok := k.cache[hash]
+	turn := k.turn
 	k.mu.Unlock()
 	if ok && now.Before(c.until) {
-		return c.token, nil
+		return c, nil
 	}
-	t, err := k.tokens.TokenByHash(ctx, kind, hash, fettle.MillisOf(now))
-	if errors.Is(err, fettle.ErrNotFound) || err == nil && subtle.ConstantTimeCompare([]byte(t.Hash), []byte(hash)) != 1 {
-		return store.Token{}, fmt.Errorf("this token is not known, or has ended: %w", fettle.ErrDenied)
+	c = cached{until: now.Add(cacheTTL)}
+	var err error
+	c.token, err = k.tokens.TokenByHash(ctx, kind, hash, fettle.MillisOf(now))
+	if errors.Is(err, fettle.ErrNotFound) || err == nil && subtle.ConstantTimeCompare([]byte(c.token.Hash), []byte(hash)) != 1 {
+		return c, fmt.Errorf("this token is not known, or has ended: %w", fettle.ErrDenied)
+	}
+	if err == nil && c.token.Account != "" {
+		c.user, err = k.tokens.User(ctx, c.token.Account)
+		if errors.Is(err, fettle.ErrNotFound) || err == nil && c.user.Disabled != 0 {
+			return c, fmt.Errorf("the user %s may not sign in any more: %w", c.token.Account, fettle.ErrDenied)
+		}
 	}
 	if err != nil {
-		return store.Token{}, err
+		return c, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if turn != k.turn { // something was taken back while the store was asked: what it said may be of before
+		return c, nil
+	}
 	if len(k.cache) >= maxCached {
 		clear(k.cache)
 	}
-	k.cache[hash] = cached{token: t, until: now.Add(cacheTTL)}
-	return t, nil
+	k.cache[hash] = c
+	return c, nil
+}
+
+// forget drops what is cached of the tokens that gone picks.
+func (k *Keeper) forget(gone func(store.Token) bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.turn++
+	for hash, c := range k.cache {
+		if gone(c.token) {
+			delete(k.cache, hash)
+		}
+	}
 }
 
 // List gives all tokens and sessions that have not ended, the newest first.
@@ -200,13 +262,7 @@ func (k *Keeper) Delete(ctx context.Context, id string) error {
 	if err := k.tokens.DeleteToken(ctx, id); err != nil {
 		return err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for hash, c := range k.cache {
-		if c.token.ID == id {
-			delete(k.cache, hash)
-		}
-	}
+	k.forget(func(t store.Token) bool { return t.ID == id })
 	k.log.Info("token deleted", "token", id)
 	return nil
 }

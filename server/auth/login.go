@@ -11,8 +11,21 @@ import (
 
 // LoginLink gives a code that can be redeemed once, within LoginTTL, for a session of name. ErrInvalid: the name or role cannot be.
 func (k *Keeper) LoginLink(ctx context.Context, name string, role Role) (code string, err error) {
-	code, _, err = k.create(ctx, store.Token{Kind: store.TokenLogin, Name: name, Role: string(role), Uses: 1}, LoginTTL)
+	return k.LoginLinkFor(ctx, Person{Name: name, Role: role})
+}
+
+// LoginLinkFor is LoginLink for a person: the session ends with p's user, where p has one.
+func (k *Keeper) LoginLinkFor(ctx context.Context, p Person) (code string, err error) {
+	code, _, err = k.create(ctx, store.Token{Kind: store.TokenLogin, Name: p.Name, Role: string(p.Role), Account: p.Account, Uses: 1}, LoginTTL)
 	return code, err
+}
+
+// session begins a session of p, which lives for SessionTTL, and gives its secret.
+func (k *Keeper) session(ctx context.Context, p Person) (secret string, t Token, err error) {
+	secret, kept, err := k.create(ctx, store.Token{
+		Kind: store.TokenSession, Name: p.Name, Role: string(p.Role), Owner: p.Account, Account: p.Account, Uses: unlimited,
+	}, SessionTTL)
+	return secret, tokenOf(kept), err
 }
 
 // Redeem turns the code of a login link into the secret of a session, which lives for SessionTTL. ErrDenied: the code was used, has ended or never was.
@@ -24,7 +37,7 @@ func (k *Keeper) Redeem(ctx context.Context, code string) (secret string, err er
 	if err != nil {
 		return "", err
 	}
-	secret, _, err = k.create(ctx, store.Token{Kind: store.TokenSession, Name: l.Name, Role: l.Role, Uses: unlimited}, SessionTTL)
+	secret, _, err = k.session(ctx, Person{Name: l.Name, Role: Role(l.Role), Account: l.Account})
 	return secret, err
 }
 

@@ -45,7 +45,11 @@ func (r Role) May(need Role) bool { return r.rank() > 0 && r.rank() >= need.rank
 type Person struct {
 	Name    string
 	Role    Role
-	TokenID string // of the token or session by which they came
+	Groups  []string // of the user; nil: nobody's token
+	Account string   // the user's name; empty: the token is nobody's
+	TokenID string   // of the token or session by which they came
+	Scopes  []string // what alone the token may be used for; nil: whatever the role may
+	Session bool     // they came by a session
 }
 
 // Need is nil when p's role may do what need is wanted for, and ErrDenied with both roles otherwise.
