@@ -2,10 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,19 +14,17 @@ import (
 	"github.com/fettle-dev/fettle/wire/broker"
 )
 
-// brokerSecret is the login that agents and emulators give the embedded broker, until enrolment gives each node a key of its own.
+// brokerSecret is the login of a program on the embedded broker.
 type brokerSecret struct{ login, passcode string }
 
-// keepSecret reads the secret of a state directory, and makes one at the first start.
-func keepSecret(state string) (brokerSecret, error) {
+// keepSecret writes the login of this machine's administrator into a state directory, where it is not there already. The passcode is a join
+// token as well: whoever can read the file may let machines in.
+func keepSecret(state, token string) (brokerSecret, error) {
 	file := filepath.Join(state, secretFile)
-	secret, err := readSecret(file)
-	if !errors.Is(err, os.ErrNotExist) {
-		return secret, err
+	secret := brokerSecret{login: administratorLogin, passcode: token}
+	if old, err := readSecret(file); err == nil && old == secret {
+		return secret, os.Chmod(file, 0o600)
 	}
-	random := make([]byte, 24)
-	_, _ = rand.Read(random) // never fails: crypto/rand ends the program instead
-	secret = brokerSecret{login: "fettle", passcode: base64.RawURLEncoding.EncodeToString(random)}
 	return secret, writeSecret(file, []byte(secret.login+":"+secret.passcode+"\n"))
 }
 
@@ -45,48 +39,6 @@ func readSecret(file string) (brokerSecret, error) {
 		return brokerSecret{}, fmt.Errorf("broker secret %s: login:passcode ought to stand there: %w", file, fettle.ErrInvalid)
 	}
 	return brokerSecret{login, passcode}, nil
-}
-
-// gate decides who may do what on the embedded broker. Who knows the secret and says a client-id is that node: it may send to the collecting
-// queues, and read its own queue and the common topic. Without a client-id it is a program of the administrator's, and may use any destination
-// but read no collecting queue.
-type gate struct {
-	secret brokerSecret
-	dest   wire.Destinations
-}
-
-var _ broker.Authorizer = gate{}
-
-func (g gate) Login(l broker.Login) (broker.Principal, error) {
-	given, want := l.Login+":"+l.Passcode, g.secret.login+":"+g.secret.passcode
-	if subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
-		return broker.Principal{}, fmt.Errorf("login or passcode is wrong: %w", fettle.ErrDenied)
-	}
-	if l.ClientID == "" {
-		return broker.Principal{Name: l.Login}, nil
-	}
-	id, err := fettle.ParseNodeID(l.ClientID)
-	if err != nil {
-		return broker.Principal{}, fmt.Errorf("client-id: %w", err)
-	}
-	return broker.Principal{Node: id, Name: string(id)}, nil
-}
-
-func (g gate) MaySend(p broker.Principal, dest string) error {
-	if p.Node == "" || g.dest.IsCollected(dest) {
-		return nil
-	}
-	return fmt.Errorf("node %s may send to the collecting queues only, not to %s: %w", p.Node, dest, fettle.ErrDenied)
-}
-
-func (g gate) MaySubscribe(p broker.Principal, dest string) error {
-	switch {
-	case g.dest.IsCollected(dest):
-		return fmt.Errorf("%s is read by the server itself: %w", dest, fettle.ErrDenied)
-	case p.Node == "" || dest == g.dest.Node(p.Node) || dest == g.dest.All():
-		return nil
-	}
-	return fmt.Errorf("node %s may read its own queue and %s only, not %s: %w", p.Node, g.dest.All(), dest, fettle.ErrDenied)
 }
 
 // intake hands what the broker collects to the server, and tells it who is there.

@@ -10,6 +10,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/enrol"
 )
 
 // stateDir is where a server and an agent keep what they must not forget.
@@ -34,14 +35,15 @@ type serverSettings struct {
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 	LogFormat string `yaml:"log-format" help:"text or json"`
 
-	MetricsToken string `yaml:"metrics-token" secret:"true" help:"bearer token that /metrics wants; empty: it is open"`
+	EnrolApproval string `yaml:"enrol-approval" help:"who lets in a machine that shows a join token: auto, the token does; manual, an operator does, by fettle enrol approve"`
+	MetricsToken  string `yaml:"metrics-token" secret:"true" help:"bearer token that /metrics wants; empty: it is open"`
 
 	server.Config `yaml:",inline"`
 }
 
 func defaultServerSettings() serverSettings {
 	cfg := serverSettings{
-		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: "embedded", LogLevel: "info", LogFormat: "text",
+		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: "embedded", LogLevel: "info", LogFormat: "text", EnrolApproval: enrol.ApproveAuto,
 		Config: server.DefaultConfig(),
 	}
 	cfg.Version = version
@@ -50,7 +52,7 @@ func defaultServerSettings() serverSettings {
 
 // Validate reports every fault, each by its key.
 func (c serverSettings) Validate() error {
-	faults := []error{c.Config.Validate(), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP, c.Insecure), listenFault("stomp", c.STOMP, c.Insecure)}
+	faults := []error{c.Config.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP, c.Insecure), listenFault("stomp", c.STOMP, c.Insecure)}
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 	}

@@ -22,9 +22,11 @@ import (
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
+	"github.com/fettle-dev/fettle/server/enrol"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/broker"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // middle is a server with everything around it, opened and not yet running.
@@ -39,8 +41,10 @@ type middle struct {
 	stomp   net.Listener
 	handler http.Handler
 	context clientContext
-	secret  brokerSecret
-	lock    *os.File // of the state directory
+	keys    *trust.Authority
+	nodes   *enrol.Registry
+	secret  brokerSecret // of this machine's administrator
+	lock    *os.File     // of the state directory
 }
 
 // openMiddle wires a server. It is one straight line on purpose: here, and only here, the parts meet.
@@ -57,9 +61,6 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	if m.lock, err = lockState(cfg.State); err != nil {
 		return m, err
 	}
-	if m.secret, err = keepSecret(cfg.State); err != nil {
-		return m, err
-	}
 	if err = cfg.keepDatabasePrivate(); err != nil {
 		return m, err
 	}
@@ -67,6 +68,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 		return m, err
 	}
 	m.keeper = auth.New(m.store, log, time.Now)
+	if err = m.openRegistry(ctx); err != nil {
+		return m, err
+	}
 
 	dest := wire.Destinations{Collective: cfg.Collective}
 	in := &intake{sessions: map[fettle.NodeID]string{}}
@@ -74,12 +78,13 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	brokerConfig := broker.DefaultConfig()
 	brokerConfig.Metrics = meters
 	brokerConfig.Collected = dest.IsCollected
-	brokerConfig.Transient = func(d string) bool { _, is := dest.IsNode(d); return is }
-	if m.broker, err = broker.New(brokerConfig, gate{m.secret, dest}, in, in, log); err != nil {
+	brokerConfig.Transient = func(d string) bool { return isTransient(dest, d) }
+	if m.broker, err = broker.New(brokerConfig, gate{m.nodes, dest}, in, in, log); err != nil {
 		return m, err
 	}
 	m.server, err = server.New(cfg.Config, server.Parts{
 		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Send: &outlet{m.broker}, Log: log, Heard: m.broker.Heard,
+		Signer: m.keys, Enroller: m.nodes, // Verifier: m.nodes, once agents sign
 	})
 	if err != nil {
 		return m, err
@@ -174,7 +179,7 @@ func (m *middle) run(ctx context.Context) error {
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	worked := make(chan error, 1)
-	go func() { worked <- m.server.Run(work) }() // waited for at the end of this function
+	go func() { worked <- m.work(work) }() // waited for at the end of this function
 	doors, closeDoors := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeDoors()
 	g.Go(func() error { return m.broker.Serve(doors, m.stomp) })
