@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/wire"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // Agent is one node. New makes it, Run is its life.
@@ -28,13 +30,19 @@ type Agent struct {
 	actions Actions
 	log     *slog.Logger
 	session string
+	self    *self // nil: nothing is signed
 	link    *wire.Link
 	spool   *wire.Spool
 	ledger  *ledger
 	checks  *checkSet
 	inbox   *inbox
 	meters  *meters
+	sparse  sparse
 	ready   chan struct{} // closed at the first welcome
+
+	refusals atomic.Int64 // logins that were refused, one after the other
+	rejoin   atomic.Bool  // it is to be enrolled again
+	stopLink atomic.Pointer[context.CancelFunc]
 
 	// What follows belongs to the loop.
 	clock      clock
@@ -44,6 +52,8 @@ type Agent struct {
 	beatEvery  time.Duration
 	nextBeat   *time.Timer
 	held       []*wire.Delivery // came before the time was known
+	hello      string           // id of the last hello
+	replays    *trust.Replays
 	facts      publisher
 	tasks      taskTable
 	sent       int64 // messages of results in this session
@@ -70,19 +80,25 @@ func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, 
 	a := &Agent{
 		cfg: cfg, dest: wire.Destinations{Collective: cfg.Collective}, source: source, actions: actions, log: log,
 		session: wire.NewID(), inbox: newInbox(), beatEvery: cfg.BeatInterval, meters: newMeters(cfg.Metrics),
-		ready: make(chan struct{}),
+		ready: make(chan struct{}), replays: trust.NewReplays(maxReplays),
+	}
+	if !cfg.Unsigned {
+		if a.self, err = openSelf(cfg, log, a.serverTime); err != nil {
+			return nil, fmt.Errorf("agent: %w", err)
+		}
+		linkCfg.Identify, linkCfg.Refused = a.identify, a.refused
 	}
 	a.tasks = newTaskTable(cfg)
 	a.link = wire.NewLink(linkCfg, listener{a}, log)
-	spool := wire.DefaultSpool(filepath.Join(cfg.State, "spool"))
+	spool := wire.DefaultSpool(filepath.Join(cfg.State, spoolName))
 	spool.MaxBytes, spool.Headroom = cfg.SpoolBytes, min(spool.Headroom, cfg.SpoolBytes/4)
 	if a.spool, err = wire.OpenSpool(spool); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	if a.ledger, err = openLedger(filepath.Join(cfg.State, "ledger"), cfg.LedgerTasks, nil); err != nil {
+	if a.ledger, err = openLedger(filepath.Join(cfg.State, ledgerName), cfg.LedgerTasks, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("agent: %w", err), a.spool.Close())
 	}
-	if a.checks, err = openChecks(filepath.Join(cfg.State, "checks.json")); err != nil {
+	if a.checks, err = openChecks(filepath.Join(cfg.State, checksName)); err != nil {
 		return nil, errors.Join(fmt.Errorf("agent: %w", err), a.spool.Close(), a.ledger.close())
 	}
 	if lost := a.spool.Stats().LostAtOpening + a.ledger.journal.Lost(); lost > 0 {
@@ -114,7 +130,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		})
 	}
 	a.keepChecks()
-	g.Go(func() error { return a.link.Run(linked) })
+	g.Go(func() error { return a.stay(linked) })
 	err := a.loop(ctx)
 	hangUp()
 	return errors.Join(err, g.Wait())
@@ -268,9 +284,9 @@ func (a *Agent) greet() {
 	if !a.connected || !a.greeted.IsZero() || a.facts.current.None() && !a.facts.overdue {
 		return
 	}
-	a.greeted = time.Now()
+	a.greeted, a.hello = time.Now(), wire.NewID()
 	a.facts.listed = true // hello carries the names
-	a.send(wire.TypeHello, a.dest.Facts(), wire.Hello{
+	a.sendAs(a.hello, wire.TypeHello, a.dest.Facts(), wire.Hello{
 		Session: a.session, Seq: a.facts.seq, FactsHash: a.facts.hello(), ChecksHash: a.checks.hash(),
 		Agent: a.info(), Classes: a.facts.classes, Commands: a.facts.commands,
 	})
@@ -290,6 +306,10 @@ func (a *Agent) beat() {
 	if err := a.ledger.forget(a.clock.orOwn()); err != nil {
 		a.log.Debug("the ledger cannot be tidied", "err", err)
 	}
+	a.replays.Expire(a.clock.now())
+	if a.self != nil && a.welcomed {
+		a.rotateWhenDue()
+	}
 	switch {
 	case !a.connected:
 	case a.welcomed:
@@ -303,8 +323,11 @@ func (a *Agent) beat() {
 }
 
 // send sends what needs no receipt: if it is lost, so is the connection, and hello comes again.
-func (a *Agent) send(t wire.Type, dest string, body any) {
-	m, err := a.seal(t, body)
+func (a *Agent) send(t wire.Type, dest string, body any) { a.sendAs("", t, dest, body) }
+
+// sendAs is send, with the message's id.
+func (a *Agent) sendAs(id string, t wire.Type, dest string, body any) {
+	m, err := a.sealAs(id, t, body)
 	if err == nil {
 		err = a.link.Send(dest, m)
 	}
@@ -313,9 +336,16 @@ func (a *Agent) send(t wire.Type, dest string, body any) {
 	}
 }
 
-func (a *Agent) seal(t wire.Type, body any) (wire.Message, error) {
-	env := wire.Envelope{Type: t, From: string(a.cfg.Identity), To: wire.Server, At: a.clock.orOwn(), Collective: a.cfg.Collective}
-	m, err := wire.Seal(env, body, a.cfg.Signer)
+func (a *Agent) seal(t wire.Type, body any) (wire.Message, error) { return a.sealAs("", t, body) }
+
+func (a *Agent) sealAs(id string, t wire.Type, body any) (wire.Message, error) {
+	env := a.envelope(t, a.clock.orOwn())
+	env.ID = id
+	var signer wire.Signer
+	if a.self != nil {
+		signer = a.self
+	}
+	m, err := wire.Seal(env, body, signer)
 	if err != nil {
 		return m, err
 	}
@@ -335,3 +365,10 @@ func life(t wire.Type) time.Duration {
 	}
 	return 0
 }
+
+func (a *Agent) envelope(t wire.Type, at fettle.Millis) wire.Envelope {
+	return wire.Envelope{Type: t, From: string(a.cfg.Identity), To: wire.Server, At: at, Collective: a.cfg.Collective}
+}
+
+// serverTime gives the server's time, and whether it is known.
+func (a *Agent) serverTime() (fettle.Millis, bool) { now := a.clock.now(); return now, now != 0 }

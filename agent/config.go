@@ -10,6 +10,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/wire"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // Config holds the settings of an agent.
@@ -19,10 +20,16 @@ type Config struct {
 	State      string // folder of the ledger, the spool and the checks; made when it is not there
 	Servers    []string
 	Broker     string // embedded, rabbitmq or activemq
-	Login      string
+	Login      string // for a broker that knows logins of its own; empty: the node's own, by its keys
 	Passcode   string
 	TLS        *tls.Config // of stomps://; nil: the system's roots
 	Collective string      // empty: the default one
+
+	Join      trust.JoinToken // with which the node enrols; none: it is enrolled already
+	Keys      trust.NodeKeys  // to enrol with; none: they are made by chance, as those of every real node
+	Machine   trust.Machine   // this machine, so that keys that came here with a copied disk are known; the zero value: copies are not looked for
+	KeyMaxAge time.Duration   // the node changes its keys when they are older; zero: when it is told to
+	Unsigned  bool            // the server is of a version that signs nothing
 
 	FactsInterval    time.Duration // between two collections
 	VolatileInterval time.Duration // volatile facts are published no more often
@@ -37,14 +44,12 @@ type Config struct {
 	StopTimeout  time.Duration // for what is running when the agent is told to stop
 	WaitForFacts time.Duration // the agent says hello without facts when the first collection takes longer
 
-	Welcomed func()        // called once, when the server has answered the first hello; it must not block; nil: nobody is told
-	Signer   wire.Signer   // nil: unsigned
-	Verifier wire.Verifier // nil: signatures are not looked at
+	Welcomed func() // called once, when the server has answered the first hello; it must not block; nil: nobody is told
 	Link     wire.LinkConfig
 	Metrics  *metrics.Set // nil: nobody reads them
 }
 
-// DefaultConfig gives settings to which Identity, State, Servers, Login and Passcode are to be added.
+// DefaultConfig gives settings to which Identity, State, Servers and Join are to be added.
 func DefaultConfig() Config {
 	return Config{
 		Broker: "embedded", FactsInterval: 5 * time.Minute, VolatileInterval: 15 * time.Minute, BeatInterval: 30 * time.Second,
@@ -86,6 +91,9 @@ func (c Config) Validate() error {
 	if c.SpoolBytes < minSpool {
 		bad("spool_bytes: %d is less than %d", c.SpoolBytes, minSpool)
 	}
+	if c.KeyMaxAge != 0 && c.KeyMaxAge < minKeyAge {
+		bad("key_max_age: %v is less than %v", c.KeyMaxAge, minKeyAge)
+	}
 	if c.StopTimeout < 0 || c.StopTimeout > 3*time.Second {
 		bad("stop_timeout: %v is not between 0s and 3s: an agent stops within five", c.StopTimeout)
 	}
@@ -94,6 +102,9 @@ func (c Config) Validate() error {
 
 // minSpool leaves room beside the largest result.
 const minSpool = 1 << 20
+
+// minKeyAge is how long keys live at least: what was sealed for the last but one cannot be read any more.
+const minKeyAge = 25 * time.Hour
 
 // prefetch is how many messages may be on their way to the node: a node that is slow does not hold more in memory.
 const prefetch = 32
@@ -111,5 +122,19 @@ func (c Config) link() (wire.LinkConfig, error) {
 		{Destination: dest.Node(c.Identity), Prefetch: prefetch, Header: dialect.NodeQueue},
 		{Destination: dest.All(), Auto: true},
 	}
+	return l, nil
+}
+
+// joining gives the settings of the connection on which the owner of a key asks to be enrolled.
+func (c Config) joining(keyID string) (wire.LinkConfig, error) {
+	l, err := c.link()
+	if err != nil {
+		return l, err
+	}
+	if l.ClientID = trust.JoinClientID(keyID); c.Login == "" {
+		l.Login, l.Passcode = trust.JoinLogin, c.Join.LoginPasscode(keyID)
+	}
+	dest := wire.Destinations{Collective: c.Collective}
+	l.Subscriptions = []wire.Subscription{{Destination: dest.Join(keyID), Auto: true, Header: l.Dialect.NodeQueue}}
 	return l, nil
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,25 +14,21 @@ import (
 // maxHeld bounds what waits for the first welcome.
 const maxHeld = 512
 
-// receive takes a message from the server. What is not acknowledged comes again.
+// maxReplays bounds the ids of messages that are remembered, so that none is acted upon twice: as many as a node is sent in a busy hour.
+const maxReplays = 1024
+
+// receive takes a message from the server. Nothing is done because of one that is not signed by a server's key. What is not acknowledged comes
+// again.
 func (a *Agent) receive(ctx context.Context, d *wire.Delivery) {
 	a.meters.received.Inc()
-	env, err := wire.Open(d.Message, a.cfg.Verifier, 0)
-	if err == nil {
-		err = a.addressed(env)
-	}
+	env, err := a.open(d.Message)
 	if err != nil {
-		a.meters.refused.Inc()
-		a.log.Warn("a message is refused", "err", err)
+		a.refuse(err)
 		a.ack(d)
 		return
 	}
 	if env.Type == wire.TypeWelcome {
-		var w wire.Welcome
-		if a.decode(env, &w) {
-			a.onWelcome(ctx, w)
-		}
-		a.ack(d)
+		a.welcome(ctx, env, d)
 		return
 	}
 	now := a.clock.now()
@@ -41,12 +38,66 @@ func (a *Agent) receive(ctx context.Context, d *wire.Delivery) {
 		}
 		return
 	}
-	if now > env.Expires {
-		a.log.Debug("a message came too late", "type", string(env.Type))
+	if err = a.fresh(env, now); err != nil {
+		a.refuse(err)
 		a.ack(d)
 		return
 	}
-	a.dispatch(ctx, env, d)
+	if a.dispatch(ctx, env, d) {
+		a.replays.Note(env.ID, env.At, env.Expires, now)
+	}
+}
+
+// open reads a message and tells whether a server sent it to this node.
+func (a *Agent) open(m wire.Message) (wire.Envelope, error) {
+	var verifier wire.Verifier
+	if a.self != nil {
+		verifier = a.self
+	}
+	env, err := wire.Open(m, verifier, 0)
+	if err != nil {
+		return env, err
+	}
+	return env, a.addressed(env)
+}
+
+// fresh tells whether a message is neither too old nor known.
+func (a *Agent) fresh(env wire.Envelope, now fettle.Millis) error {
+	if now > env.Expires {
+		return fmt.Errorf("%s %s: %w", env.Type, env.ID, wire.ErrExpired)
+	}
+	if err := a.replays.Check(env.ID, env.At); err != nil {
+		return fmt.Errorf("%w: %w", err, errReplayed)
+	}
+	return nil
+}
+
+// welcome takes an answer to the last hello. An older one, said again by whoever holds the broker, would set the clock back, and what has
+// expired would be done.
+func (a *Agent) welcome(ctx context.Context, env wire.Envelope, d *wire.Delivery) {
+	defer a.ack(d)
+	var w wire.Welcome
+	if !a.decode(env, &w) {
+		return
+	}
+	if a.self != nil {
+		err := a.replays.Check(env.ID, env.At)
+		if err == nil && w.Hello != a.hello {
+			err = fmt.Errorf("a welcome to another hello: %w", fettle.ErrDenied)
+		}
+		if err != nil {
+			a.refuse(fmt.Errorf("%w: %w", err, errReplayed))
+			return
+		}
+		if err := a.self.told(d.Message, max(w.Time, env.At)); errors.Is(err, fettle.ErrDenied) {
+			a.refuse(err)
+			return
+		} else if err != nil {
+			a.log.Warn("the key file cannot be written", "err", err)
+		}
+		a.replays.Note(env.ID, env.At, env.Expires, env.At)
+	}
+	a.onWelcome(ctx, w)
 }
 
 // addressed tells whether the message is for this node.
@@ -63,18 +114,18 @@ func (a *Agent) addressed(env wire.Envelope) error {
 	return nil
 }
 
-func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Delivery) {
+// dispatch does what a message says, and tells whether it need not come again.
+func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Delivery) bool {
 	switch env.Type {
 	case wire.TypeTask:
 		var t fettle.Task
 		if a.decode(env, &t) {
-			a.take(ctx, env, t, d)
-			return
+			return a.take(ctx, env, t, d)
 		}
 	case wire.TypeCancel:
 		var c wire.Cancel
 		if a.decode(env, &c) && !a.cancel(ctx, c) {
-			return
+			return false
 		}
 	case wire.TypeChecks:
 		var set wire.Checks
@@ -90,18 +141,26 @@ func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Deliver
 			if a.facts.full = a.facts.full || ask.Facts; ask.Hello {
 				a.greeted = time.Time{}
 			}
+			if ask.Rotate && a.self != nil {
+				a.rotate()
+			}
 			a.question(ctx, env, ask.Filter)
+		}
+	case wire.TypeEnrolled:
+		var e wire.Enrolled
+		if a.self != nil && a.decode(env, &e) {
+			a.onEnrolled(ctx, e)
 		}
 	default:
 		a.log.Debug("a message of a type that is not known", "type", string(env.Type))
 	}
 	a.ack(d)
+	return true
 }
 
 func (a *Agent) decode(env wire.Envelope, v any) bool {
 	if err := env.Decode(v); err != nil {
-		a.meters.refused.Inc()
-		a.log.Warn("a message is refused", "err", err)
+		a.refuse(err)
 		return false
 	}
 	return true
@@ -118,45 +177,46 @@ func (a *Agent) ack(d *wire.Delivery) {
 }
 
 // take takes a task, or says why not. It is acknowledged when it is durably noted, or at once when it is idempotent: what the server has no
-// result of, it sends again on every hello, and a node that works for long must not look like one that has stopped reading.
-func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *wire.Delivery) {
+// result of, it sends again on every hello, and a node that works for long must not look like one that has stopped reading. It tells whether the
+// task need not come again.
+func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *wire.Delivery) bool {
 	now := a.clock.now()
 	if t.Expires == 0 || t.Expires > env.Expires {
 		t.Expires = env.Expires
 	}
 	// A task for everyone would need a filter that says for whom; without one, nobody is meant.
 	if env.To == "" || t.ID == "" || len(t.ID) > 64 || t.Node != "" && t.Node != a.cfg.Identity {
-		a.meters.refused.Inc()
-		a.log.Warn("a task is refused", "task", string(t.ID), "node", string(t.Node))
+		a.refuse(fmt.Errorf("a task %.64q for %.64q: %w", t.ID, t.Node, fettle.ErrInvalid))
 		a.ack(d)
-		return
+		return true
 	}
 	t.Node = a.cfg.Identity
 	if a.stopping {
-		return
+		return false
 	}
 	if a.known(t.ID) || now > t.Expires {
 		a.ack(d)
-		return
+		return true
 	}
 	a.meters.tasks.Inc()
 	j := &job{task: t, delivery: d}
 	if a.ledger.phase(t.ID) == phaseCancelled {
 		a.answer(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it came"})
-		return
+		return true
 	}
 	manifest, err := a.actions.Manifest(t.Action)
 	if err != nil {
 		j.idempotent = true
 		a.answer(ctx, j, Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", t.Action)})
-		return
+		return true
 	}
 	j.idempotent = manifest.Idempotent
 	if !j.idempotent && a.spool.Full() {
 		a.answer(ctx, j, refusal("the node's spool is full, its results have to arrive first"))
-		return
+		return true
 	}
 	a.admit(ctx, j, manifest.Slotless)
+	return true
 }
 
 // known tells whether a task was taken before.

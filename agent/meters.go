@@ -4,8 +4,9 @@ import "github.com/VictoriaMetrics/metrics"
 
 // meters count what an agent does. Agents that share a set share their meters.
 type meters struct {
-	sent, received, dropped, refused *metrics.Counter // messages
-	tasks, results, checks           *metrics.Counter
+	sent, received, dropped *metrics.Counter                // messages
+	refused                 [len(refusals)]*metrics.Counter // messages, by why
+	tasks, results, checks  *metrics.Counter
 }
 
 func newMeters(set *metrics.Set) *meters {
@@ -15,13 +16,16 @@ func newMeters(set *metrics.Set) *meters {
 		}
 		return set.GetOrCreateCounter(name)
 	}
-	return &meters{
+	m := &meters{
 		sent:     counter("fettle_agent_sent_messages_total"),
 		received: counter("fettle_agent_received_messages_total"),
 		dropped:  counter("fettle_agent_dropped_messages_total"),
-		refused:  counter("fettle_agent_refused_messages_total"),
 		tasks:    counter("fettle_agent_tasks_total"),
 		results:  counter("fettle_agent_results_total"),
 		checks:   counter("fettle_agent_checks_total"),
 	}
+	for why, name := range refusals {
+		m.refused[why] = counter(`fettle_agent_refused_messages_total{reason="` + name + `"}`)
+	}
+	return m
 }

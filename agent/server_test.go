@@ -23,6 +23,7 @@ import (
 	"github.com/fettle-dev/fettle/facts"
 	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/wire"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 const identity fettle.NodeID = "web1.acme.net"
@@ -44,9 +45,33 @@ type server struct {
 	got      []wire.Envelope
 	acked    map[string]bool
 	sent     int
+	hello    string // id of the last one
+
+	authority *trust.Authority // nil: what is sent is not signed
+	token     trust.JoinToken
+	keys      wire.KeyRing
+	joins     []wire.Enrol
+	verdict   func(wire.Enrol) wire.Enrolled // nil: everyone is taken
+	logins    []string                       // "login passcode client-id" of all
+	lock      bool                           // nobody is let in but to join
+	lastKey   string                         // id of the key that signed the last message
 }
 
-func newServer(t *testing.T) *server { return &server{t: t, acked: map[string]bool{}} }
+func newServer(t *testing.T) *server {
+	s := &server{t: t, acked: map[string]bool{}, keys: wire.KeyRing{}}
+	s.found()
+	return s
+}
+
+// found founds a fleet: a root, a server key and a join token.
+func (s *server) found() {
+	s.t.Helper()
+	a, err := trust.OpenAuthority(s.t.TempDir(), func() time.Time { return s.now().Time() })
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.authority, s.token = a, trust.NewJoinToken(a.Root(), nil)
+}
 
 func (s *server) with(f func()) {
 	s.mu.Lock()
@@ -86,6 +111,17 @@ func (s *server) serve(conn net.Conn) {
 		}
 		switch f.Command {
 		case "CONNECT":
+			who := f.Header.Get("login") + " " + f.Header.Get("passcode") + " " + f.Header.Get("client-id")
+			refuse := false
+			s.with(func() {
+				s.logins = append(s.logins, who)
+				refuse = s.lock && f.Header.Get("login") != trust.JoinLogin
+			})
+			if refuse {
+				s.write(conn, nil, "ERROR", "message", "the passcode is not right")
+				conn.Close()
+				return
+			}
 			s.write(conn, nil, "CONNECTED", "version", "1.2")
 		case "ACK":
 			s.with(func() { s.acked[f.Header.Get("id")] = true })
@@ -106,8 +142,20 @@ func (s *server) write(conn net.Conn, body []byte, command string, header ...str
 }
 
 func (s *server) receive(conn net.Conn, f *frame.Frame) {
-	m := wire.Message{Body: f.Body, Header: []wire.Field{{Name: "content-encoding", Value: f.Header.Get("content-encoding")}}}
-	env, err := wire.Open(m, nil, 0)
+	m := wire.Message{Body: f.Body}
+	for _, name := range []string{"content-encoding", "fettle-sig"} {
+		m.Header = append(m.Header, wire.Field{Name: name, Value: f.Header.Get(name)})
+	}
+	if f.Header.Get("destination") == "/queue/fettle.enrol" {
+		s.enrol(conn, m)
+		return
+	}
+	var env wire.Envelope
+	var err error
+	s.with(func() {
+		env, err = wire.Open(m, s.keys, 0)
+		s.lastKey, _, _ = strings.Cut(m.Get("fettle-sig"), ":")
+	})
 	if err != nil {
 		s.t.Error(err)
 		return
@@ -120,10 +168,13 @@ func (s *server) receive(conn net.Conn, f *frame.Frame) {
 		if receipt = f.Header.Get("receipt"); s.withhold {
 			receipt = ""
 		}
+		if env.Type == wire.TypeHello {
+			s.hello = env.ID
+		}
 		if env.Type == wire.TypeHello && !s.mute {
 			var h wire.Hello
 			_ = env.Decode(&h)
-			welcome = &wire.Welcome{Time: s.now(), NeedFacts: h.FactsHash != s.known || s.known == "", RetryAfter: s.retry.Milliseconds()}
+			welcome = &wire.Welcome{Hello: env.ID, Time: s.now(), NeedFacts: h.FactsHash != s.known || s.known == "", RetryAfter: s.retry.Milliseconds()}
 			s.retry = 0
 		}
 	})
@@ -135,6 +186,62 @@ func (s *server) receive(conn net.Conn, f *frame.Frame) {
 	}
 }
 
+// enrol answers an Enrol on the connection on which it came.
+func (s *server) enrol(conn net.Conn, m wire.Message) {
+	env, err := wire.Open(m, nil, 0)
+	var e wire.Enrol
+	if err == nil {
+		err = env.Decode(&e)
+	}
+	if err != nil || env.From != string(identity) {
+		s.t.Errorf("enrol from %s: %v", env.From, err)
+		return
+	}
+	id := trust.KeyID(e.Sign)
+	ring := wire.KeyRing{id: {Owner: env.From, Key: e.Sign}}
+	dest, node := "/queue/fettle.join."+id, fettle.NodeID(env.From)
+	if e.Token == "" {
+		dest, ring = "/queue/fettle.node."+env.From, s.keys
+		err = trust.CheckKeyProof(e.KeyProof, node, e.Sign, e.Seal)
+	} else {
+		err = trust.CheckEnrolProof(s.token.Secret, e.Proof, node, e.Sign, e.Seal)
+	}
+	answer := wire.Enrolled{Status: wire.EnrolledYes, Passcode: trust.NodePasscode(s.authority.LoginKey(), node, id)}
+	s.with(func() {
+		if _, fault := wire.Open(m, ring, 0); err == nil {
+			err = fault
+		}
+		if s.joins = append(s.joins, e); s.verdict != nil {
+			answer = s.verdict(e)
+		}
+		if answer.Key, answer.Root = id, s.authority.Root(); answer.Status == wire.EnrolledYes {
+			s.keys[id] = wire.OwnedKey{Owner: env.From, Key: e.Sign}
+		}
+	})
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	if answer.Status == "" {
+		return
+	}
+	env = wire.Envelope{Type: wire.TypeEnrolled, From: wire.Server, To: env.From, At: s.now()}
+	out, err := wire.Seal(env, answer, s.authority)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.deliver(conn, dest, wire.NewID(), out)
+}
+
+func (s *server) deliver(conn net.Conn, dest, id string, m wire.Message) {
+	header := []string{"subscription", "0", "message-id", id, "ack", id, "destination", dest}
+	for _, f := range m.Header {
+		header = append(header, f.Name, f.Value)
+	}
+	s.write(conn, m.Body, "MESSAGE", header...)
+}
+
 // send sends a message to the agent and gives the id that its ACK has.
 func (s *server) send(t wire.Type, body any) string {
 	return s.sendAs(wire.Envelope{Type: t, From: wire.Server, To: string(identity)}, body)
@@ -142,24 +249,29 @@ func (s *server) send(t wire.Type, body any) string {
 
 func (s *server) sendAs(env wire.Envelope, body any) string {
 	s.t.Helper()
-	var conn net.Conn
-	var id string
-	s.with(func() {
-		if env.At == 0 {
-			env.At = s.now()
-		}
-		s.sent++
-		conn, id = s.conn, fmt.Sprint("m", s.sent)
-	})
-	m, err := wire.Seal(env, body, nil)
+	if env.At == 0 {
+		env.At = s.now()
+	}
+	if w, is := body.(wire.Welcome); is && w.Hello == "" {
+		s.with(func() { w.Hello = s.hello })
+		body = w
+	}
+	m, err := wire.Seal(env, body, s.authority)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	header := []string{"subscription", "0", "message-id", id, "ack", id, "destination", "/queue/fettle.node." + string(identity)}
-	for _, f := range m.Header {
-		header = append(header, f.Name, f.Value)
-	}
-	s.write(conn, m.Body, "MESSAGE", header...)
+	return s.sendMessage(m)
+}
+
+// sendMessage sends what may be no right message, and gives the id that its ACK has.
+func (s *server) sendMessage(m wire.Message) string {
+	var conn net.Conn
+	var id string
+	s.with(func() {
+		s.sent++
+		conn, id = s.conn, fmt.Sprint("m", s.sent)
+	})
+	s.deliver(conn, "/queue/fettle.node."+string(identity), id, m)
 	return id
 }
 
@@ -350,7 +462,7 @@ func run(t *testing.T, f func(w *world)) {
 // begin starts an agent with the world's state folder.
 func (w *world) begin() {
 	w.Helper()
-	w.cfg.Link.Dial = w.dial
+	w.cfg.Link.Dial, w.cfg.Join = w.dial, w.token
 	node, err := agent.New(w.cfg, w.source, w.table, slog.New(slog.DiscardHandler))
 	if err != nil {
 		w.Fatal(err)
@@ -381,6 +493,9 @@ func (w *world) freeze() string {
 	w.Helper()
 	dir := w.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(w.cfg.State)); err != nil {
+		w.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, trust.NodeFileName), 0o600); err != nil {
 		w.Fatal(err)
 	}
 	return dir

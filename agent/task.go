@@ -216,7 +216,19 @@ func (a *Agent) do(ctx context.Context, t fettle.Task) (out Outcome) {
 			out = Outcome{Status: fettle.StatusOther, Message: "the action failed for an internal reason; the node's log has it"}
 		}
 	}()
-	return a.actions.Do(ctx, Call{Action: t.Action, Inputs: t.Inputs, Timeout: time.Duration(t.Timeout) * time.Millisecond})
+	inputs, err := a.inputs(t)
+	if err != nil {
+		return refusal(err.Error())
+	}
+	return a.actions.Do(ctx, Call{Action: t.Action, Inputs: inputs, Timeout: time.Duration(t.Timeout) * time.Millisecond})
+}
+
+// inputs gives what the action is to see. What is sealed is opened here, and is nowhere on disk.
+func (a *Agent) inputs(t fettle.Task) (map[string]any, error) {
+	if a.self == nil {
+		return t.Inputs, nil
+	}
+	return a.self.open(t)
 }
 
 // result puts together what a task gave. A zero began: it never was.

@@ -24,6 +24,10 @@ type LinkConfig struct {
 	Login, Passcode string
 	ClientID        string      // header client-id: the identity
 	TLS             *tls.Config // of stomps; nil: the system's roots
+	// Identify gives, before each connection is made, who logs in and whom TLS believes; nil: the four fields above hold.
+	Identify func() LinkIdentity
+	// Refused is told when a broker answers a login with an ERROR that names no time to come back; it must not block. Nil: nobody is told.
+	Refused func(err error)
 	// Dial makes a connection; nil: net.Dialer.
 	Dial          func(ctx context.Context, network, address string) (net.Conn, error)
 	Subscriptions []Subscription
@@ -45,6 +49,19 @@ func DefaultLink() LinkConfig {
 		HeartBeat: 30 * time.Second, DialTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReceiptTimeout: 30 * time.Second,
 		Redial: 500 * time.Millisecond, RedialMax: 30 * time.Second, Stable: 10 * time.Second, Window: 32, WindowBytes: 1 << 20,
 	}
+}
+
+// LinkIdentity is who logs in to a broker.
+type LinkIdentity struct {
+	Login, Passcode, ClientID string
+	TLS                       *tls.Config // of stomps; nil: the system's roots
+}
+
+func (c LinkConfig) identity() LinkIdentity {
+	if c.Identify != nil {
+		return c.Identify()
+	}
+	return LinkIdentity{Login: c.Login, Passcode: c.Passcode, ClientID: c.ClientID, TLS: c.TLS}
 }
 
 // Validate reports everything that is wrong, as ErrInvalid.
@@ -122,6 +139,9 @@ func (l *Link) Run(ctx context.Context) error {
 		connected, err := l.session(ctx, server)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if refusal := (*brokerError)(nil); !connected && l.cfg.Refused != nil && errors.As(err, &refusal) && refusal.retryAfter == 0 {
+			l.cfg.Refused(err)
 		}
 		if connected && time.Since(began) >= l.cfg.Stable {
 			waits.Reset()
@@ -231,14 +251,14 @@ func parseServer(text string) (server, error) {
 }
 
 // dial connects, with TLS where the server is a stomps.
-func (l *Link) dial(ctx context.Context, s server) (net.Conn, error) {
+func (l *Link) dial(ctx context.Context, s server, own *tls.Config) (net.Conn, error) {
 	conn, err := l.cfg.Dial(ctx, "tcp", s.address)
 	if err != nil || !s.tls {
 		return conn, err
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if l.cfg.TLS != nil {
-		cfg = l.cfg.TLS.Clone()
+	if own != nil {
+		cfg = own.Clone()
 	}
 	if cfg.ServerName == "" {
 		cfg.ServerName = s.name

@@ -31,15 +31,15 @@ func (d *deadlines) Read(p []byte) (int, error) {
 }
 
 // login sends CONNECT and reads CONNECTED.
-func (s *session) login(to server, in *frame.Reader, alive *deadlines) error {
-	host, client := cmp.Or(to.host, s.cfg.Dialect.Host, to.name), s.cfg.ClientID
+func (s *session) login(to server, who LinkIdentity, in *frame.Reader, alive *deadlines) error {
+	host, client := cmp.Or(to.host, s.cfg.Dialect.Host, to.name), who.ClientID
 	if s.cfg.Dialect.Anonymous {
 		client = ""
 	}
 	beat := s.cfg.HeartBeat.Milliseconds()
 	// By hand, because values of this frame are not escaped. STOMP 1.2, "Value Encoding".
 	head := fmt.Sprintf("CONNECT\naccept-version:1.1,1.2\nhost:%s\nheart-beat:%d,%d\n", host, beat, beat)
-	for _, f := range []Field{{"login", s.cfg.Login}, {"passcode", s.cfg.Passcode}, {"client-id", client}} {
+	for _, f := range []Field{{"login", who.Login}, {"passcode", who.Passcode}, {"client-id", client}} {
 		if f.Value != "" {
 			head += f.Name + ":" + f.Value + "\n"
 		}

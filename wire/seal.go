@@ -16,15 +16,17 @@ import (
 
 // Bounds of a message.
 const (
-	MaxMessage        = 2 << 20 // bytes of an envelope, compressed or not
-	compressFrom      = 1 << 10 // bytes; below it zstd gains less than its header costs
-	maxKeyID          = 128     // bytes
-	maxCertificate    = 512     // bytes
-	headerSignature   = "fettle-sig"
-	headerCertificate = "fettle-cert"
-	headerEncoding    = "content-encoding"
-	encodingZstd      = "zstd"
+	MaxMessage      = 2 << 20 // bytes of an envelope, compressed or not
+	compressFrom    = 1 << 10 // bytes; below it zstd gains less than its header costs
+	maxKeyID        = 128     // bytes
+	maxCertificate  = 512     // bytes
+	headerSignature = "fettle-sig"
+	headerEncoding  = "content-encoding"
+	encodingZstd    = "zstd"
 )
+
+// HeaderCertificate is the header in which a server's certificate travels.
+const HeaderCertificate = "fettle-cert"
 
 // Field is one header of a STOMP frame.
 type Field struct{ Name, Value string }
@@ -108,7 +110,7 @@ func Seal(env Envelope, body any, signer Signer) (Message, error) {
 		sig := signer.Sign(m.Body)
 		m.Header = append(m.Header, Field{headerSignature, sig.KeyID + ":" + base64.StdEncoding.EncodeToString(sig.Bytes)})
 		if sig.Certificate != "" {
-			m.Header = append(m.Header, Field{headerCertificate, sig.Certificate})
+			m.Header = append(m.Header, Field{HeaderCertificate, sig.Certificate})
 		}
 	}
 	return m, nil
@@ -170,7 +172,7 @@ func verify(m Message, verifier Verifier) (owner string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("its signature is no base64: %w", fettle.ErrDenied)
 	}
-	certificate := m.Get(headerCertificate)
+	certificate := m.Get(HeaderCertificate)
 	if len(certificate) > maxCertificate {
 		return "", fmt.Errorf("its certificate has %d bytes: %w", len(certificate), fettle.ErrDenied)
 	}

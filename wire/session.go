@@ -90,7 +90,8 @@ func (l *Link) connect(ctx context.Context, name string) (*session, *frame.Reade
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
-	conn, err := l.dial(ctx, to)
+	who := l.cfg.identity()
+	conn, err := l.dial(ctx, to, who.TLS)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -99,7 +100,7 @@ func (l *Link) connect(ctx context.Context, name string) (*session, *frame.Reade
 	s := &session{cfg: &l.cfg, conn: conn, posts: map[string]post{}}
 	alive := &deadlines{conn: conn}
 	in := frame.NewReaderSize(&guard{from: alive}, 2048)
-	if err = s.login(to, in, alive); err == nil {
+	if err = s.login(to, who, in, alive); err == nil {
 		err = s.subscribe()
 	}
 	if err == nil && !stop() {

@@ -132,6 +132,7 @@ func fleet(t *testing.T, change func(*emulate.Config), f func(t *testing.T, s *s
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		cfg := emulate.Default()
+		cfg.Agent.Unsigned = true
 		cfg.Nodes, cfg.Checks, cfg.Agent.Servers, cfg.Agent.State, cfg.Agent.Link.Dial = 50, true, []string{"stomp://server"}, t.TempDir(), s.dial
 		ready := make(chan int, 1)
 		cfg.Ready = func(n int) { ready <- n }

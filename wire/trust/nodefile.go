@@ -20,6 +20,7 @@ type NodeFile struct {
 	Identity fettle.NodeID
 	Keys     NodeKeys
 	Next     NodeKeys // keys that the server was asked to take in place of Keys; none: it was not
+	Before   NodeKeys // whose place Keys took: what was sealed for them is still to be read; none: there were none
 	Machine  Machine  // on which the keys were made
 	Root     ed25519.PublicKey
 	CA       string // PEM; empty: listeners have certificates that the system knows, or no TLS
@@ -33,8 +34,9 @@ type NodeFile struct {
 // nodeFile is a NodeFile as it stands on disk.
 type nodeFile struct {
 	Identity fettle.NodeID `json:"identity"`
-	Keys     keyPair       `json:"keys"`
+	Keys     *keyPair      `json:"keys"`
 	Next     *keyPair      `json:"next,omitempty"`
+	Before   *keyPair      `json:"before,omitempty"`
 	Machine  Machine       `json:"machine"`
 	Root     []byte        `json:"root,omitempty"`
 	CA       string        `json:"ca,omitempty"`
@@ -50,9 +52,17 @@ type keyPair struct {
 	Seal []byte `json:"seal"` // X25519
 }
 
-func pairOf(k NodeKeys) keyPair { return keyPair{Sign: k.Sign.Seed(), Seal: k.Seal.Bytes()} }
+func pairOf(k NodeKeys) *keyPair {
+	if k.None() {
+		return nil
+	}
+	return &keyPair{Sign: k.Sign.Seed(), Seal: k.Seal.Bytes()}
+}
 
-func (p keyPair) keys() (NodeKeys, error) {
+func (p *keyPair) keys() (NodeKeys, error) {
+	if p == nil {
+		return NodeKeys{}, nil
+	}
 	if len(p.Sign) != ed25519.SeedSize {
 		return NodeKeys{}, fmt.Errorf("the signing key has %d bytes: %w", len(p.Sign), fettle.ErrInvalid)
 	}
@@ -88,10 +98,14 @@ func (raw nodeFile) parse() (NodeFile, error) {
 	if f.Keys, err = raw.Keys.keys(); err != nil {
 		return NodeFile{}, err
 	}
-	if raw.Next != nil {
-		if f.Next, err = raw.Next.keys(); err != nil {
-			return NodeFile{}, err
-		}
+	if f.Next, err = raw.Next.keys(); err != nil {
+		return NodeFile{}, err
+	}
+	if f.Before, err = raw.Before.keys(); err != nil {
+		return NodeFile{}, err
+	}
+	if f.Keys.None() {
+		return NodeFile{}, fmt.Errorf("it has no keys: %w", fettle.ErrInvalid)
 	}
 	if f.Enrolled && (len(f.Root) != ed25519.PublicKeySize || f.Passcode == "") || strings.ContainsAny(f.Passcode, "\r\n\x00") {
 		return NodeFile{}, fmt.Errorf("it is enrolled, and has no root or no passcode: %w", fettle.ErrInvalid)
@@ -102,12 +116,8 @@ func (raw nodeFile) parse() (NodeFile, error) {
 // Write replaces the key file, whole or not at all; it is on disk when Write returns, readable by its owner only. The file has keys.
 func (f NodeFile) Write(path string) error {
 	raw := nodeFile{
-		Identity: f.Identity, Keys: pairOf(f.Keys), Machine: f.Machine, Root: f.Root, CA: f.CA, Passcode: f.Passcode,
+		Identity: f.Identity, Keys: pairOf(f.Keys), Next: pairOf(f.Next), Before: pairOf(f.Before), Machine: f.Machine, Root: f.Root, CA: f.CA, Passcode: f.Passcode,
 		Enrolled: f.Enrolled, MinEpoch: f.MinEpoch, Seen: f.Seen, Made: f.Made,
-	}
-	if !f.Next.None() {
-		next := pairOf(f.Next)
-		raw.Next = &next
 	}
 	if err := writeKeyFile(path, raw); err != nil {
 		return fmt.Errorf("node key: %w", err)

@@ -46,7 +46,7 @@ func (r *Replays) Note(id string, at, expires, now fettle.Millis) {
 		r.seen = map[[16]byte]sighting{}
 	}
 	if len(r.seen) >= r.limit {
-		r.expire(now)
+		r.Expire(now)
 	}
 	if len(r.seen) >= r.limit {
 		r.evict()
@@ -54,8 +54,8 @@ func (r *Replays) Note(id string, at, expires, now fettle.Millis) {
 	r.seen[key] = sighting{at, expires}
 }
 
-// expire forgets what would be refused for its age anyhow.
-func (r *Replays) expire(now fettle.Millis) {
+// Expire forgets what would be refused for its age anyhow.
+func (r *Replays) Expire(now fettle.Millis) {
 	for key, s := range r.seen {
 		if s.expires < now {
 			delete(r.seen, key)

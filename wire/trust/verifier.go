@@ -53,6 +53,15 @@ func (p *Pinned) Verify(sig wire.Signature, body []byte) (string, error) {
 	return wire.Server, nil
 }
 
+// Holds tells whether the certificate with which a message was verified holds at that moment; ErrDenied if it does not.
+func (p *Pinned) Holds(m wire.Message, at fettle.Millis) error {
+	c, err := ParseCertificate(m.Get(wire.HeaderCertificate))
+	if err != nil {
+		return err
+	}
+	return c.checkDates(at)
+}
+
 // maxCertificates is how many are remembered: there are two while a server's key is changed.
 const maxCertificates = 8
 
