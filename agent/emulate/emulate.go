@@ -16,6 +16,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/agent"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // Config says how large a fleet is and how it behaves. Shares are in percent of Nodes, rounded to whole nodes; no node is of two kinds.
@@ -37,7 +38,7 @@ type Config struct {
 	Ready func(nodes int) // called once, when the server has answered the hello of every node; nil: nobody is told
 }
 
-// Default gives a fleet of a hundred nodes that are all well. Servers, Login and Passcode are to be added.
+// Default gives a fleet of a hundred nodes that are all well. Servers and Join are to be added.
 func Default() Config {
 	cfg := Config{Nodes: 100, Prefix: "emu", Agent: agent.DefaultConfig()}
 	cfg.Agent.Version = "emulated"
@@ -162,6 +163,12 @@ func (f *fleet) node(i int) (*agent.Agent, error) {
 		leave()
 		if f.welcomed.Add(1) == int64(f.Nodes) && f.Ready != nil {
 			f.Ready(f.Nodes)
+		}
+	}
+	if !cfg.Join.None() {
+		var err error
+		if cfg.Keys, err = trust.DeriveNodeKeys(cfg.Join.Secret, cfg.Identity); err != nil {
+			return nil, err
 		}
 	}
 	m := &machine{seed: f.Seed, number: i, identity: cfg.Identity, begun: time.Now()}

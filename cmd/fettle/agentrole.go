@@ -17,6 +17,7 @@ import (
 	"github.com/fettle-dev/fettle/agent"
 	"github.com/fettle-dev/fettle/agent/actions"
 	"github.com/fettle-dev/fettle/facts"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // agentSettings are all that an agent can be told.
@@ -24,9 +25,9 @@ type agentSettings struct {
 	State      string        `yaml:"state" help:"directory for what the agent must not forget"`
 	Server     []string      `yaml:"server" help:"where the broker is, stomp://host:port or stomps://host:port; several, with commas between, for failover"`
 	Identity   string        `yaml:"identity" help:"name of this node; empty: its FQDN"`
-	SecretFile string        `yaml:"secret-file" help:"file with login:passcode for the broker; empty: broker.secret in the state directory"`
-	Join       string        `yaml:"join" secret:"true" help:"join token; enrolment comes with a later version"`
-	Pool       string        `yaml:"pool" help:"pool of this node; pools come with a later version"`
+	SecretFile string        `yaml:"secret-file" help:"file with login:passcode, where the passcode is a join token; empty: broker.secret in the state directory, if it is there"`
+	Join       string        `yaml:"join" secret:"true" help:"join token with which this node enrols, the first time that it runs"`
+	Pool       string        `yaml:"pool" help:"not used: the pool of a node comes by its join token"`
 	NRPEConfig string        `yaml:"nrpe-config" help:"NRPE configuration whose commands this node offers"`
 	PluginDirs []string      `yaml:"plugin-dirs" help:"directories whose Nagios plugins check.run may run"`
 	Collective string        `yaml:"collective" help:"what destinations begin with; empty stands for fettle"`
@@ -70,10 +71,12 @@ func (c agentSettings) Validate() error {
 		}
 	}
 	if c.Join != "" {
-		bad("join", "join tokens are not supported yet; this version logs in with the secret of --secret-file")
+		if _, err := trust.ParseJoinToken(c.Join); err != nil {
+			bad("join", "%v", err)
+		}
 	}
 	if c.Pool != "" {
-		bad("pool", "pools are not supported yet")
+		bad("pool", "the pool of a node comes by the join token with which it enrols")
 	}
 	for key, d := range map[string]time.Duration{"facts-interval": c.FactsEvery, "volatile-interval": c.VolatileEv, "beat-interval": c.Beat} {
 		if d < time.Second || d > 24*time.Hour {
@@ -106,7 +109,14 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	n := &node{id: id, collector: facts.New(cfg.Config, log)}
 	ac := agent.DefaultConfig()
 	ac.Identity, ac.Version, ac.State, ac.Servers, ac.Collective = id, version, cfg.State, cfg.Server, cfg.Collective
-	ac.Login, ac.Passcode = secret.login, secret.passcode
+	if ac.Machine = trust.ThisMachine(); cfg.Join != "" {
+		if ac.Join, err = trust.ParseJoinToken(cfg.Join); err != nil {
+			return nil, err
+		}
+	}
+	if err := secret.enrolWith(&ac); err != nil {
+		return nil, err
+	}
 	ac.FactsInterval, ac.VolatileInterval, ac.BeatInterval = cfg.FactsEvery, cfg.VolatileEv, cfg.Beat
 	ac.RunSlots, ac.CheckSlots = cfg.RunSlots, cfg.CheckSlots
 	nrpe := cfg.NRPEConfig
@@ -132,6 +142,21 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 		return nil, errors.Join(err, n.lock.Close())
 	}
 	return n, nil
+}
+
+// enrolWith has an agent use what stands in a secret file: a join token, or a login that the broker knows.
+func (s brokerSecret) enrolWith(cfg *agent.Config) error {
+	if strings.HasPrefix(s.passcode, trust.TokenPrefix) {
+		token, err := trust.ParseJoinToken(s.passcode)
+		if err != nil || !cfg.Join.None() {
+			return err
+		}
+		cfg.Join = token
+		return nil
+	}
+	cfg.Login, cfg.Passcode = s.login, s.passcode
+	cfg.Unsigned = cfg.Join.None() && s.login != ""
+	return nil
 }
 
 // identityOf gives the configured identity, or the FQDN.
@@ -166,7 +191,7 @@ func (a *app) agentCommand() *cobra.Command {
 	cfg := defaultAgentSettings()
 	cmd := &cobra.Command{
 		Use: "agent", Short: "run the agent of this machine", Args: cobra.NoArgs, GroupID: groupRoles,
-		Example: "  fettle agent --server stomp://fettle.acme.net:61613 --secret-file /etc/fettle/broker.secret\n  fettle agent --server stomp://a:61613,stomp://b:61613 --identity web1.acme.net",
+		Example: "  fettle agent --server stomp://fettle.acme.net:61613 --join fjt1_…\n  fettle agent --server stomp://a:61613,stomp://b:61613 --identity web1.acme.net",
 	}
 	s := newRole(cmd, "agent", &cfg)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -181,6 +206,9 @@ func (a *app) agentCommand() *cobra.Command {
 			file = filepath.Join(cfg.State, secretFile)
 		}
 		secret, err := readSecret(file)
+		if errors.Is(err, os.ErrNotExist) && cfg.SecretFile == "" {
+			err = nil // it has a join token, or is enrolled
+		}
 		if err != nil {
 			return err
 		}

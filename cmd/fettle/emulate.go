@@ -11,6 +11,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/agent/emulate"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 func (a *app) emulateCommand() *cobra.Command {
@@ -22,13 +23,14 @@ func (a *app) emulateCommand() *cobra.Command {
 		Long: `Runs the agent itself many times, signing, ledger and spool included, with made-up machines and made-up actions. Facts are
 realistic, and the same for the same seed. Ends with Ctrl-C.`,
 		Example: `  fettle emulate --nodes 2000 --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret
+  fettle emulate --nodes 100 --prefix lab --server stomp://127.0.0.1:61613 --join fjt1_…
   fettle emulate --nodes 500 --silent 2 --fail 1 --slow 5,3s --checks --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&cfg.Nodes, "nodes", cfg.Nodes, "`NUMBER` of nodes")
 	f.StringSliceVar(&servers, "server", nil, "`URL` of the broker, stomp://host:port; several for failover")
-	f.StringVar(&secretFrom, "secret-file", "", "`FILE` with login:passcode for the broker")
-	f.StringVar(&join, "join", "", "join `TOKEN`; enrolment comes with a later version")
+	f.StringVar(&secretFrom, "secret-file", "", "`FILE` with login:passcode, where the passcode is a join token: a server's STATE/broker.secret")
+	f.StringVar(&join, "join", "", "join `TOKEN` with which the nodes enrol; their keys are derived from it")
 	f.StringVar(&cfg.Prefix, "prefix", cfg.Prefix, "`TEXT` that identities begin with")
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "`NUMBER` from which the facts are made up")
 	f.Float64Var(&cfg.Fail, "fail", 0, "`PERCENT` of the nodes on which every action fails")
@@ -42,24 +44,31 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 	f.StringVar(&cfg.Agent.Collective, "collective", "", "`TEXT` that destinations begin with; empty stands for fettle")
 	f.StringVar(&level, "log-level", "info", "`LEVEL`: debug, info, warn or error")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if join != "" {
-			return usage(&fettle.Fault{Key: "--join", Reason: "join tokens are not supported yet; this version logs in with the secret of --secret-file"})
-		}
 		if _, err := logLevel(level); err != nil {
 			return usage(&fettle.Fault{Key: "--log-level", Reason: err.Error()})
 		}
-		if len(servers) == 0 || secretFrom == "" {
-			return usage(fmt.Errorf("--server and --secret-file are needed; a server's secret is STATE/%s: %w", secretFile, fettle.ErrInvalid))
+		if len(servers) == 0 || secretFrom == "" && join == "" {
+			return usage(fmt.Errorf("--server and --join or --secret-file are needed; a server's secret is STATE/%s: %w", secretFile, fettle.ErrInvalid))
 		}
 		var err error
+		if join != "" {
+			if cfg.Agent.Join, err = trust.ParseJoinToken(join); err != nil {
+				return usage(&fettle.Fault{Key: "--join", Reason: err.Error()})
+			}
+		}
 		if cfg.SlowPct, cfg.SlowBy, err = parseSlow(slow); err != nil {
 			return usage(err)
 		}
-		secret, err := readSecret(secretFrom)
-		if err != nil {
-			return err
+		if secretFrom != "" {
+			secret, err := readSecret(secretFrom)
+			if err == nil {
+				err = secret.enrolWith(&cfg.Agent)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		cfg.Agent.Servers, cfg.Agent.Login, cfg.Agent.Passcode = servers, secret.login, secret.passcode
+		cfg.Agent.Servers = servers
 		if record != "" {
 			file, err := os.OpenFile(record, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 			if err != nil {

@@ -15,9 +15,11 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 )
 
-// The text of a token: tokenPrefix and base64url of id, secret, fingerprint of the root, fingerprint of the CA (or nothing), checksum.
+// TokenPrefix is what the text of every join token begins with.
+const TokenPrefix = "fjt1_"
+
+// The text of a token: TokenPrefix and base64url of id, secret, fingerprint of the root, fingerprint of the CA (or nothing), checksum.
 const (
-	tokenPrefix   = "fjt1_"
 	tokenIDBytes  = 8
 	secretBytes   = 32
 	checksumBytes = 4
@@ -45,9 +47,9 @@ func NewJoinToken(root ed25519.PublicKey, ca []byte) JoinToken {
 
 // ParseJoinToken reads what String wrote. Anything else is ErrInvalid; the error never shows the text.
 func ParseJoinToken(text string) (JoinToken, error) {
-	rest, ok := strings.CutPrefix(strings.TrimSpace(text), tokenPrefix)
+	rest, ok := strings.CutPrefix(strings.TrimSpace(text), TokenPrefix)
 	if !ok {
-		return JoinToken{}, fmt.Errorf("join token: it does not begin with %s: %w", tokenPrefix, fettle.ErrInvalid)
+		return JoinToken{}, fmt.Errorf("join token: it does not begin with %s: %w", TokenPrefix, fettle.ErrInvalid)
 	}
 	if len(rest) > base64.RawURLEncoding.EncodedLen(longToken) {
 		return JoinToken{}, fmt.Errorf("join token: it is too long: %w", fettle.ErrInvalid)
@@ -77,7 +79,7 @@ func (t JoinToken) String() string {
 	}
 	raw := bytes.Join([][]byte{id, t.Secret, t.Root, t.CA}, nil)
 	sum := sha256.Sum256(raw)
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(raw, sum[:checksumBytes]...))
+	return TokenPrefix + base64.RawURLEncoding.EncodeToString(append(raw, sum[:checksumBytes]...))
 }
 
 // LogValue keeps the secret out of logs.
