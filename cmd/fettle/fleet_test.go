@@ -140,7 +140,10 @@ func newFleet(t *testing.T, machines map[fettle.NodeID]*machine, change ...func(
 	for id, machine := range machines {
 		ac := agent.DefaultConfig()
 		ac.Identity, ac.State, ac.Version = id, filepath.Join(t.TempDir(), string(id)), "1.2.3"
-		ac.Servers, ac.Login, ac.Passcode, ac.StopTimeout = []string{"stomp://" + m.stomp.Addr().String()}, m.secret.login, m.secret.passcode, 0
+		ac.Servers, ac.StopTimeout = []string{"stomp://" + m.stomp.Addr().String()}, 0
+		if err := m.secret.enrolWith(&ac); err != nil {
+			t.Fatal(err)
+		}
 		a, err := agent.New(ac, machine, machine, log)
 		if err != nil {
 			t.Fatal(err)
