@@ -36,6 +36,14 @@ type Call struct {
 	Action  string
 	Inputs  map[string]any
 	Timeout time.Duration // zero: the manifest's
+
+	Task   fettle.TaskID // empty: it was not the server that asked
+	Caller string        // who asked the server; empty: the server itself, for a check
+	Check  string        // the check that it is done for; empty: for none
+
+	// Stream is given what the action prints while it runs: stdout or stderr, and some bytes that it does not keep. What it takes may be lost on
+	// its way, so the outcome says it too. It does not block and is safe for concurrent use. nil: nobody wants it.
+	Stream func(stream string, chunk []byte)
 }
 
 // Outcome is what an action gave.

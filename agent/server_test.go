@@ -372,7 +372,7 @@ type table struct {
 func (t *table) Manifests() []plugins.Action {
 	return []plugins.Action{
 		{Name: "test.once"}, {Name: "test.block"}, {Name: "test.stuck"}, {Name: "test.panic"}, {Name: "test.big"}, {Name: "test.large"}, {Name: "test.bulk", Idempotent: true}, {Name: "test.ping", Idempotent: true, Slotless: true},
-		{Name: "test.check", Idempotent: true}, {Name: "test.facts", Idempotent: true, Slotless: true},
+		{Name: "test.check", Idempotent: true}, {Name: "test.print"}, {Name: "test.flood"}, {Name: "test.facts", Idempotent: true, Slotless: true},
 	}
 }
 
@@ -399,6 +399,16 @@ func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 		case <-ctx.Done():
 			return agent.Outcome{Status: fettle.StatusTimeout, Message: "ended"}
 		}
+	case "test.print":
+		call.Stream("stdout", []byte("first\n"))
+		<-gate
+		call.Stream("stdout", []byte("last\n"))
+	case "test.flood":
+		for range 1000 {
+			call.Stream("stdout", make([]byte, 1024))
+			call.Stream("stderr", []byte("é"))
+		}
+		<-gate
 	case "test.stuck":
 		<-gate
 	case "test.panic":

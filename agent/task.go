@@ -220,7 +220,16 @@ func (a *Agent) do(ctx context.Context, t fettle.Task) (out Outcome) {
 	if err != nil {
 		return refusal(err.Error())
 	}
-	return a.actions.Do(ctx, Call{Action: t.Action, Inputs: inputs, Timeout: time.Duration(t.Timeout) * time.Millisecond})
+	call := Call{
+		Action: t.Action, Inputs: inputs, Timeout: time.Duration(t.Timeout) * time.Millisecond,
+		Task: t.ID, Caller: t.Caller, Check: t.Check,
+	}
+	if t.Check == "" {
+		s := a.stream(t.ID)
+		defer s.end()
+		call.Stream = s.add
+	}
+	return a.actions.Do(ctx, call)
 }
 
 // inputs gives what the action is to see. What is sealed is opened here, and is nowhere on disk.

@@ -3,12 +3,24 @@ package plugins
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 
 	fettle "github.com/fettle-dev/fettle"
 )
 
-// Builtin gives the manifests of the actions that every agent has, by name. The server validates by them before it sends, the agent again.
-func Builtin() []Action {
+// Builtin gives the manifests of the actions that every agent has, by name. The server validates by them before it sends, the agent again. What
+// it gives is not to be changed.
+func Builtin() []Action { return slices.Clone(builtin()) }
+
+// builtin is made once: it is asked for with every task. It never changes.
+var builtin = sync.OnceValue(func() []Action {
+	all := slices.Concat(agentActions(), checkActions(), shellActions(), processActions(), serviceActions(), fileActions())
+	slices.SortFunc(all, func(a, b Action) int { return strings.Compare(a.Name, b.Name) })
+	return all
+})
+
+func checkActions() []Action {
 	outputs := []Output{ // under the names that MCollective's users know
 		{Name: "exitcode", Description: "What the command exited with; -1: it was ended by a signal.", Type: Int},
 		{Name: "output", Description: "First line of its output.", Type: String},
@@ -17,19 +29,6 @@ func Builtin() []Action {
 		{Name: "stderr", Description: "What it said on standard error.", Type: String},
 	}
 	return []Action{
-		{
-			Name: "agent.facts", Description: "Collect the node's facts again, and publish them.", Idempotent: true, Slotless: true, Timeout: 60_000,
-			Outputs: []Output{{Name: "hash", Description: "Hash of the facts document.", Type: String}},
-		},
-		{
-			Name: "agent.ping", Description: "Answer at once, to show that the node is there.", Idempotent: true, Slotless: true, Timeout: 10_000,
-			Outputs: []Output{
-				{Name: "time", Description: "The node's clock, in milliseconds since 1970 UTC.", Type: Int},
-				{Name: "version", Description: "Version of the agent.", Type: String},
-				{Name: "os", Description: "Operating system, as Go names it.", Type: String},
-				{Name: "arch", Description: "Architecture, as Go names it.", Type: String},
-			},
-		},
 		{
 			Name: "check.run", Description: "Run a plugin of Nagios from a folder that the node allows, without a shell.", Timeout: 60_000,
 			Inputs: []Input{
@@ -53,7 +52,7 @@ func Builtin() []Action {
 
 // Lookup gives the manifest of a built-in action. ErrNotFound, naming those that there are, if it has none.
 func Lookup(name string) (Action, error) {
-	all := Builtin()
+	all := builtin()
 	i := slices.IndexFunc(all, func(a Action) bool { return a.Name == name })
 	if i >= 0 {
 		return all[i], nil
@@ -64,3 +63,6 @@ func Lookup(name string) (Action, error) {
 	}
 	return Action{}, fmt.Errorf("action %q: there is no such; there are %v: %w", name, names, fettle.ErrNotFound)
 }
+
+// number gives a pointer to a bound of a number.
+func number(n float64) *float64 { return &n }

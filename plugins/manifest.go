@@ -47,6 +47,9 @@ type Action struct {
 	Idempotent  bool     `json:"idempotent"`           // doing it twice does no harm: it needs no entry in the agent's ledger
 	Slotless    bool     `json:"slotless,omitempty"`   // so light that a busy node does it too
 	Timeout     int64    `json:"timeout_ms,omitempty"` // milliseconds; zero: fettle.DefaultTimeout
+
+	Summaries []Summary `json:"summaries,omitempty"` // what is told of all nodes together
+	Display   Display   `json:"display,omitempty"`   // which results are shown in full; empty: Always
 }
 
 // Input is something that an action is given.
@@ -69,6 +72,16 @@ type Output struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	Type        Type   `json:"type"`
+	Display     string `json:"display,omitempty"` // what people call it; empty: its name
+	Unit        string `json:"unit,omitempty"`    // of a number: ms, bytes, %; empty: it counts something
+}
+
+// Label gives what people call the output.
+func (o Output) Label() string {
+	if o.Display != "" {
+		return o.Display
+	}
+	return strings.ReplaceAll(o.Name, "_", " ")
 }
 
 // Limit gives how long the action may take when nobody says otherwise.
@@ -117,6 +130,9 @@ func (a Action) Check() error {
 		if fault := in.check(); fault != "" {
 			bad("input %s: %s", in.Name, fault)
 		}
+	}
+	for _, fault := range a.checkOutputs() {
+		bad("%s", fault)
 	}
 	return errors.Join(faults...)
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"sync"
+	"strings"
 	"time"
 )
 
@@ -17,7 +17,7 @@ const (
 	toCollapse  = 2 * time.Second        // after KILL, before a child that cannot die is left alone
 )
 
-// Bounds of what is kept of a child's output, in bytes; the rest is read and dropped.
+// Bounds of what is kept of a child's output when nobody says otherwise, in bytes; the rest is read and dropped.
 const (
 	maxStdout = 64 << 10
 	maxStderr = 4 << 10
@@ -25,44 +25,68 @@ const (
 
 // child says what to run.
 type child struct {
-	path string
-	args []string // without the name
-	env  []string
-	user *owner // nil: as the agent
+	path   string
+	args   []string // without the name
+	env    []string
+	user   *owner // nil: as the agent
+	dir    string // empty: the root folder
+	stdin  string // empty: none
+	limits allowance
+	leave  bool // what it leaves behind with its output open goes on living: a service that it has started, say
+
+	stdout, stderr keep                                  // zero: the first maxStdout, maxStderr
+	each           func(stream string, chunk []byte)     // is given the output as it comes; it must not keep chunk; nil: nobody wants it
+	note           func(format string, arguments ...any) // is told which limit could not be had; nil: nobody wants to know
+}
+
+// allowance is what a child is held to, as far as the machine lets us.
+type allowance struct {
+	nice      int    // added to the agent's own
+	io        string // idle or best-effort; empty: the agent's own
+	memory    int64  // bytes; zero: no limit
+	cpu       int64  // percent of one processor; zero: no limit
+	processes int64  // zero: no limit
 }
 
 // ending is how a child ended.
 type ending struct {
-	stdout, stderr []byte
-	exit           int  // -1: by a signal
-	killed         bool // ctx ended before the child did
+	stdout, stderr       []byte
+	cutStdout, cutStderr int64  // bytes that were not kept
+	exit                 int    // -1: by a signal
+	signal               string // which; empty: none
+	killed               bool   // ctx ended before the child did
+	starved              bool   // the kernel ended it for want of the memory that it was allowed
 }
 
-// run runs a child in a process group of its own, in the root folder, without input. When ctx ends, the whole group is asked to end, then
-// killed. A child that has ended is not waited for because of others that it left behind with its output open: they are ended too, after a
-// moment, as NRPE does. The error says why there was no child at all.
+// run runs a child in a process group of its own. When ctx ends, the whole group is asked to end, then killed. A child that has ended is not
+// waited for because of others that it left behind with its output open: they are ended too, after a moment, as NRPE does. The error says why
+// there was no child at all.
 func (c child) run(ctx context.Context) (ending, error) {
-	cmd := exec.Command(c.path, c.args...) // not CommandContext: it kills the child alone, not its group
-	cmd.Dir, cmd.Env = rootDir(), c.env
-	setGroup(cmd, c.user)
-	stdout, stderr := &tail{limit: maxStdout}, &tail{limit: maxStderr}
-	outDone, outEnd, err := stdout.attach(&cmd.Stdout)
+	if ctx.Err() != nil {
+		return ending{exit: -1, killed: true}, nil
+	}
+	stdin, err := c.input()
 	if err != nil {
 		return ending{}, err
 	}
-	errDone, errEnd, err := stderr.attach(&cmd.Stderr)
+	defer closeFile(stdin)
+	stdout, stderr := c.stdout.or(keep{head: maxStdout}).keeper("stdout", c.each), c.stderr.or(keep{head: maxStderr}).keeper("stderr", c.each)
+	outEnd, toStdout, err := stdout.open()
 	if err != nil {
-		closeChildEnds(cmd)
+		return ending{}, err
+	}
+	errEnd, toStderr, err := stderr.open()
+	if err != nil {
+		toStdout.Close()
 		outEnd()
 		return ending{}, err
 	}
-	err = cmd.Start()
-	closeChildEnds(cmd)
+	group, cmd, err := c.start(stdin, toStdout, toStderr)
+	toStdout.Close() // only without our copies do the pipes end with the child
+	toStderr.Close()
 	if err != nil {
 		outEnd()
 		errEnd()
-		<-outDone
-		<-errDone
 		return ending{}, err
 	}
 	exited := make(chan struct{})
@@ -71,23 +95,88 @@ func (c child) run(ctx context.Context) (ending, error) {
 		_ = cmd.Wait() // ProcessState has it
 	}()
 	killed := !within(ctx.Done(), exited)
-	switch {
-	case killed:
-		endGroup(cmd, exited)
-	case !drained(outDone, errDone, toDrain):
+	if killed || !drained(stdout.done, stderr.done, toDrain) && !c.leave {
 		endGroup(cmd, exited)
 	}
 	outEnd()
 	errEnd()
-	<-outDone
-	<-errDone
-	e := ending{stdout: stdout.bytes(), stderr: stderr.bytes(), exit: -1, killed: killed}
+	e := ending{exit: -1, killed: killed, starved: group.starved()}
+	group.close(!c.leave)
+	e.stdout, e.cutStdout = stdout.bytes()
+	e.stderr, e.cutStderr = stderr.bytes()
 	select {
 	case <-exited:
-		e.exit = cmd.ProcessState.ExitCode()
+		e.exit, e.signal = cmd.ProcessState.ExitCode(), signalOf(cmd.ProcessState)
 	default: // it cannot die: it waits for a disk that does not answer, perhaps
 	}
 	return e, nil
+}
+
+// start starts the child, within its limits as far as they can be had.
+func (c child) start(stdin, stdout, stderr *os.File) (*cgroup, *exec.Cmd, error) {
+	command := func() *exec.Cmd {
+		cmd := exec.Command(c.path, c.args...) // not CommandContext: it kills the child alone, not its group
+		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.dir, c.env, stdout, stderr
+		if stdin != nil {
+			cmd.Stdin = stdin
+		}
+		if cmd.Dir == "" {
+			cmd.Dir = rootDir()
+		}
+		setGroup(cmd, c.user)
+		return cmd
+	}
+	note := func(format string, arguments ...any) {
+		if c.note != nil {
+			c.note(format, arguments...)
+		}
+	}
+	cmd := command()
+	group, err := newCgroup(c.limits)
+	if err != nil {
+		note("limits of memory, cpu and processes are not kept: %v", err)
+	}
+	if group != nil {
+		group.enter(cmd)
+		err := startAt(cmd, c.limits, note)
+		if err == nil {
+			return group, cmd, nil
+		}
+		group.close(true)
+		var path *os.PathError
+		if errors.As(err, &path) && !strings.Contains(path.Op, "fork") { // it is the program itself that cannot be started
+			return nil, nil, err
+		}
+		note("limits of memory, cpu and processes are not kept: %v", err)
+		cmd = command()
+	}
+	return nil, cmd, startAt(cmd, c.limits, note)
+}
+
+// input gives a file that holds what the child reads, without a name; nil: there is nothing to read.
+func (c child) input() (*os.File, error) {
+	if c.stdin == "" {
+		return nil, nil
+	}
+	f, err := os.CreateTemp("", "fettle-input-")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(f.Name()) // where an open file cannot be removed, it is left to those who tidy that folder
+	if _, err = f.WriteString(c.stdin); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func closeFile(f *os.File) {
+	if f != nil {
+		_ = f.Close() // it was read, or written and thrown away
+	}
 }
 
 // within waits for done, and tells whether it came before end.
@@ -134,57 +223,6 @@ func waitFor(done <-chan struct{}, wait time.Duration) bool {
 		return true
 	case <-timer.C:
 		return false
-	}
-}
-
-// tail keeps the beginning of what is written, and reads on behind it.
-type tail struct {
-	limit int
-	mu    sync.Mutex // guards kept
-	kept  []byte
-}
-
-func (t *tail) bytes() []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.kept
-}
-
-// attach makes a pipe whose end for the child is put to *to. done is closed when all writers are gone, or when end was called.
-func (t *tail) attach(to *io.Writer) (done <-chan struct{}, end func(), err error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	*to = w
-	closed := make(chan struct{})
-	go func() { // ends at the end of the pipe, or when end closes it; run waits for done
-		defer close(closed)
-		t.read(r)
-	}()
-	var once sync.Once
-	return closed, func() { once.Do(func() { r.Close() }) }, nil
-}
-
-func (t *tail) read(r io.Reader) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		t.mu.Lock()
-		t.kept = append(t.kept, buf[:min(n, t.limit-len(t.kept))]...)
-		t.mu.Unlock()
-		if err != nil {
-			return // io.EOF, or the pipe was closed
-		}
-	}
-}
-
-// closeChildEnds closes our copies of what the child writes to: only then do the pipes end with the child.
-func closeChildEnds(cmd *exec.Cmd) {
-	for _, w := range []io.Writer{cmd.Stdout, cmd.Stderr} {
-		if f, is := w.(*os.File); is {
-			_ = f.Close() // it was never written to here
-		}
 	}
 }
 

@@ -3,8 +3,11 @@
 package actions
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 func rootDir() string { return os.TempDir() }
@@ -18,7 +21,38 @@ func signalGroup(cmd *exec.Cmd, _ bool) {
 
 func groupLives(*exec.Cmd) bool { return false }
 
+func signalOf(*os.ProcessState) string { return "" }
+
+// userOf refuses any user: here a child runs as the agent does.
+func userOf(name string) (*owner, error) {
+	if name == "" {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("on this system the agent cannot run anything as another user: %w", fettle.ErrDenied)
+}
+
+// startAt starts cmd. Nothing can be limited here.
+func startAt(cmd *exec.Cmd, l allowance, note func(string, ...any)) error {
+	if l.nice != 0 || l.io != "" {
+		note("nice and io are not kept: this system has no such thing")
+	}
+	return cmd.Start()
+}
+
 // owner is a user as whom a child runs. Here it is always the agent's own.
 type owner struct{ env []string }
 
 func ownerOf(string, string) (*owner, error) { return nil, nil }
+
+func giveTo(string, *owner) error { return nil }
+
+// signalNamed knows KILL only.
+func signalNamed(name string) (os.Signal, bool) { return os.Kill, name == "KILL" }
+
+func sendSignal(pid int, s os.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Signal(s)
+}

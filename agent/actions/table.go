@@ -24,6 +24,21 @@ type Config struct {
 
 	// Facts collects the node's facts again, publishes them, and gives what agent.facts answers. It is called from many goroutines.
 	Facts func(ctx context.Context) (map[string]any, error)
+
+	// Known gives what the agent knows of its node now; the policy and templates are about it. It is called from many goroutines. nil: nothing.
+	Known func() Known
+
+	// Restart has the agent begin again as soon as the results that it has are kept. nil: this agent cannot.
+	Restart func()
+
+	Root string // of the file system in which services are looked for, for tests; empty: /
+}
+
+// Known is what an agent knows of its node.
+type Known struct {
+	Facts   []byte // the facts document, in JSON; nil: none yet
+	Classes []string
+	Agent   fettle.AgentInfo
 }
 
 type (
@@ -61,7 +76,8 @@ func New(cfg Config, more ...Action) (*Table, error) {
 	}
 	t := &Table{actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log}}
 	var faults []error
-	for _, a := range append([]Action{ping(cfg), facts(cfg), nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, more...) {
+	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg), more)
+	for _, a := range all {
 		faults = append(faults, a.Manifest.Check())
 		if _, taken := t.actions[a.Manifest.Name]; taken {
 			faults = append(faults, fmt.Errorf("action %s is there twice: %w", a.Manifest.Name, fettle.ErrConflict))

@@ -20,13 +20,15 @@ import (
 
 // Action defines model for Action.
 type Action struct {
-	Description string   `json:"description"`
-	Idempotent  bool     `json:"idempotent"`
-	Inputs      []Input  `json:"inputs,omitempty"`
-	Name        string   `json:"name"`
-	Outputs     []Output `json:"outputs,omitempty"`
-	Slotless    *bool    `json:"slotless,omitempty"`
-	TimeoutMs   *int64   `json:"timeout_ms,omitempty"`
+	Description string    `json:"description"`
+	Display     *string   `json:"display,omitempty"`
+	Idempotent  bool      `json:"idempotent"`
+	Inputs      []Input   `json:"inputs,omitempty"`
+	Name        string    `json:"name"`
+	Outputs     []Output  `json:"outputs,omitempty"`
+	Slotless    *bool     `json:"slotless,omitempty"`
+	Summaries   []Summary `json:"summaries,omitempty"`
+	TimeoutMs   *int64    `json:"timeout_ms,omitempty"`
 }
 
 // ActionList defines model for ActionList.
@@ -341,9 +343,11 @@ type Numbers struct {
 
 // Output defines model for Output.
 type Output struct {
-	Description string `json:"description"`
-	Name        string `json:"name"`
-	Type        string `json:"type"`
+	Description string  `json:"description"`
+	Display     *string `json:"display,omitempty"`
+	Name        string  `json:"name"`
+	Type        string  `json:"type"`
+	Unit        *string `json:"unit,omitempty"`
 }
 
 // PathInfo defines model for PathInfo.
@@ -571,6 +575,12 @@ type Spender struct {
 type SpenderList struct {
 	// Spenders The costliest first: how often each was asked, how many of these were refused because they were over their budget, how long all took together, and how many nodes were evaluated one by one for it
 	Spenders []Spender `json:"spenders"`
+}
+
+// Summary defines model for Summary.
+type Summary struct {
+	Function string `json:"function"`
+	Output   string `json:"output"`
 }
 
 // Tally defines model for Tally.
