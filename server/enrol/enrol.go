@@ -60,7 +60,7 @@ func (r *Registry) decide(from []fettle.NodeID, asked []wire.Enrol) *decision {
 	defer r.mu.RUnlock()
 	for i, ask := range asked {
 		d.answers[i] = d.answer(from[i], ask)
-		d.answers[i].Key = trust.KeyID(ask.Sign)
+		d.answers[i].Key, d.answers[i].Root = trust.KeyID(ask.Sign), d.r.cfg.Root // a refusal too is believed by the root only
 	}
 	return d
 }
@@ -102,7 +102,7 @@ func (d *decision) tell(e *entry) wire.Enrolled {
 			return refused("%v", err)
 		}
 		return wire.Enrolled{
-			Status: wire.EnrolledYes, Passcode: trust.NodePasscode(d.r.cfg.LoginKey, e.Node, e.ID), Root: d.r.cfg.Root, CA: d.r.cfg.CA,
+			Status: wire.EnrolledYes, Passcode: trust.NodePasscode(d.r.cfg.LoginKey, e.Node, e.ID), CA: d.r.cfg.CA,
 			Labels: e.Labels, Pool: e.Pool,
 		}
 	}
