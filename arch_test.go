@@ -42,6 +42,7 @@ var plan = map[string]room{
 		"facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
 		"audit", "checks", "compositions", "inventory", "reports",
 	}},
+	"server/bridge": {floor: 3, may: []string{"server", "wire"}},
 	"server/auth": {floor: 3, may: []string{
 		"server", "facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
 		"audit", "checks", "compositions", "inventory", "reports",

@@ -201,7 +201,7 @@ func (s *Server) commit(ctx context.Context, b *batch) (store.Committed, error) 
 		done, err := s.Store.Commit(ctx, &b.Batch)
 		switch {
 		case err == nil:
-			s.presence.resume(s.Now())
+			s.presence.resume(storeAway, s.Now())
 			return done, nil
 		case errors.Is(err, fettle.ErrInvalid), errors.Is(err, fettle.ErrConflict):
 			return done, fmt.Errorf("%w: %w", errHopeless, err)
@@ -211,7 +211,7 @@ func (s *Server) commit(ctx context.Context, b *batch) (store.Committed, error) 
 			}
 		}
 		s.meters.commitErrors.Inc()
-		s.presence.pause(s.Now())
+		s.presence.pause(storeAway)
 		if ctx.Err() == nil {
 			s.Log.Error("commit of received messages", "err", err, "messages", b.messages, "retry", wait)
 		}

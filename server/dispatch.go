@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -34,7 +36,11 @@ func (s *Server) sendTo(ctx context.Context, dest string, to fettle.NodeID, kind
 	}
 	delivered, err := s.Send.Send(ctx, dest, m)
 	if err != nil {
-		s.Log.Warn("send", "node", to, "type", kind, "err", err)
+		level := slog.LevelWarn
+		if s.Away != nil && errors.Is(err, fettle.ErrUnavailable) {
+			level = slog.LevelDebug // that the broker is away is said once, and not for each node
+		}
+		s.Log.Log(ctx, level, "send", "node", to, "type", kind, "err", err)
 		return false
 	}
 	return delivered != 0

@@ -76,7 +76,7 @@ func (s *Server) forgetSilent(ctx context.Context) error {
 func (p *presence) silentFor(span time.Duration, now time.Time) (ids []fettle.NodeID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.deaf || p.began.IsZero() || !p.pausedAt.IsZero() || now.Sub(p.since) < min(span, forgetHeard) {
+	if p.deaf || p.began.IsZero() || p.paused != 0 || now.Sub(p.since) < min(span, forgetHeard) {
 		return nil
 	}
 	cutoff := fettle.MillisOf(now.Add(-span))

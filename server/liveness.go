@@ -26,12 +26,12 @@ type presence struct {
 	// It is taken before every other lock.
 	turn sync.Mutex
 
-	mu       sync.Mutex
-	last     map[fettle.NodeID]*sighting // guarded by mu
-	since    time.Time                   // guarded by mu; from when on silence counts
-	began    time.Time                   // guarded by mu; when listening began, zero before
-	pausedAt time.Time                   // guarded by mu; zero: not paused
-	deaf     bool                        // guarded by mu; the server has stopped listening
+	mu     sync.Mutex
+	last   map[fettle.NodeID]*sighting // guarded by mu
+	since  time.Time                   // guarded by mu; from when on silence counts
+	began  time.Time                   // guarded by mu; when listening began, zero before
+	paused paused                      // guarded by mu; why silence is not counted at the moment
+	deaf   bool                        // guarded by mu; the server has stopped listening
 }
 
 type sighting struct {
@@ -64,20 +64,29 @@ func (p *presence) listen(now time.Time) {
 	p.since, p.began = now, now
 }
 
-// pause stops the clock of silence while the server does not keep up; resume lets it run on.
-func (p *presence) pause(now time.Time) {
+// paused is why the clock of silence stands still; the reasons add up.
+type paused uint8
+
+const (
+	storeAway  paused = 1 << iota // what is received cannot be committed
+	brokerAway                    // nothing is received: a broker that is not ours has no connection to us
+)
+
+// pause stops the clock of silence while the server does not keep up; resume lets it run on when the last reason is gone, from now.
+func (p *presence) pause(why paused) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.pausedAt.IsZero() {
-		p.pausedAt = now
-	}
+	p.paused |= why
 }
 
-func (p *presence) resume(now time.Time) {
+func (p *presence) resume(why paused, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.pausedAt.IsZero() {
-		p.pausedAt, p.since = time.Time{}, now
+	if p.paused&why == 0 {
+		return
+	}
+	if p.paused &^= why; p.paused == 0 {
+		p.since = now
 	}
 }
 
@@ -144,7 +153,7 @@ type judged struct {
 func (p *presence) judge(now time.Time, beat time.Duration) (out []judged) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.deaf || p.began.IsZero() || !p.pausedAt.IsZero() || now.Sub(p.began) < settleBeats*beat {
+	if p.deaf || p.began.IsZero() || p.paused != 0 || now.Sub(p.began) < settleBeats*beat {
 		return nil
 	}
 	for id, s := range p.last {

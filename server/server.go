@@ -38,6 +38,8 @@ type Parts struct {
 	Enroller  Enroller         // nil: nobody can enrol
 	// Heard goes over the nodes of which the broker has received bytes, with the moment of the last one. Nil: messages alone count.
 	Heard func(func(fettle.NodeID, time.Time))
+	// Away tells why a broker that is not ours cannot be reached, nil when it can. Nil: the broker is where the server is.
+	Away func() error
 }
 
 // Server is the middle. Its methods are safe for concurrent use; those that answer questions want Load to have returned.
@@ -57,6 +59,7 @@ type Server struct {
 	live     liveBook
 	loaded   atomic.Bool
 	lookUp   func(action string) (plugins.Action, error)
+	back     chan struct{} // holds a token when a broker that is not ours can be reached again
 }
 
 // New makes a server of its parts. It does no work before Load and Run.
@@ -74,7 +77,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters(), lookUp: plugins.Lookup}
+	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters(), lookUp: plugins.Lookup, back: make(chan struct{}, 1)}
 	s.inbox.init()
 	s.presence.init()
 	s.runs.init()
@@ -111,6 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.followRuns(ctx) })
 	g.Go(func() error { return s.spreadChecks(ctx) })
 	g.Go(func() error { return s.prune(ctx) })
+	g.Go(func() error { return s.catchUp(ctx) })
 	return g.Wait()
 }
 
@@ -124,6 +128,11 @@ func (s *Server) Health(context.Context) error { return nil }
 func (s *Server) Ready(ctx context.Context) error {
 	if !s.loaded.Load() {
 		return fmt.Errorf("the inventory is being loaded: %w", fettle.ErrUnavailable)
+	}
+	if s.Away != nil {
+		if err := s.Away(); err != nil {
+			return err
+		}
 	}
 	return s.Store.Ping(ctx)
 }
