@@ -17,6 +17,7 @@ import (
 	"github.com/fettle-dev/fettle/agent"
 	"github.com/fettle-dev/fettle/agent/actions"
 	"github.com/fettle-dev/fettle/facts"
+	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/trust"
 )
 
@@ -24,6 +25,7 @@ import (
 type agentSettings struct {
 	State      string        `yaml:"state" help:"directory for what the agent must not forget"`
 	Server     []string      `yaml:"server" help:"where the broker is, stomp://host:port or stomps://host:port; several, with commas between, for failover"`
+	Broker     string        `yaml:"broker" help:"what kind of broker it is: embedded, rabbitmq or activemq"`
 	Identity   string        `yaml:"identity" help:"name of this node; empty: its FQDN"`
 	SecretFile string        `yaml:"secret-file" help:"file with login:passcode, where the passcode is a join token; empty: broker.secret in the state directory, if it is there"`
 	Join       string        `yaml:"join" secret:"true" help:"join token with which this node enrols, the first time that it runs"`
@@ -50,7 +52,7 @@ func defaultAgentSettings() agentSettings {
 	cfg := agentSettings{
 		State: filepath.Join(stateDir, "agent"), NRPEConfig: defaultNRPEConfig, FactsEvery: a.FactsInterval, VolatileEv: a.VolatileInterval, Beat: a.BeatInterval,
 		RunSlots: a.RunSlots, CheckSlots: a.CheckSlots, PluginDirs: []string{"/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"},
-		LogLevel: "info", LogFormat: "text", Config: facts.DefaultConfig(),
+		LogLevel: "info", LogFormat: "text", Config: facts.DefaultConfig(), Broker: embedded,
 	}
 	cfg.Version = version
 	return cfg
@@ -69,6 +71,9 @@ func (c agentSettings) Validate() error {
 		if _, err := fettle.ParseNodeID(c.Identity); err != nil {
 			bad("identity", "%v", err)
 		}
+	}
+	if _, err := wire.DialectOf(c.Broker); err != nil || c.Broker == "" {
+		bad("broker", "%q is neither embedded, rabbitmq nor activemq", c.Broker)
 	}
 	if c.Join != "" {
 		if _, err := trust.ParseJoinToken(c.Join); err != nil {
@@ -117,6 +122,7 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	if err := secret.enrolWith(&ac); err != nil {
 		return nil, err
 	}
+	ac.Broker = cfg.Broker
 	ac.FactsInterval, ac.VolatileInterval, ac.BeatInterval = cfg.FactsEvery, cfg.VolatileEv, cfg.Beat
 	ac.RunSlots, ac.CheckSlots = cfg.RunSlots, cfg.CheckSlots
 	nrpe := cfg.NRPEConfig

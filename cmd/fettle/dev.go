@@ -24,7 +24,7 @@ func (a *app) devCommand() *cobra.Command {
 		Example: "  fettle dev\n  fettle dev --state /tmp/fettle --http 127.0.0.1:0 --stomp 127.0.0.1:0\n  fettle dev --nrpe-config ./nrpe.cfg --facts-dir ./facts.d",
 	}
 	s := newRole(cmd, "dev", &srv, &agt)
-	for _, key := range []string{"server", "secret-file", "join", "pool", "broker", "broker-url"} {
+	for _, key := range []string{"server", "secret-file", "join", "pool", "broker", "broker-url", "broker-ca", "broker-prefetch"} {
 		if err := cmd.Flags().MarkHidden(key); err != nil {
 			continue // it has no such flag any more
 		}
@@ -40,12 +40,14 @@ func (a *app) devCommand() *cobra.Command {
 
 // dev runs both parts. The agent connects as any other would, by the address and the secret.
 func (a *app) dev(ctx context.Context, srv serverSettings, agt agentSettings) error {
+	srv.Broker, srv.BrokerURL = embedded, nil
 	log := newLog(a.stderr, srv.LogLevel, srv.LogFormat)
 	m, err := openMiddle(ctx, srv, log)
 	if err != nil {
 		return err
 	}
 	agt.Server = []string{"stomp://" + dialable(m.stomp.Addr())}
+	agt.Broker = embedded
 	agt.State = filepath.Join(srv.State, "agent")
 	n, err := openNode(ctx, agt, m.secret, log)
 	if err != nil {

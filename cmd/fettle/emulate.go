@@ -11,6 +11,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/agent/emulate"
+	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/trust"
 )
 
@@ -29,6 +30,7 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 	f := cmd.Flags()
 	f.IntVar(&cfg.Nodes, "nodes", cfg.Nodes, "`NUMBER` of nodes")
 	f.StringSliceVar(&servers, "server", nil, "`URL` of the broker, stomp://host:port; several for failover")
+	f.StringVar(&cfg.Agent.Broker, "broker", embedded, "`KIND` of broker: embedded, rabbitmq or activemq")
 	f.StringVar(&secretFrom, "secret-file", "", "`FILE` with login:passcode, where the passcode is a join token: a server's STATE/broker.secret")
 	f.StringVar(&join, "join", "", "join `TOKEN` with which the nodes enrol; their keys are derived from it")
 	f.StringVar(&cfg.Prefix, "prefix", cfg.Prefix, "`TEXT` that identities begin with")
@@ -46,6 +48,9 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if _, err := logLevel(level); err != nil {
 			return usage(&fettle.Fault{Key: "--log-level", Reason: err.Error()})
+		}
+		if _, err := wire.DialectOf(cfg.Agent.Broker); err != nil {
+			return usage(&fettle.Fault{Key: "--broker", Reason: err.Error()})
 		}
 		if len(servers) == 0 || secretFrom == "" && join == "" {
 			return usage(fmt.Errorf("--server and --join or --secret-file are needed; a server's secret is STATE/%s: %w", secretFile, fettle.ErrInvalid))

@@ -10,6 +10,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/enrol"
 )
 
@@ -25,13 +26,17 @@ const (
 
 // serverSettings are all that a server can be told.
 type serverSettings struct {
-	State     string `yaml:"state" help:"directory for what the server keeps"`
-	HTTP      string `yaml:"http" help:"address of REST and pages; port 0 picks a free one"`
-	STOMP     string `yaml:"stomp" help:"address of the embedded broker; port 0 picks a free one"`
-	Store     string `yaml:"store" secret:"true" help:"database: sqlite:/path/file.db or mysql://user:password@host:3306/name; empty: sqlite in the state directory"`
-	Broker    string `yaml:"broker" help:"embedded; rabbitmq and activemq come with a later version"`
-	BrokerURL string `yaml:"broker-url" secret:"true" help:"address of a broker that is not embedded"`
-	Insecure  bool   `yaml:"insecure" help:"listen without TLS on addresses other than loopback"`
+	State  string `yaml:"state" help:"directory for what the server keeps"`
+	HTTP   string `yaml:"http" help:"address of REST and pages; port 0 picks a free one"`
+	STOMP  string `yaml:"stomp" help:"address of the embedded broker; port 0 picks a free one"`
+	Store  string `yaml:"store" secret:"true" help:"database: sqlite:/path/file.db or mysql://user:password@host:3306/name; empty: sqlite in the state directory"`
+	Broker string `yaml:"broker" help:"embedded, rabbitmq or activemq"`
+	// With the account in it, which the operator gave the server there.
+	BrokerURL      []string `yaml:"broker-url" secret:"true" help:"where a broker that is not embedded is, stomp://login:passcode@host:port or stomps://…, of RabbitMQ with /virtual-host; several for failover"`
+	BrokerCA       string   `yaml:"broker-ca" help:"file with the certificates, in PEM, that a broker that is not embedded is trusted by; empty: those of the system"`
+	BrokerPrefetch int      `yaml:"broker-prefetch" help:"messages of each collecting queue of a broker that is not embedded that may wait for their commit"`
+
+	Insecure  bool   `yaml:"insecure" help:"listen, or speak to a broker, without TLS on addresses other than loopback"`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 	LogFormat string `yaml:"log-format" help:"text or json"`
 
@@ -43,7 +48,8 @@ type serverSettings struct {
 
 func defaultServerSettings() serverSettings {
 	cfg := serverSettings{
-		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: "embedded", LogLevel: "info", LogFormat: "text", EnrolApproval: enrol.ApproveAuto,
+		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: embedded, BrokerPrefetch: bridge.DefaultPrefetch,
+		LogLevel: "info", LogFormat: "text", EnrolApproval: enrol.ApproveAuto,
 		Config: server.DefaultConfig(),
 	}
 	cfg.Version = version
@@ -52,22 +58,12 @@ func defaultServerSettings() serverSettings {
 
 // Validate reports every fault, each by its key.
 func (c serverSettings) Validate() error {
-	faults := []error{c.Config.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP, c.Insecure), listenFault("stomp", c.STOMP, c.Insecure)}
+	faults := []error{c.Config.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP, c.Insecure), c.brokerFaults()}
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 	}
 	if c.State == "" {
 		bad("state", "a directory is needed")
-	}
-	switch c.Broker {
-	case "embedded":
-		if c.BrokerURL != "" {
-			bad("broker-url", "the embedded broker has none; it listens on stomp")
-		}
-	case "rabbitmq", "activemq":
-		bad("broker", "%s is not supported yet; this version has the embedded broker only", c.Broker)
-	default:
-		bad("broker", "%q is neither embedded, rabbitmq nor activemq", c.Broker)
 	}
 	return errors.Join(faults...)
 }

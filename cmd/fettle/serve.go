@@ -22,6 +22,7 @@ import (
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
+	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/enrol"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
@@ -35,7 +36,8 @@ type middle struct {
 	log     *slog.Logger
 	store   *store.Store
 	server  *server.Server
-	broker  *broker.Broker
+	broker  *broker.Broker // nil: it is not embedded
+	bridge  *bridge.Bridge // nil: it is
 	keeper  *auth.Keeper
 	http    net.Listener
 	stomp   net.Listener
@@ -75,18 +77,16 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	dest := wire.Destinations{Collective: cfg.Collective}
 	in := &intake{sessions: map[fettle.NodeID]string{}}
 	meters := metrics.NewSet()
-	brokerConfig := broker.DefaultConfig()
-	brokerConfig.Metrics = meters
-	brokerConfig.Collected = dest.IsCollected
-	brokerConfig.Transient = func(d string) bool { return isTransient(dest, d) }
-	if m.broker, err = broker.New(brokerConfig, gate{m.nodes, dest}, in, in, log); err != nil {
+	parts := server.Parts{Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Log: log, Signer: m.keys, Enroller: m.nodes} // Verifier: m.nodes, once agents sign
+	if cfg.foreign() {
+		err = m.openBridge(&parts, meters)
+	} else {
+		err = m.openBroker(&parts, meters, dest, in)
+	}
+	if err != nil {
 		return m, err
 	}
-	m.server, err = server.New(cfg.Config, server.Parts{
-		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Send: &outlet{m.broker}, Log: log, Heard: m.broker.Heard,
-		Signer: m.keys, Enroller: m.nodes, // Verifier: m.nodes, once agents sign
-	})
-	if err != nil {
+	if m.server, err = server.New(cfg.Config, parts); err != nil {
 		return m, err
 	}
 	in.server = m.server
@@ -96,13 +96,28 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	if m.http, err = net.Listen("tcp", cfg.HTTP); err != nil {
 		return m, fmt.Errorf("http: %w", err)
 	}
-	if m.stomp, err = net.Listen("tcp", cfg.STOMP); err != nil {
-		return m, fmt.Errorf("stomp: %w", err)
+	if !cfg.foreign() {
+		if m.stomp, err = net.Listen("tcp", cfg.STOMP); err != nil {
+			return m, fmt.Errorf("stomp: %w", err)
+		}
 	}
 	if m.handler, err = m.faces(meters); err != nil {
 		return m, err
 	}
 	return m, m.introduce(ctx)
+}
+
+// openBroker makes the broker inside, and has the server speak through it.
+func (m *middle) openBroker(parts *server.Parts, meters *metrics.Set, dest wire.Destinations, in *intake) (err error) {
+	cfg := broker.DefaultConfig()
+	cfg.Metrics = meters
+	cfg.Collected = dest.IsCollected
+	cfg.Transient = func(d string) bool { return isTransient(dest, d) }
+	if m.broker, err = broker.New(cfg, gate{m.nodes, dest}, in, in, m.log); err != nil {
+		return err
+	}
+	parts.Send, parts.Heard = &outlet{m.broker}, m.broker.Heard
+	return nil
 }
 
 // introduce writes the context with which the local user's command line finds this server.
@@ -182,7 +197,7 @@ func (m *middle) run(ctx context.Context) error {
 	go func() { worked <- m.work(work) }() // waited for at the end of this function
 	doors, closeDoors := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeDoors()
-	g.Go(func() error { return m.broker.Serve(doors, m.stomp) })
+	g.Go(func() error { return m.serveBroker(doors) })
 	g.Go(func() error {
 		<-ctx.Done()
 		m.server.StopListening() // before connections are closed: whose they are is not late for that
@@ -233,14 +248,15 @@ func (m *middle) ready(role string) string {
 	if err != nil {
 		file = filepath.Join(m.cfg.State, contextFile)
 	}
-	return fmt.Sprintf("ready role=%s http=%s stomp=stomp://%s context=%s", role, m.context.URL, dialable(m.stomp.Addr()), file)
+	return fmt.Sprintf("ready role=%s http=%s stomp=%s context=%s", role, m.context.URL, m.stompURL(), file)
 }
 
 func (a *app) serverCommand() *cobra.Command {
 	cfg := defaultServerSettings()
 	cmd := &cobra.Command{
-		Use: "server", Short: "run the server, with its broker inside", Args: cobra.NoArgs, GroupID: groupRoles,
-		Example: "  fettle server\n  fettle server --state ./var --http 127.0.0.1:8420 --stomp 127.0.0.1:61613\n  fettle server --store mysql://fettle:secret@db:3306/fettle",
+		Use: "server", Short: "run the server, with a broker inside or beside it", Args: cobra.NoArgs, GroupID: groupRoles,
+		Example: "  fettle server\n  fettle server --state ./var --http 127.0.0.1:8420 --stomp 127.0.0.1:61613\n  fettle server --store mysql://fettle:secret@db:3306/fettle\n" +
+			"  fettle server --broker rabbitmq --broker-url stomps://fettle:secret@mq1:61614/fettle,stomps://mq2:61614/fettle",
 	}
 	s := newRole(cmd, "server", &cfg)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
