@@ -30,7 +30,7 @@ type Agent struct {
 	actions Actions
 	log     *slog.Logger
 	session string
-	self    *self // nil: nothing is signed
+	self    *self
 	link    *wire.Link
 	spool   *wire.Spool
 	ledger  *ledger
@@ -82,12 +82,10 @@ func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, 
 		session: wire.NewID(), inbox: newInbox(), beatEvery: cfg.BeatInterval, meters: newMeters(cfg.Metrics),
 		ready: make(chan struct{}), replays: trust.NewReplays(maxReplays),
 	}
-	if !cfg.Unsigned {
-		if a.self, err = openSelf(cfg, log, a.serverTime); err != nil {
-			return nil, fmt.Errorf("agent: %w", err)
-		}
-		linkCfg.Identify, linkCfg.Refused = a.identify, a.refused
+	if a.self, err = openSelf(cfg, log, a.serverTime); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
 	}
+	linkCfg.Identify, linkCfg.Refused = a.identify, a.refused
 	a.tasks = newTaskTable(cfg)
 	a.link = wire.NewLink(linkCfg, listener{a}, log)
 	spool := wire.DefaultSpool(filepath.Join(cfg.State, spoolName))
@@ -307,7 +305,7 @@ func (a *Agent) beat() {
 		a.log.Debug("the ledger cannot be tidied", "err", err)
 	}
 	a.replays.Expire(a.clock.now())
-	if a.self != nil && a.welcomed {
+	if a.welcomed {
 		a.rotateWhenDue()
 	}
 	switch {
@@ -341,11 +339,7 @@ func (a *Agent) seal(t wire.Type, body any) (wire.Message, error) { return a.sea
 func (a *Agent) sealAs(id string, t wire.Type, body any) (wire.Message, error) {
 	env := a.envelope(t, a.clock.orOwn())
 	env.ID = id
-	var signer wire.Signer
-	if a.self != nil {
-		signer = a.self
-	}
-	m, err := wire.Seal(env, body, signer)
+	m, err := wire.Seal(env, body, a.self)
 	if err != nil {
 		return m, err
 	}

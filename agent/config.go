@@ -29,7 +29,6 @@ type Config struct {
 	Keys      trust.NodeKeys  // to enrol with; none: they are made by chance, as those of every real node
 	Machine   trust.Machine   // this machine, so that keys that came here with a copied disk are known; the zero value: copies are not looked for
 	KeyMaxAge time.Duration   // the node changes its keys when they are older; zero: when it is told to
-	Unsigned  bool            // the server is of a version that signs nothing
 
 	FactsInterval    time.Duration // between two collections
 	VolatileInterval time.Duration // volatile facts are published no more often

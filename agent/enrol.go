@@ -26,9 +26,6 @@ const (
 
 // stay keeps the node linked until ctx ends. It enrols first where that is to be done, and again where the broker does not let it in any more.
 func (a *Agent) stay(ctx context.Context) error {
-	if a.self == nil {
-		return a.link.Run(ctx)
-	}
 	for ctx.Err() == nil {
 		file := a.self.get()
 		if !file.Enrolled || a.rejoin.Swap(false) {

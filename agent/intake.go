@@ -50,11 +50,7 @@ func (a *Agent) receive(ctx context.Context, d *wire.Delivery) {
 
 // open reads a message and tells whether a server sent it to this node.
 func (a *Agent) open(m wire.Message) (wire.Envelope, error) {
-	var verifier wire.Verifier
-	if a.self != nil {
-		verifier = a.self
-	}
-	env, err := wire.Open(m, verifier, 0)
+	env, err := wire.Open(m, a.self, 0)
 	if err != nil {
 		return env, err
 	}
@@ -80,23 +76,21 @@ func (a *Agent) welcome(ctx context.Context, env wire.Envelope, d *wire.Delivery
 	if !a.decode(env, &w) {
 		return
 	}
-	if a.self != nil {
-		err := a.replays.Check(env.ID, env.At)
-		if err == nil && w.Hello != a.hello {
-			err = fmt.Errorf("a welcome to another hello: %w", fettle.ErrDenied)
-		}
-		if err != nil {
-			a.refuse(fmt.Errorf("%w: %w", err, errReplayed))
-			return
-		}
-		if err := a.self.told(d.Message, max(w.Time, env.At)); errors.Is(err, fettle.ErrDenied) {
-			a.refuse(err)
-			return
-		} else if err != nil {
-			a.log.Warn("the key file cannot be written", "err", err)
-		}
-		a.replays.Note(env.ID, env.At, env.Expires, env.At)
+	err := a.replays.Check(env.ID, env.At)
+	if err == nil && w.Hello != a.hello {
+		err = fmt.Errorf("a welcome to another hello: %w", fettle.ErrDenied)
 	}
+	if err != nil {
+		a.refuse(fmt.Errorf("%w: %w", err, errReplayed))
+		return
+	}
+	if err := a.self.told(d.Message, max(w.Time, env.At)); errors.Is(err, fettle.ErrDenied) {
+		a.refuse(err)
+		return
+	} else if err != nil {
+		a.log.Warn("the key file cannot be written", "err", err)
+	}
+	a.replays.Note(env.ID, env.At, env.Expires, env.At)
 	a.onWelcome(ctx, w)
 }
 
@@ -141,14 +135,14 @@ func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Deliver
 			if a.facts.full = a.facts.full || ask.Facts; ask.Hello {
 				a.greeted = time.Time{}
 			}
-			if ask.Rotate && a.self != nil {
+			if ask.Rotate {
 				a.rotate()
 			}
 			a.question(ctx, env, ask.Filter)
 		}
 	case wire.TypeEnrolled:
 		var e wire.Enrolled
-		if a.self != nil && a.decode(env, &e) {
+		if a.decode(env, &e) {
 			a.onEnrolled(ctx, e)
 		}
 	default:

@@ -216,7 +216,7 @@ func (a *Agent) do(ctx context.Context, t fettle.Task) (out Outcome) {
 			out = Outcome{Status: fettle.StatusOther, Message: "the action failed for an internal reason; the node's log has it"}
 		}
 	}()
-	inputs, err := a.inputs(t)
+	inputs, err := a.self.open(t) // what is sealed is opened here, and is nowhere on disk
 	if err != nil {
 		return refusal(err.Error())
 	}
@@ -230,14 +230,6 @@ func (a *Agent) do(ctx context.Context, t fettle.Task) (out Outcome) {
 		call.Stream = s.add
 	}
 	return a.actions.Do(ctx, call)
-}
-
-// inputs gives what the action is to see. What is sealed is opened here, and is nowhere on disk.
-func (a *Agent) inputs(t fettle.Task) (map[string]any, error) {
-	if a.self == nil {
-		return t.Inputs, nil
-	}
-	return a.self.open(t)
 }
 
 // result puts together what a task gave. A zero began: it never was.

@@ -23,6 +23,7 @@ import (
 	"github.com/fettle-dev/fettle/agent/emulate"
 	"github.com/fettle-dev/fettle/facts"
 	"github.com/fettle-dev/fettle/wire"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,10 +38,23 @@ type server struct {
 	hellos  map[string]wire.Hello
 	results []fettle.Result
 	at      map[fettle.NodeID]time.Time // of the last result
+	keys    wire.KeyRing
+	joined  int // Enrol messages
+
+	authority *trust.Authority
+	token     trust.JoinToken
 }
 
 func newServer(t *testing.T) *server {
-	return &server{t: t, conns: map[string]net.Conn{}, docs: map[string]wire.Document{}, hellos: map[string]wire.Hello{}, at: map[fettle.NodeID]time.Time{}}
+	t.Helper()
+	a, err := trust.OpenAuthority(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &server{
+		t: t, conns: map[string]net.Conn{}, docs: map[string]wire.Document{}, hellos: map[string]wire.Hello{}, at: map[fettle.NodeID]time.Time{},
+		keys: wire.KeyRing{}, authority: a, token: trust.NewJoinToken(a.Root(), nil),
+	}
 }
 
 func (s *server) dial(context.Context, string, string) (net.Conn, error) {
@@ -76,8 +90,17 @@ func (s *server) write(conn net.Conn, body []byte, command string, header ...str
 }
 
 func (s *server) receive(conn net.Conn, f *frame.Frame) {
-	m := wire.Message{Body: f.Body, Header: []wire.Field{{Name: "content-encoding", Value: f.Header.Get("content-encoding")}}}
-	env, err := wire.Open(m, nil, 0)
+	m := wire.Message{Body: f.Body}
+	for _, name := range []string{"content-encoding", "fettle-sig"} {
+		m.Header = append(m.Header, wire.Field{Name: name, Value: f.Header.Get(name)})
+	}
+	if f.Header.Get("destination") == "/queue/fettle.enrol" {
+		s.enrol(conn, m)
+		return
+	}
+	s.mu.Lock()
+	env, err := wire.Open(m, s.keys, 0)
+	s.mu.Unlock()
 	if err != nil {
 		s.t.Error(err)
 		return
@@ -92,7 +115,7 @@ func (s *server) receive(conn net.Conn, f *frame.Frame) {
 		var h wire.Hello
 		_ = env.Decode(&h)
 		s.conns[env.From], s.hellos[env.From] = conn, h
-		go s.send(env.From, wire.TypeWelcome, wire.Welcome{Time: fettle.MillisOf(time.Now()), NeedFacts: true})
+		go s.send(env.From, wire.TypeWelcome, wire.Welcome{Hello: env.ID, Time: fettle.MillisOf(time.Now()), NeedFacts: true})
 	case wire.TypeFacts:
 		var body wire.Facts
 		if err := env.Decode(&body); err != nil {
@@ -116,15 +139,52 @@ func (s *server) receive(conn net.Conn, f *frame.Frame) {
 	}
 }
 
+// enrol takes every node that knows the token.
+func (s *server) enrol(conn net.Conn, m wire.Message) {
+	env, err := wire.Open(m, nil, 0)
+	var e wire.Enrol
+	if err == nil {
+		err = env.Decode(&e)
+	}
+	node, id := fettle.NodeID(env.From), trust.KeyID(e.Sign)
+	if err == nil {
+		err = trust.CheckEnrolProof(s.token.Secret, e.Proof, node, e.Sign, e.Seal)
+	}
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.mu.Lock()
+	s.keys[id] = wire.OwnedKey{Owner: env.From, Key: e.Sign}
+	s.joined++
+	s.mu.Unlock()
+	out, err := wire.Seal(wire.Envelope{Type: wire.TypeEnrolled, From: wire.Server, To: env.From, At: fettle.MillisOf(time.Now())}, wire.Enrolled{
+		Status: wire.EnrolledYes, Key: id, Root: s.authority.Root(), Passcode: trust.NodePasscode(s.authority.LoginKey(), node, id),
+	}, s.authority)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.deliver(conn, out)
+}
+
+func (s *server) deliver(conn net.Conn, m wire.Message) {
+	header := []string{"subscription", "0", "message-id", "1", "ack", "1"}
+	for _, f := range m.Header {
+		header = append(header, f.Name, f.Value)
+	}
+	s.write(conn, m.Body, "MESSAGE", header...)
+}
+
 func (s *server) send(node string, t wire.Type, body any) {
-	m, err := wire.Seal(wire.Envelope{Type: t, From: wire.Server, To: node, At: fettle.MillisOf(time.Now())}, body, nil)
+	m, err := wire.Seal(wire.Envelope{Type: t, From: wire.Server, To: node, At: fettle.MillisOf(time.Now())}, body, s.authority)
 	if err != nil {
 		s.t.Error(err)
 	}
 	s.mu.Lock()
 	conn := s.conns[node]
 	s.mu.Unlock()
-	s.write(conn, m.Body, "MESSAGE", "subscription", "0", "message-id", "1", "ack", "1")
+	s.deliver(conn, m)
 }
 
 // fleet runs a fleet in a bubble, and calls f when it is ready.
@@ -132,7 +192,7 @@ func fleet(t *testing.T, change func(*emulate.Config), f func(t *testing.T, s *s
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t)
 		cfg := emulate.Default()
-		cfg.Agent.Unsigned = true
+		cfg.Agent.Join = s.token
 		cfg.Nodes, cfg.Checks, cfg.Agent.Servers, cfg.Agent.State, cfg.Agent.Link.Dial = 50, true, []string{"stomp://server"}, t.TempDir(), s.dial
 		ready := make(chan int, 1)
 		cfg.Ready = func(n int) { ready <- n }

@@ -161,7 +161,6 @@ func (s brokerSecret) enrolWith(cfg *agent.Config) error {
 		return nil
 	}
 	cfg.Login, cfg.Passcode = s.login, s.passcode
-	cfg.Unsigned = cfg.Join.None() && s.login != ""
 	return nil
 }
 
