@@ -372,6 +372,20 @@ func TestLinkIsToldWhenToComeBack(t *testing.T) {
 	})
 }
 
+func TestALoginThatComesTooSoonIsToldWhenToComeBack(t *testing.T) {
+	link(t, nil, func(l linkTest) {
+		f := <-l.calls
+		f.read(t)
+		began := time.Now()
+		f.say(t, "ERROR", "message", "too many at once", "retry-after", "20000")
+		f = <-l.calls
+		if took := time.Since(began); took < 20*time.Second || took > 25*time.Second {
+			t.Errorf("back after %v", took)
+		}
+		f.Close()
+	})
+}
+
 func TestLinkRefusals(t *testing.T) {
 	for name, answer := range map[string]func(f *far){
 		"a login that is refused":    func(f *far) { f.say(t, "ERROR", "message", "access refused") },

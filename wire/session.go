@@ -45,6 +45,7 @@ type Delivery struct {
 
 // session connects, serves the connection until it ends, and tells whether there was one.
 func (l *Link) session(ctx context.Context, name string) (connected bool, err error) {
+	defer func() { l.comeBack(err) }()
 	s, in, err := l.connect(ctx, name)
 	if err != nil {
 		return false, err
@@ -72,14 +73,22 @@ func (l *Link) session(ctx context.Context, name string) (connected bool, err er
 	s.conn.Close()
 	reader.Wait()
 	s.fail(err)
-	var refusal *brokerError
-	if errors.As(err, &refusal) && refusal.retryAfter > 0 {
-		l.mu.Lock()
-		l.retryAfter = max(l.retryAfter, refusal.retryAfter)
-		l.mu.Unlock()
-	}
 	l.listen.Lost(err)
 	return true, err
+}
+
+// maxRetryAfter bounds what a broker may ask for: after it, another one may be there.
+const maxRetryAfter = 10 * time.Minute
+
+// comeBack remembers when a broker wants us back, if it says so in an ERROR: to a login too.
+func (l *Link) comeBack(err error) {
+	var refusal *brokerError
+	if !errors.As(err, &refusal) || refusal.retryAfter <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retryAfter = max(l.retryAfter, min(refusal.retryAfter, maxRetryAfter))
 }
 
 // connect dials, logs in and subscribes.
