@@ -49,6 +49,9 @@ type middle struct {
 	lock    *os.File     // of the state directory
 }
 
+// maxLogins is how many nodes a second are let in after a start: about as many as one core greets. Ten thousand are back in a few seconds.
+const maxLogins = 2000
+
 // openMiddle wires a server. It is one straight line on purpose: here, and only here, the parts meet.
 func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *middle, err error) {
 	m = &middle{cfg: cfg, log: log}
@@ -110,6 +113,7 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 // openBroker makes the broker inside, and has the server speak through it.
 func (m *middle) openBroker(parts *server.Parts, meters *metrics.Set, dest wire.Destinations, in *intake) (err error) {
 	cfg := broker.DefaultConfig()
+	cfg.MaxLogins = maxLogins
 	cfg.Metrics = meters
 	cfg.Collected = dest.IsCollected
 	cfg.Transient = func(d string) bool { return isTransient(dest, d) }

@@ -33,16 +33,17 @@ type Broker struct {
 	epoch    time.Time // what nanoseconds are counted from
 	prefix   string    // of ids; unlike that of any other broker
 
-	table    *table
-	nodes    *nodes
-	roll     *roll
-	intake   collectedQueues
-	pace     pace
-	cuts     cutLog
-	held     held
-	inflight budget
-	buffers  buffers
-	vectors  vectors
+	table     *table
+	nodes     *nodes
+	turnstile *turnstile
+	roll      *roll
+	intake    collectedQueues
+	pace      pace
+	cuts      cutLog
+	held      held
+	inflight  budget
+	buffers   buffers
+	vectors   vectors
 
 	connSeq, messageSeq           atomic.Uint64
 	open, sessions, subscriptions atomic.Int64
@@ -72,6 +73,7 @@ func New(cfg Config, auth Authorizer, collect Committer, presence Presence, log 
 	b.inflight.limit = cfg.MaxInflight
 	b.lastRefusal.Store(-int64(refusalsEvery))
 	b.table, b.nodes, b.roll = newTable(b), newNodes(), newRoll()
+	b.turnstile = newTurnstile(cfg.MaxLogins)
 	b.m = newMeters(cfg.Metrics, b)
 	return b, nil
 }

@@ -20,6 +20,7 @@ type Config struct {
 	Metrics *metrics.Set `yaml:"-"`
 
 	MaxConnections int           `yaml:"max_connections"`
+	MaxLogins      int           `yaml:"max_logins"`      // of nodes, a second; twice as many at once; who comes too soon is told when to come back; zero: as they come
 	ConnectTimeout time.Duration `yaml:"connect_timeout"` // from accept to a login that holds
 	HeartBeat      time.Duration `yaml:"heart_beat"`      // the shortest interval that is agreed to, both ways; zero: no heart-beats
 	BeatTolerance  int           `yaml:"beat_tolerance"`  // a client is gone after this many silent intervals
@@ -60,6 +61,9 @@ type Limits struct {
 	Headers int `yaml:"headers"` // their number
 	Body    int `yaml:"body"`    // bytes
 }
+
+// maxLogins is more than any machine can do.
+const maxLogins = 1_000_000
 
 // DefaultConfig gives settings for up to 20,000 nodes.
 func DefaultConfig() Config {
@@ -145,6 +149,9 @@ func (c Config) Validate() error {
 	}
 	if c.HeartBeat < 0 {
 		fault("heart_beat: %s is less than zero", c.HeartBeat)
+	}
+	if c.MaxLogins < 0 || c.MaxLogins > maxLogins {
+		fault("max_logins: %d is not between 0 and %d", c.MaxLogins, maxLogins)
 	}
 	if c.BeforeLogin.Body < 0 {
 		fault("before_login.body: %d is less than zero", c.BeforeLogin.Body)

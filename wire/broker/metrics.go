@@ -9,6 +9,7 @@ import (
 // meters are the broker's counters. They are cheap enough to be counted for every message.
 type meters struct {
 	connections, logins, superseded               *metrics.Counter
+	deferredLogins                                *metrics.Counter
 	frames, beats, bytesIn, bytesOut              *metrics.Counter
 	received, delivered, redelivered, receipts    *metrics.Counter
 	droppedTransient, droppedRedelivery           *metrics.Counter
@@ -35,6 +36,7 @@ func newMeters(set *metrics.Set, b *Broker) *meters {
 		connections:        c("connections_total"),
 		refusedConnections: c("refused_connections_total"),
 		logins:             c("logins_total"),
+		deferredLogins:     c("deferred_logins_total"),
 		superseded:         c("superseded_sessions_total"),
 		frames:             c("received_frames_total"),
 		beats:              c("sent_heartbeats_total"),

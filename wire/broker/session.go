@@ -77,6 +77,12 @@ func (c *conn) connect(f *frame) error {
 		c.b.refused(err, c.remote())
 		return err
 	}
+	if p.Node != "" {
+		if after := c.b.turnstile.admit(c.b.now()); after > 0 {
+			c.b.m.deferredLogins.Inc()
+			return &early{after}
+		}
+	}
 	if c.isGone() { // it took too long: this must not take the place of a session that works
 		return nil
 	}
@@ -177,6 +183,10 @@ func errorFrame(err error) []byte {
 	}
 	header := []Pair{{"message", text}, {"version", versions}, {"content-type", "text/plain"}}
 	body := text + "\n"
+	var e *early
+	if errors.As(err, &e) {
+		header = append(header, e.header())
+	}
 	var f *fault
 	if errors.As(err, &f) {
 		body += "The frame was: " + f.command + "\n"
