@@ -32,6 +32,8 @@ type settings struct {
 	seed     uint64
 	database string // sqlite or mariadb
 	memory   int    // MiB that the server may have
+	restart  bool   // the server alone is killed, once, and the way back is measured
+	down     time.Duration
 }
 
 func main() {
@@ -58,6 +60,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of the order of faults")
 	flags.StringVar(&s.database, "database", "sqlite", "sqlite or mariadb, of which one is started")
 	flags.IntVar(&s.memory, "memory", 512, "MiB that the server may have")
+	flags.BoolVar(&s.restart, "restart", false, "instead of faults: kill the server once, and measure how the agents come back")
+	flags.DurationVar(&s.down, "down", 2*time.Second, "with -restart, until the server is started again")
 	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's disturbances talk to a logger that nobody hands them
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -84,6 +88,9 @@ func (s settings) test(ctx context.Context, dir string, out io.Writer) (err erro
 	}
 	if err != nil {
 		return err
+	}
+	if s.restart {
+		return h.measureReturn(ctx, out)
 	}
 	w := &work{house: h}
 	load, stopLoad := context.WithCancel(ctx)
