@@ -271,6 +271,7 @@ func TestLinkTakesALateReceiptForADeadConnection(t *testing.T) {
 	link(t, nil, func(l linkTest) {
 		f := <-l.calls
 		f.accept(t)
+		<-l.connected
 		began := time.Now()
 		go func() { _, _ = f.in.Read() }()
 		done := make(chan error, 1)
