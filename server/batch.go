@@ -65,10 +65,13 @@ func (s *Server) newBatch() *batch {
 func (b *batch) take(o opened) {
 	defer func() {
 		if p := recover(); p != nil {
-			o.refuse(refusedContent, b.s.panicked(o.Incoming, p))
+			o.refuse(refusedPanic, b.s.panicked(o.Incoming, p))
 			b.refuse(o)
 		}
 	}()
+	if o.refusal != nil {
+		*o.refusal = nil // of an attempt that was not committed
+	}
 	b.messages++
 	b.at = o.at
 	if o.err == nil && !o.asks {
@@ -87,12 +90,14 @@ func (s *Server) panicked(in Incoming, p any) error {
 	return fmt.Errorf("the server panicked: %v", p)
 }
 
-// refuse makes a dead letter of a message.
+// refuse makes a dead letter of a message; one that is played again stays the letter that it is.
 func (b *batch) refuse(o opened) {
+	if o.refusal != nil {
+		*o.refusal = o.err
+		return
+	}
 	b.refused[o.reason]++
-	b.DeadLetters = append(b.DeadLetters, store.DeadLetter{
-		At: b.now, Destination: o.Destination, Sender: string(o.Sender), Reason: o.err.Error(), Body: o.Message.Body,
-	})
+	b.DeadLetters = append(b.DeadLetters, letter(o, b.now))
 }
 
 func (b *batch) read(o opened) error {

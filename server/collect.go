@@ -30,7 +30,8 @@ type Incoming struct {
 	// stops before.
 	Done func(error)
 
-	at time.Time // when Collect was called
+	at      time.Time // when Collect was called
+	refusal *error    // not nil: a dead letter that is played again, and where it is said why it is refused
 }
 
 // Collect takes a message. It never blocks: the broker bounds what is outstanding. That its sender was heard counts from now, however long it
@@ -157,7 +158,7 @@ func (s *Server) work(ctx context.Context, taken []opened) error {
 		return s.work(ctx, taken[half:])
 	case errors.Is(err, errHopeless):
 		why := err
-		taken[0].refuse(refusedContent, why)
+		taken[0].refuse(refusedStore, why)
 		b, err = s.keep(ctx, func(b *batch) { b.refuse(taken[0]) })
 		if errors.Is(err, errHopeless) {
 			s.Log.Error("a message that cannot even be a dead letter is lost", "node", taken[0].Sender, "err", err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -43,7 +44,7 @@ func TestOneMessageThatCannotBeStored(t *testing.T) {
 	if n := f.Inventory.Len(); n != good {
 		t.Errorf("%d nodes are there, want %d", n, good)
 	}
-	letters, err := f.Store.DeadLetters(t.Context(), 0, 0)
+	letters, err := f.Store.DeadLetters(t.Context(), store.LetterQuery{})
 	if err != nil || len(letters) != 2 {
 		t.Errorf("dead letters: %d, %v", len(letters), err)
 	}
@@ -63,7 +64,7 @@ func TestAMessageOnWhichTheServerTrips(t *testing.T) {
 	if err := <-receipt; err != nil {
 		t.Fatal(err)
 	}
-	letters, err := f.Store.DeadLetters(t.Context(), 0, 0)
+	letters, err := f.Store.DeadLetters(t.Context(), store.LetterQuery{})
 	if err != nil || len(letters) != 1 || !strings.Contains(letters[0].Reason, "panicked") {
 		t.Errorf("dead letters: %+v, %v", letters, err)
 	}

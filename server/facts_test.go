@@ -92,7 +92,7 @@ func TestWhatCanNeverBeRight(t *testing.T) {
 			if err := f.deliver("n1", row.message); err != nil {
 				t.Fatalf("no receipt: %v", err)
 			}
-			letters, err := f.Store.DeadLetters(t.Context(), 0, 1)
+			letters, err := f.Store.DeadLetters(t.Context(), store.LetterQuery{Limit: 1})
 			if err != nil || len(letters) != 1 || !strings.Contains(letters[0].Reason, row.reason) {
 				t.Errorf("dead letters: %+v, %v; want %q in the reason", letters, err, row.reason)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -129,7 +130,7 @@ func TestFindLive(t *testing.T) {
 			<-one
 		}
 	})
-	if letters, err := f.Store.DeadLetters(t.Context(), 0, 10); err != nil || len(letters) != 0 {
+	if letters, err := f.Store.DeadLetters(t.Context(), store.LetterQuery{}); err != nil || len(letters) != 0 {
 		t.Errorf("dead letters: %+v, %v", letters, err)
 	}
 }

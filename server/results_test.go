@@ -108,7 +108,7 @@ func TestOneBadResultCostsItself(t *testing.T) {
 	if now, err := f.RunByID(t.Context(), run.ID); err != nil || now.Tally.OK != 1 {
 		t.Errorf("the good result beside it is lost: %+v, %v", now.Tally, err)
 	}
-	letters, err := f.Store.DeadLetters(t.Context(), 0, 0)
+	letters, err := f.Store.DeadLetters(t.Context(), store.LetterQuery{})
 	if err != nil || len(letters) != 1 || !strings.Contains(letters[0].Reason, "77") {
 		t.Errorf("dead letters: %+v, %v", letters, err)
 	}

@@ -47,11 +47,13 @@ const (
 	refusedUnsigned  = "signature" // not signed, by an unknown key, or wrongly
 	refusedSender    = "sender"    // in the name of another
 	refusedEnrolment = "enrolment"
-	refusedContent   = "content" // nothing that can be read here
+	refusedContent   = "content"    // nothing that can be read here
+	refusedStore     = "unstorable" // the store takes it by no means
+	refusedPanic     = "panic"      // the server tripped over it
 )
 
 // reasons are all of them.
-var reasons = [...]string{refusedUnsigned, refusedSender, refusedEnrolment, refusedContent}
+var reasons = [...]string{refusedUnsigned, refusedSender, refusedEnrolment, refusedContent, refusedStore, refusedPanic}
 
 // openFew is the number of messages below which one goroutine is enough.
 const openFew = 8
@@ -85,7 +87,7 @@ func (s *Server) openOne(in Incoming) (o opened) {
 	o = opened{Incoming: in}
 	defer func() {
 		if p := recover(); p != nil {
-			o.refuse(refusedContent, s.panicked(in, p))
+			o.refuse(refusedPanic, s.panicked(in, p))
 		}
 	}()
 	if s.Enroller != nil && in.Destination == s.dest.Enrol() {

@@ -19,8 +19,8 @@ func testDeadLetters(t *testing.T, s *Store) {
 			At: fettle.Millis(i), Sender: "x\xff", Destination: "/queue/fettle.facts", Reason: "no JSON", Body: []byte(strings.Repeat("\xff", MaxDeadBody+1)),
 		}}})
 	}
-	got := must(s.DeadLetters(t.Context(), 0, 2))(t)
-	rest := must(s.DeadLetters(t.Context(), got[1].Seq, 2))(t)
+	got := must(s.DeadLetters(t.Context(), LetterQuery{Limit: 2}))(t)
+	rest := must(s.DeadLetters(t.Context(), LetterQuery{Before: got[1].Seq, Limit: 2}))(t)
 	if len(got) != 2 || len(rest) != 1 || got[0].At != 4 || rest[0].At != 2 {
 		t.Fatalf("%d and %d letters are listed, want those of 4, 3 and 2", len(got), len(rest))
 	}
@@ -33,6 +33,40 @@ func testDeadLetters(t *testing.T, s *Store) {
 	commit(t, s, Batch{DeadLetters: make([]DeadLetter, 9)})
 	if n := must(s.DroppedDeadLetters(t.Context()))(t); n != 11 {
 		t.Fatalf("%d are counted as dropped, want 11", n)
+	}
+}
+
+func testDeadLetterQueries(t *testing.T, s *Store) {
+	commit(t, s, Batch{DeadLetters: []DeadLetter{
+		{At: 1, Sender: "web1", Kind: "denied", Reason: "100% wrong_key", Body: []byte("a"), Header: map[string]string{"fettle-sig": "x:y"}},
+		{At: 2, Sender: "web2", Kind: "invalid", Reason: "no JSON", Body: []byte("b"), Header: map[string]string{}},
+		{At: 3, Sender: "web1", Kind: "invalid", Reason: "no JSON", Body: []byte("c")},
+	}})
+	for _, row := range []struct {
+		query LetterQuery
+		want  string
+	}{
+		{LetterQuery{}, "cba"}, {LetterQuery{Sender: "web1"}, "ca"}, {LetterQuery{Kind: "invalid"}, "cb"}, {LetterQuery{Since: 2}, "cb"},
+		{LetterQuery{Text: "0% W"}, "a"}, {LetterQuery{Text: "wrong_"}, "a"}, {LetterQuery{Text: "n_ JSON"}, ""}, {LetterQuery{Sender: "web1", Kind: "invalid"}, "c"},
+	} {
+		var got string
+		for _, l := range must(s.DeadLetters(t.Context(), row.query))(t) {
+			got += string(l.Body)
+		}
+		if got != row.want {
+			t.Errorf("%+v gives %q, want %q", row.query, got, row.want)
+		}
+	}
+	all := must(s.DeadLetters(t.Context(), LetterQuery{}))(t)
+	oldest := must(s.DeadLetter(t.Context(), all[2].Seq))(t)
+	if oldest.Header["fettle-sig"] != "x:y" || !oldest.Whole() || !all[1].Whole() || all[0].Whole() {
+		t.Errorf("headers are not kept: %+v", all)
+	}
+	if n := must(s.DeleteDeadLetters(t.Context(), []int64{all[0].Seq, all[2].Seq, 999}))(t); n != 2 {
+		t.Errorf("%d were deleted, want 2", n)
+	}
+	if _, err := s.DeadLetter(t.Context(), all[0].Seq); !errors.Is(err, fettle.ErrNotFound) {
+		t.Errorf("one that is deleted gives %v", err)
 	}
 }
 

@@ -3,7 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -20,26 +24,82 @@ type DeadLetter struct {
 	At          fettle.Millis `json:"at"`
 	Sender      string        `json:"sender"`
 	Destination string        `json:"destination"`
+	Kind        string        `json:"kind"` // one of a few words for the reason
 	Reason      string        `json:"reason"`
 	Size        int64         `json:"size"` // of the message, in bytes; zero: that of Body
 	Body        []byte        `json:"body"` // cut to MaxDeadBody when it is written
+	// Header is what the message was sent with; nil: it was not kept.
+	Header map[string]string `json:"header,omitempty"`
 }
 
-// DeadLetters lists dead letters, the newest first. before is the Seq of the last one that the caller has, zero for none. Limit zero: MaxPage.
-func (s *Store) DeadLetters(ctx context.Context, before int64, limit int) ([]DeadLetter, error) {
+// Whole tells whether all of the message was kept.
+func (l DeadLetter) Whole() bool { return l.Size <= int64(len(l.Body)) && l.Header != nil }
+
+// LetterQuery says which dead letters are wanted. Zero fields want all.
+type LetterQuery struct {
+	Before int64         // the Seq of the last one that the caller has: older ones follow
+	Sender string        //
+	Kind   string        //
+	Text   string        // stands in the reason
+	Since  fettle.Millis //
+	Limit  int           // zero: MaxPage
+}
+
+const letterColumns = "SELECT seq, at, sender, destination, kind, reason, size, body, header FROM dead_letters"
+
+// DeadLetters lists dead letters, the newest first.
+func (s *Store) DeadLetters(ctx context.Context, q LetterQuery) ([]DeadLetter, error) {
 	w := where{}
-	w.addIf(before != 0, "seq < ?", before)
+	w.addIf(q.Before != 0, "seq < ?", q.Before)
+	w.addIf(q.Sender != "", "sender = ?", q.Sender)
+	w.addIf(q.Kind != "", "kind = ?", q.Kind)
+	w.addIf(q.Text != "", "reason LIKE ? ESCAPE '!'", "%"+likeText.Replace(q.Text)+"%")
+	w.addIf(q.Since != 0, "at >= ?", int64(q.Since))
 	var list []DeadLetter
-	query := "SELECT seq, at, sender, destination, reason, size, body FROM dead_letters" + w.String() + " ORDER BY seq DESC" + w.limit(page(limit))
+	query := letterColumns + w.String() + " ORDER BY seq DESC" + w.limit(page(q.Limit))
 	err := s.reader().each(ctx, "read dead letters", query, w.args, func(rows *sql.Rows) error {
 		var l DeadLetter
-		if err := rows.Scan(&l.Seq, &l.At, &l.Sender, &l.Destination, &l.Reason, &l.Size, &l.Body); err != nil {
+		var header *string
+		if err := rows.Scan(&l.Seq, &l.At, &l.Sender, &l.Destination, &l.Kind, &l.Reason, &l.Size, &l.Body, &header); err != nil {
 			return err
+		}
+		if header != nil {
+			if err := json.Unmarshal([]byte(*header), &l.Header); err != nil {
+				return err
+			}
 		}
 		list = append(list, l)
 		return nil
 	})
 	return list, s.fault(ctx, "list dead letters", err)
+}
+
+// likeText makes text stand for itself in LIKE ... ESCAPE '!'.
+var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+// DeadLetter gives one. ErrNotFound: there is none of that number.
+func (s *Store) DeadLetter(ctx context.Context, seq int64) (DeadLetter, error) {
+	list, err := s.DeadLetters(ctx, LetterQuery{Before: seq + 1, Limit: 1})
+	if err == nil && (len(list) == 0 || list[0].Seq != seq) {
+		err = fmt.Errorf("there is no dead letter %d: %w", seq, fettle.ErrNotFound)
+	}
+	if err != nil {
+		return DeadLetter{}, err
+	}
+	return list[0], nil
+}
+
+// DeleteDeadLetters takes dead letters away, and tells how many were there.
+func (s *Store) DeleteDeadLetters(ctx context.Context, seqs []int64) (deleted int64, err error) {
+	keys := make([]string, len(seqs))
+	for i, seq := range seqs {
+		keys[i] = strconv.FormatInt(seq, 10)
+	}
+	err = s.write(ctx, "delete dead letters", func(ctx context.Context, t *tx) (err error) {
+		deleted, err = t.execIn(ctx, "delete dead letters", "DELETE FROM dead_letters WHERE seq IN %s", nil, keys)
+		return err
+	})
+	return deleted, err
 }
 
 // DroppedDeadLetters tells how many dead letters were dropped to make room for newer ones, ever.
@@ -48,19 +108,31 @@ func (s *Store) DroppedDeadLetters(ctx context.Context) (int64, error) {
 	return n, s.fault(ctx, "count dropped dead letters", err)
 }
 
+// headerText gives what is stored of a header: NULL for none.
+func headerText(header map[string]string) any {
+	if header == nil {
+		return nil
+	}
+	raw, err := json.Marshal(header) // never fails: strings are made fit
+	if err != nil {
+		return nil
+	}
+	return string(raw)
+}
+
 // writeDead puts dead letters down and drops the oldest beyond the bound.
 func writeDead(ctx context.Context, t *tx, ls []DeadLetter) error {
 	if len(ls) == 0 {
 		return nil
 	}
-	const head = "INSERT INTO dead_letters (at, sender, destination, reason, size, body)"
+	const head = "INSERT INTO dead_letters (at, sender, destination, kind, reason, size, body, header)"
 	_, err := t.insert(ctx, "write dead letters", head, "", len(ls), func(args []any, i int) []any {
 		l := &ls[i]
 		size, body := max(l.Size, int64(len(l.Body))), l.Body[:min(len(l.Body), MaxDeadBody)]
 		if body == nil {
 			body = []byte{}
 		}
-		return append(args, int64(l.At), text(l.Sender), text(l.Destination), text(l.Reason), size, body)
+		return append(args, int64(l.At), text(l.Sender), text(l.Destination), text(l.Kind), text(l.Reason), size, body, headerText(l.Header))
 	})
 	if err != nil {
 		return err

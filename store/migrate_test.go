@@ -20,7 +20,7 @@ func reopen(t *testing.T, s *Store) (*Store, error) {
 func testMigrateAgain(t *testing.T, s *Store) {
 	commit(t, s, Batch{Nodes: writes(node("a"))})
 	if s.d.name == "sqlite" {
-		execute(t, s, "DROP INDEX tokens_account")
+		execute(t, s, "DROP INDEX dead_letters_kind")
 	}
 	execute(t, s, "DELETE FROM goose_db_version WHERE version_id = (SELECT v FROM (SELECT MAX(version_id) v FROM goose_db_version) m)")
 	again, err := reopen(t, s)

@@ -72,6 +72,10 @@ func suite(t *testing.T, open opener) {
 		t.Parallel()
 		testDeadLetters(t, open(t, Config{MaxDeadLetters: 3}))
 	})
+	t.Run("dead letters are found and deleted", func(t *testing.T) {
+		t.Parallel()
+		testDeadLetterQueries(t, open(t, Config{}))
+	})
 	t.Run("statements are told to the observer by name", func(t *testing.T) {
 		t.Parallel()
 		testObserve(t, open)

@@ -15,6 +15,6 @@ func (a *app) commands() []*cobra.Command {
 		a.findCommand(), a.factsCommand(), a.showCommand(), a.pingCommand(), a.sshCommand(), a.runCommand(), a.runsCommand(),
 		a.checkCommand(), a.filterCommand(), a.nodeCommand(), a.ansibleCommand(), a.motdCommand(), a.promptCommand(),
 		a.devCommand(), a.serverCommand(), a.agentCommand(), a.emulateCommand(), a.loginCommand(),
-		a.configCommand(), a.tokenCommand(), a.versionCommand(),
+		a.configCommand(), a.tokenCommand(), a.brokerCommand(), a.versionCommand(),
 	}
 }

@@ -17,6 +17,9 @@ import (
 func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	r := api.NewEngine(m.log)
 	cfg := api.Config{MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus}, Docs: web.Docs()}
+	if m.broker != nil {
+		cfg.Broker = brokerView{m.broker}
+	}
 	if err := api.Mount(r, cfg, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}

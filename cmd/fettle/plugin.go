@@ -18,6 +18,9 @@ const maxReason = 1000
 
 // plugin is check_fettle: a Nagios plugin. Whatever happens, it prints one status on stdout and exits as Nagios wants it.
 func (a *app) plugin(ctx context.Context, args []string) (code int) {
+	if len(args) > 0 && args[0] == "broker" {
+		return a.brokerPlugin(ctx, args[1:])
+	}
 	var o verdictOrder
 	var where clientContext
 	unknown := func(text string) int {
@@ -77,7 +80,8 @@ Without thresholds one critical node is CRITICAL, else one unknown node is UNKNO
 		Example: `  check_fettle --check check_load
   check_fettle --check check_disk -W 'environment=production' --warning 1 --critical 10%
   check_fettle --check check_http -S 'facts.role == "web"' --live --timeout 20s
-  check_fettle --check check_load --context /etc/fettle/nagios.yaml`,
+  check_fettle --check check_load --context /etc/fettle/nagios.yaml
+  check_fettle broker --help`,
 	}
 	cmd.SetOut(a.stdout)
 	cmd.SetErr(a.stdout)

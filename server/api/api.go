@@ -27,6 +27,7 @@ type Config struct {
 	ShrinkTo     float64           // a list of scrape targets that falls below this part of what it was is held back; zero: 0.5; below zero: never
 	ShrinkHold   time.Duration     // for so long; zero: 10 minutes
 	Now          func() time.Time  // nil: time.Now
+	Broker       Broker            // nil: the server uses a broker that is not its own
 }
 
 // defaults gives c with what is not set.
@@ -114,6 +115,8 @@ func (a *rest) routes() {
 	a.checkRoutes()
 	a.prometheusRoutes()
 	a.tokenRoutes()
+	a.brokerRoutes()
+	a.letterRoutes()
 	a.aboutRoutes()
 }
 

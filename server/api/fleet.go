@@ -17,6 +17,7 @@ type Fleet interface {
 	Filters
 	Runs
 	Checks
+	Letters
 	Pipeline
 }
 
@@ -64,6 +65,14 @@ type Checks interface {
 	Checks(ctx context.Context) ([]fettle.Check, error)
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
+}
+
+// Letters gives what was taken and could not be used.
+type Letters interface {
+	DeadLetters(ctx context.Context, q server.LetterQuery) ([]server.DeadLetter, error)
+	DeadLetter(ctx context.Context, seq int64) (server.DeadLetter, server.LetterEnvelope, error)
+	ReplayDeadLetters(ctx context.Context, p server.LetterPick, caller string) (server.Replayed, error)
+	DeleteDeadLetters(ctx context.Context, p server.LetterPick, caller string) (int64, error)
 }
 
 // Pipeline tells how the server itself is.

@@ -27,5 +27,4 @@ CREATE TABLE policies (
 -- Which nodes of its roster a run was not allowed to ask, and why: JSON list; NULL: none.
 ALTER TABLE runs ADD COLUMN refused {{.Text}};
 
--- The last statement of all: a test takes it back, which an index allows.
 CREATE INDEX tokens_account ON tokens (account);

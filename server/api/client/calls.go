@@ -237,6 +237,51 @@ func (a *API) DeleteToken(ctx context.Context, id string) error {
 	return gone(a.calls.DeleteToken(ctx, id))
 }
 
+// Broker tells what the server's own broker does. ErrNotFound: it uses another.
+func (a *API) Broker(ctx context.Context) (*BrokerInfo, error) {
+	return read[BrokerInfo](a.calls.ShowBroker(ctx))
+}
+
+// Connections gives one page of who is connected to the broker.
+func (a *API) Connections(ctx context.Context, p *ListConnectionsParams) (*ConnectionList, error) {
+	return read[ConnectionList](a.calls.ListConnections(ctx, p))
+}
+
+// Destinations gives one page of the broker's topics and queues.
+func (a *API) Destinations(ctx context.Context, p *ListDestinationsParams) (*DestinationList, error) {
+	return read[DestinationList](a.calls.ListDestinations(ctx, p))
+}
+
+// Slow tells who reads too slowly, and who was cut off for it.
+func (a *API) Slow(ctx context.Context) (*SlowList, error) {
+	return read[SlowList](a.calls.ListSlow(ctx))
+}
+
+// Disconnect ends the connections of a node, or a session. ErrNotFound: it is not connected.
+func (a *API) Disconnect(ctx context.Context, who string) (*Disconnected, error) {
+	return read[Disconnected](a.calls.Disconnect(ctx, who))
+}
+
+// DeadLetters gives one page of the messages that could not be used, the newest first.
+func (a *API) DeadLetters(ctx context.Context, p *ListDeadLettersParams) (*DeadLetterList, error) {
+	return read[DeadLetterList](a.calls.ListDeadLetters(ctx, p))
+}
+
+// DeadLetter gives one with what is in it. ErrNotFound: there is none of that number.
+func (a *API) DeadLetter(ctx context.Context, seq int64) (*DeadLetterDetail, error) {
+	return read[DeadLetterDetail](a.calls.ShowDeadLetter(ctx, seq))
+}
+
+// ReplayDeadLetters hands dead letters to the server again.
+func (a *API) ReplayDeadLetters(ctx context.Context, in LetterChoice) (*ReplayAnswer, error) {
+	return read[ReplayAnswer](a.calls.ReplayDeadLetters(ctx, in))
+}
+
+// DeleteDeadLetters takes dead letters away.
+func (a *API) DeleteDeadLetters(ctx context.Context, in LetterChoice) (*DeletedLetters, error) {
+	return read[DeletedLetters](a.calls.DeleteDeadLetters(ctx, in))
+}
+
 // gone reads an answer that has no body.
 func gone(answer *http.Response, err error) error {
 	if err != nil {

@@ -18,6 +18,87 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for ListConnectionsParamsSort.
+const (
+	ListConnectionsParamsSortIn     ListConnectionsParamsSort = "in"
+	ListConnectionsParamsSortOut    ListConnectionsParamsSort = "out"
+	ListConnectionsParamsSortQueued ListConnectionsParamsSort = "queued"
+	ListConnectionsParamsSortSince  ListConnectionsParamsSort = "since"
+	ListConnectionsParamsSortWho    ListConnectionsParamsSort = "who"
+)
+
+// Valid indicates whether the value is a known member of the ListConnectionsParamsSort enum.
+func (e ListConnectionsParamsSort) Valid() bool {
+	switch e {
+	case ListConnectionsParamsSortIn:
+		return true
+	case ListConnectionsParamsSortOut:
+		return true
+	case ListConnectionsParamsSortQueued:
+		return true
+	case ListConnectionsParamsSortSince:
+		return true
+	case ListConnectionsParamsSortWho:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDestinationsParamsKind.
+const (
+	Collected ListDestinationsParamsKind = "collected"
+	Queue     ListDestinationsParamsKind = "queue"
+	Topic     ListDestinationsParamsKind = "topic"
+	Transient ListDestinationsParamsKind = "transient"
+)
+
+// Valid indicates whether the value is a known member of the ListDestinationsParamsKind enum.
+func (e ListDestinationsParamsKind) Valid() bool {
+	switch e {
+	case Collected:
+		return true
+	case Queue:
+		return true
+	case Topic:
+		return true
+	case Transient:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDestinationsParamsSort.
+const (
+	ListDestinationsParamsSortConsumers ListDestinationsParamsSort = "consumers"
+	ListDestinationsParamsSortDepth     ListDestinationsParamsSort = "depth"
+	ListDestinationsParamsSortIn        ListDestinationsParamsSort = "in"
+	ListDestinationsParamsSortName      ListDestinationsParamsSort = "name"
+	ListDestinationsParamsSortOldest    ListDestinationsParamsSort = "oldest"
+	ListDestinationsParamsSortOut       ListDestinationsParamsSort = "out"
+)
+
+// Valid indicates whether the value is a known member of the ListDestinationsParamsSort enum.
+func (e ListDestinationsParamsSort) Valid() bool {
+	switch e {
+	case ListDestinationsParamsSortConsumers:
+		return true
+	case ListDestinationsParamsSortDepth:
+		return true
+	case ListDestinationsParamsSortIn:
+		return true
+	case ListDestinationsParamsSortName:
+		return true
+	case ListDestinationsParamsSortOldest:
+		return true
+	case ListDestinationsParamsSortOut:
+		return true
+	default:
+		return false
+	}
+}
+
 // Action defines model for Action.
 type Action struct {
 	Description string    `json:"description"`
@@ -38,6 +119,167 @@ type ActionList struct {
 
 // AgentInfo defines model for AgentInfo.
 type AgentInfo = fettle.AgentInfo
+
+// BrokerConnection defines model for BrokerConnection.
+type BrokerConnection struct {
+	Address  string `json:"address"`
+	BytesIn  int64  `json:"bytes_in"`
+	BytesOut int64  `json:"bytes_out"`
+
+	// Credit Messages of queues that it may still be given before it acknowledges some
+	Credit int64 `json:"credit"`
+
+	// Heard When the last byte came
+	Heard time.Time `json:"heard"`
+	In    int64     `json:"in"`
+
+	// InPerSecond Messages from it
+	InPerSecond float64 `json:"in_per_second"`
+
+	// Lagging It reads too slowly
+	Lagging *bool `json:"lagging,omitempty"`
+
+	// Name Of who is not a node
+	Name *string `json:"name,omitempty"`
+
+	// Node Left out: not a node
+	Node *fettle.NodeID `json:"node,omitempty"`
+	Out  int64          `json:"out"`
+
+	// OutPerSecond Messages to it
+	OutPerSecond float64 `json:"out_per_second"`
+
+	// Paused It is not read, because it has too much that is not stored yet
+	Paused *bool `json:"paused,omitempty"`
+
+	// Pending Messages of queues that it has not acknowledged
+	Pending int64 `json:"pending"`
+
+	// QueuedBytes Wait to be written to it
+	QueuedBytes int64 `json:"queued_bytes"`
+
+	// Session Unlike any other
+	Session       string    `json:"session"`
+	Since         time.Time `json:"since"`
+	Subscriptions int64     `json:"subscriptions"`
+
+	// Tls Left out: none
+	//
+	// Examples: TLS 1.3
+	Tls *string `json:"tls,omitempty"`
+
+	// Uncommitted Messages of its own that are not stored yet
+	Uncommitted int64 `json:"uncommitted"`
+
+	// Version Of STOMP
+	//
+	// Examples: 1.2
+	Version string `json:"version"`
+}
+
+// BrokerCut defines model for BrokerCut.
+type BrokerCut struct {
+	Address     string         `json:"address"`
+	At          time.Time      `json:"at"`
+	Name        *string        `json:"name,omitempty"`
+	Node        *fettle.NodeID `json:"node,omitempty"`
+	QueuedBytes int64          `json:"queued_bytes"`
+	Reason      string         `json:"reason"`
+	Session     string         `json:"session"`
+}
+
+// BrokerDestination defines model for BrokerDestination.
+type BrokerDestination struct {
+	Bytes     int64 `json:"bytes"`
+	Consumers int64 `json:"consumers"`
+
+	// Depth Messages in it
+	Depth       int64   `json:"depth"`
+	In          int64   `json:"in"`
+	InPerSecond float64 `json:"in_per_second"`
+
+	// Kind transient: gone with its last consumer; collected: read by the server itself
+	Kind string `json:"kind"`
+
+	// Name Examples: /queue/fettle.facts
+	Name string `json:"name"`
+
+	// OldestMs How long its oldest message has been there; 0: none, or not known
+	OldestMs     int64   `json:"oldest_ms"`
+	Out          int64   `json:"out"`
+	OutPerSecond float64 `json:"out_per_second"`
+
+	// Pending Those of them that a consumer has, and has not acknowledged
+	Pending int64 `json:"pending"`
+}
+
+// BrokerInfo defines model for BrokerInfo.
+type BrokerInfo struct {
+	// Broker embedded: the server's own
+	//
+	// Examples: embedded
+	Broker            string  `json:"broker"`
+	BytesIn           int64   `json:"bytes_in"`
+	BytesInPerSecond  float64 `json:"bytes_in_per_second"`
+	BytesOut          int64   `json:"bytes_out"`
+	BytesOutPerSecond float64 `json:"bytes_out_per_second"`
+
+	// Committed Messages that the server has taken and stored
+	Committed int64 `json:"committed"`
+
+	// Connections Open sockets, also those that have not logged in
+	Connections int64 `json:"connections"`
+
+	// Destinations In use
+	Destinations int64 `json:"destinations"`
+
+	// Dropped To nobody, or delivered too often
+	Dropped int64 `json:"dropped"`
+
+	// Errors ERROR frames
+	Errors    int64 `json:"errors"`
+	HeldBytes int64 `json:"held_bytes"`
+
+	// HeldMessages In queues
+	HeldMessages int64 `json:"held_messages"`
+	In           int64 `json:"in"`
+
+	// InPerSecond Messages from clients
+	InPerSecond float64 `json:"in_per_second"`
+
+	// InflightBytes Of unfinished frames and of messages that are not stored yet
+	InflightBytes   int64   `json:"inflight_bytes"`
+	Logins          int64   `json:"logins"`
+	LoginsPerSecond float64 `json:"logins_per_second"`
+
+	// NodesConnected Sessions of nodes
+	NodesConnected int64 `json:"nodes_connected"`
+	Out            int64 `json:"out"`
+
+	// OutPerSecond Messages to clients
+	OutPerSecond float64 `json:"out_per_second"`
+
+	// QueuedBytes Wait to be written to clients
+	QueuedBytes int64 `json:"queued_bytes"`
+	Redelivered int64 `json:"redelivered"`
+
+	// RefusedConnections There were too many
+	RefusedConnections int64 `json:"refused_connections"`
+
+	// RefusedLogins By reason
+	RefusedLogins map[string]int64 `json:"refused_logins"`
+
+	// Sessions Connections that are logged in
+	Sessions int64     `json:"sessions"`
+	Since    time.Time `json:"since"`
+
+	// Slow Connections that were cut off because they did not read
+	Slow          int64 `json:"slow"`
+	Subscriptions int64 `json:"subscriptions"`
+
+	// Superseded Sessions of nodes that logged in again
+	Superseded int64 `json:"superseded"`
+}
 
 // ByCount defines model for ByCount.
 type ByCount struct {
@@ -97,6 +339,95 @@ type Clause struct {
 // CommandList defines model for CommandList.
 type CommandList struct {
 	Commands []string `json:"commands"`
+}
+
+// ConnectionList defines model for ConnectionList.
+type ConnectionList struct {
+	Connections []BrokerConnection `json:"connections"`
+	Next        string             `json:"next"`
+
+	// Total That match, on all pages
+	Total int64 `json:"total"`
+}
+
+// DeadLetterDetail defines model for DeadLetterDetail.
+type DeadLetterDetail struct {
+	At time.Time `json:"at"`
+
+	// Body The body, where it is neither
+	Body        []byte `json:"body,omitempty"`
+	Destination string `json:"destination"`
+
+	// Envelope As it says itself; nothing of it was verified. Left out: it cannot be read
+	Envelope *LetterEnvelope `json:"envelope,omitempty"`
+
+	// Fault Why the envelope cannot be read
+	Fault *string `json:"fault,omitempty"`
+
+	// Header What it was sent with
+	Header map[string]string `json:"header"`
+
+	// Kind signature, sender, enrolment, content, unstorable or panic; empty: of an earlier version
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"`
+
+	// Sender As the broker knew it; empty: it did not say
+	Sender string `json:"sender"`
+	Seq    int64  `json:"seq"`
+
+	// Size Of the message, in bytes
+	Size int64 `json:"size"`
+
+	// Text The body, where it is text and no envelope
+	Text *string `json:"text,omitempty"`
+
+	// Whole All of it was kept, so that it can be replayed
+	Whole bool `json:"whole"`
+}
+
+// DeadLetterInfo defines model for DeadLetterInfo.
+type DeadLetterInfo struct {
+	At          time.Time `json:"at"`
+	Destination string    `json:"destination"`
+
+	// Kind signature, sender, enrolment, content, unstorable or panic; empty: of an earlier version
+	Kind   string `json:"kind"`
+	Reason string `json:"reason"`
+
+	// Sender As the broker knew it; empty: it did not say
+	Sender string `json:"sender"`
+	Seq    int64  `json:"seq"`
+
+	// Size Of the message, in bytes
+	Size int64 `json:"size"`
+
+	// Whole All of it was kept, so that it can be replayed
+	Whole bool `json:"whole"`
+}
+
+// DeadLetterList defines model for DeadLetterList.
+type DeadLetterList struct {
+	Letters []DeadLetterInfo `json:"letters"`
+	Next    string           `json:"next"`
+}
+
+// DeletedLetters defines model for DeletedLetters.
+type DeletedLetters struct {
+	Deleted int64 `json:"deleted"`
+}
+
+// DestinationList defines model for DestinationList.
+type DestinationList struct {
+	Destinations []BrokerDestination `json:"destinations"`
+	Next         string              `json:"next"`
+
+	// Total That match, on all pages
+	Total int64 `json:"total"`
+}
+
+// Disconnected defines model for Disconnected.
+type Disconnected struct {
+	Sessions []string `json:"sessions"`
 }
 
 // ErrorDetail defines model for ErrorDetail.
@@ -162,6 +493,49 @@ type Input struct {
 	Required    *bool       `json:"required,omitempty"`
 	Secret      *bool       `json:"secret,omitempty"`
 	Type        string      `json:"type"`
+}
+
+// LetterChoice defines model for LetterChoice.
+type LetterChoice struct {
+	// Match Instead of seqs; {} is every dead letter
+	Match *LetterMatch `json:"match,omitempty"`
+	Seqs  []int64      `json:"seqs,omitempty"`
+}
+
+// LetterEnvelope defines model for LetterEnvelope.
+type LetterEnvelope struct {
+	At      time.Time       `json:"at"`
+	Body    json.RawMessage `json:"body"`
+	Expires *time.Time      `json:"expires,omitempty"`
+	From    string          `json:"from"`
+	Id      string          `json:"id"`
+	To      *string         `json:"to,omitempty"`
+	Type    string          `json:"type"`
+}
+
+// LetterMatch defines model for LetterMatch.
+type LetterMatch struct {
+	// Kind signature, sender, enrolment, content, unstorable, panic
+	Kind *string `json:"kind,omitempty"`
+
+	// Reason Text that stands in the reason
+	Reason *string `json:"reason,omitempty"`
+
+	// Sender As the broker knew it
+	//
+	// Examples: web1.acme.net
+	Sender *string `json:"sender,omitempty"`
+
+	// Since RFC 3339, or a span of time until now
+	//
+	// Examples: 2h
+	Since *string `json:"since,omitempty"`
+}
+
+// LetterRefusal defines model for LetterRefusal.
+type LetterRefusal struct {
+	Reason string `json:"reason"`
+	Seq    int64  `json:"seq"`
 }
 
 // LiveList defines model for LiveList.
@@ -399,6 +773,15 @@ type Problem struct {
 	Title string `json:"title"`
 }
 
+// ReplayAnswer defines model for ReplayAnswer.
+type ReplayAnswer struct {
+	// Refused They stay
+	Refused []LetterRefusal `json:"refused"`
+
+	// Taken They are deleted
+	Taken int64 `json:"taken"`
+}
+
 // ResultItem defines model for ResultItem.
 type ResultItem struct {
 	// At When the action began, by the node's clock
@@ -562,6 +945,18 @@ type ScrapeGroup struct {
 	Targets []string          `json:"targets"`
 }
 
+// SlowList defines model for SlowList.
+type SlowList struct {
+	// Cut The last of them, the latest first
+	Cut []BrokerCut `json:"cut"`
+
+	// Lagging Now, the most queued first
+	Lagging []BrokerConnection `json:"lagging"`
+
+	// Total That were cut since the server's start
+	Total int64 `json:"total"`
+}
+
 // Spender defines model for Spender.
 type Spender struct {
 	Filter  fettle.Filter `json:"filter"`
@@ -699,6 +1094,61 @@ type Whoami struct {
 
 	// Token The id of the token
 	Token string `json:"token"`
+}
+
+// ListConnectionsParams defines parameters for ListConnections.
+type ListConnectionsParams struct {
+	// Node An identity, or a pattern such as web*; left out: every connection
+	Node *string `form:"node,omitempty" json:"node,omitempty"`
+
+	// Sort Numbers: the largest first; since: the oldest first
+	Sort  *ListConnectionsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+	Limit *int64                     `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListConnectionsParamsSort defines parameters for ListConnections.
+type ListConnectionsParamsSort string
+
+// ListDestinationsParams defines parameters for ListDestinations.
+type ListDestinationsParams struct {
+	// Name This one only; not found when nobody uses it
+	Name *string                     `form:"name,omitempty" json:"name,omitempty"`
+	Kind *ListDestinationsParamsKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Sort Numbers: the largest first
+	Sort  *ListDestinationsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+	Limit *int64                      `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDestinationsParamsKind defines parameters for ListDestinations.
+type ListDestinationsParamsKind string
+
+// ListDestinationsParamsSort defines parameters for ListDestinations.
+type ListDestinationsParamsSort string
+
+// ListDeadLettersParams defines parameters for ListDeadLetters.
+type ListDeadLettersParams struct {
+	// Sender As the broker knew it
+	Sender *string `form:"sender,omitempty" json:"sender,omitempty"`
+
+	// Kind signature, sender, enrolment, content, unstorable, panic
+	Kind *string `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Reason Text that stands in the reason
+	Reason *string `form:"reason,omitempty" json:"reason,omitempty"`
+
+	// Since RFC 3339, or a span of time until now
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+	Limit *int64  `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListFactsParams defines parameters for ListFacts.
@@ -884,6 +1334,12 @@ type AskVerdictParams struct {
 	Timeout *string `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
+// DeleteDeadLettersJSONRequestBody defines body for DeleteDeadLetters for application/json ContentType.
+type DeleteDeadLettersJSONRequestBody = LetterChoice
+
+// ReplayDeadLettersJSONRequestBody defines body for ReplayDeadLetters for application/json ContentType.
+type ReplayDeadLettersJSONRequestBody = LetterChoice
+
 // ExplainLongFilterJSONRequestBody defines body for ExplainLongFilter for application/json ContentType.
 type ExplainLongFilterJSONRequestBody = ExplainOrder
 
@@ -986,6 +1442,41 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/actions (the `ListActions` operationId).
 	ListActions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ShowBroker What the broker does
+	//
+	// Of the server's own broker. Another broker's tools answer for another broker: not found.
+	//
+	// Corresponds with GET /api/v1/broker (the `ShowBroker` operationId).
+	ShowBroker(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListConnections List who is connected
+	//
+	// Of the server's own broker.
+	//
+	// Corresponds with GET /api/v1/broker/connections (the `ListConnections` operationId).
+	ListConnections(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Disconnect End a connection
+	//
+	// Of a node, or a session of any client. An agent connects again; to keep a node out, revoke its key.
+	//
+	// Corresponds with DELETE /api/v1/broker/connections/{who} (the `Disconnect` operationId).
+	Disconnect(ctx context.Context, who string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDestinations List topics and queues
+	//
+	// Those that are in use: what nobody uses is not kept.
+	//
+	// Corresponds with GET /api/v1/broker/destinations (the `ListDestinations` operationId).
+	ListDestinations(ctx context.Context, params *ListDestinationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSlow List who reads too slowly
+	//
+	// And the last ones that were cut off for it.
+	//
+	// Corresponds with GET /api/v1/broker/slow (the `ListSlow` operationId).
+	ListSlow(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListChecks List checks
 	//
 	// Every check that is defined.
@@ -999,6 +1490,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/commands (the `ListCommands` operationId).
 	ListCommands(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeadLetters List dead letters
+	//
+	// Messages that were taken and could not be used, the newest first.
+	//
+	// Corresponds with GET /api/v1/dead-letters (the `ListDeadLetters` operationId).
+	ListDeadLetters(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDeadLettersWithBody Delete dead letters
+	//
+	// They are gone.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+	DeleteDeadLettersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteDeadLetters Delete dead letters
+	//
+	// They are gone.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+	DeleteDeadLetters(ctx context.Context, body DeleteDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayDeadLettersWithBody Replay dead letters
+	//
+	// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+	ReplayDeadLettersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayDeadLetters Replay dead letters
+	//
+	// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+	ReplayDeadLetters(ctx context.Context, body ReplayDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDeadLetter Show a dead letter
+	//
+	// With its envelope, where it can be read.
+	//
+	// Corresponds with GET /api/v1/dead-letters/{seq} (the `ShowDeadLetter` operationId).
+	ShowDeadLetter(ctx context.Context, seq int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFacts List facts
 	//
@@ -1312,6 +1853,91 @@ func (c *Caller) ListActions(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
+// ShowBroker What the broker does
+//
+// Of the server's own broker. Another broker's tools answer for another broker: not found.
+//
+// Corresponds with GET /api/v1/broker (the `ShowBroker` operationId).
+func (c *Caller) ShowBroker(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowBrokerRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListConnections List who is connected
+//
+// Of the server's own broker.
+//
+// Corresponds with GET /api/v1/broker/connections (the `ListConnections` operationId).
+func (c *Caller) ListConnections(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListConnectionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Disconnect End a connection
+//
+// Of a node, or a session of any client. An agent connects again; to keep a node out, revoke its key.
+//
+// Corresponds with DELETE /api/v1/broker/connections/{who} (the `Disconnect` operationId).
+func (c *Caller) Disconnect(ctx context.Context, who string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisconnectRequest(c.Server, who)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDestinations List topics and queues
+//
+// Those that are in use: what nobody uses is not kept.
+//
+// Corresponds with GET /api/v1/broker/destinations (the `ListDestinations` operationId).
+func (c *Caller) ListDestinations(ctx context.Context, params *ListDestinationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDestinationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSlow List who reads too slowly
+//
+// And the last ones that were cut off for it.
+//
+// Corresponds with GET /api/v1/broker/slow (the `ListSlow` operationId).
+func (c *Caller) ListSlow(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSlowRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListChecks List checks
 //
 // Every check that is defined.
@@ -1336,6 +1962,116 @@ func (c *Caller) ListChecks(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /api/v1/commands (the `ListCommands` operationId).
 func (c *Caller) ListCommands(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListCommandsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeadLetters List dead letters
+//
+// Messages that were taken and could not be used, the newest first.
+//
+// Corresponds with GET /api/v1/dead-letters (the `ListDeadLetters` operationId).
+func (c *Caller) ListDeadLetters(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeadLettersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDeadLettersWithBody Delete dead letters
+//
+// They are gone.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+func (c *Caller) DeleteDeadLettersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDeadLettersRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteDeadLetters Delete dead letters
+//
+// They are gone.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+func (c *Caller) DeleteDeadLetters(ctx context.Context, body DeleteDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteDeadLettersRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayDeadLettersWithBody Replay dead letters
+//
+// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+func (c *Caller) ReplayDeadLettersWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayDeadLettersRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayDeadLetters Replay dead letters
+//
+// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+func (c *Caller) ReplayDeadLetters(ctx context.Context, body ReplayDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayDeadLettersRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDeadLetter Show a dead letter
+//
+// With its envelope, where it can be read.
+//
+// Corresponds with GET /api/v1/dead-letters/{seq} (the `ShowDeadLetter` operationId).
+func (c *Caller) ShowDeadLetter(ctx context.Context, seq int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDeadLetterRequest(c.Server, seq)
 	if err != nil {
 		return nil, err
 	}
@@ -2047,6 +2783,286 @@ func NewListActionsRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewShowBrokerRequest constructs an http.Request for the ShowBroker method
+func NewShowBrokerRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/broker")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListConnectionsRequest constructs an http.Request for the ListConnections method
+func NewListConnectionsRequest(server string, params *ListConnectionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/broker/connections")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Node != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "node", *params.Node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDisconnectRequest constructs an http.Request for the Disconnect method
+func NewDisconnectRequest(server string, who string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "who", who, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/broker/connections/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDestinationsRequest constructs an http.Request for the ListDestinations method
+func NewListDestinationsRequest(server string, params *ListDestinationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/broker/destinations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSlowRequest constructs an http.Request for the ListSlow method
+func NewListSlowRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/broker/slow")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListChecksRequest constructs an http.Request for the ListChecks method
 func NewListChecksRequest(server string) (*http.Request, error) {
 	var err error
@@ -2084,6 +3100,234 @@ func NewListCommandsRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/commands")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeadLettersRequest constructs an http.Request for the ListDeadLetters method
+func NewListDeadLettersRequest(server string, params *ListDeadLettersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/dead-letters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Sender != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "sender", *params.Sender, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Reason != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "reason", *params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteDeadLettersRequest calls the generic DeleteDeadLetters builder with application/json body
+func NewDeleteDeadLettersRequest(server string, body DeleteDeadLettersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeleteDeadLettersRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDeleteDeadLettersRequestWithBody constructs an http.Request for the DeleteDeadLetters method, with any body, and a specified content type
+func NewDeleteDeadLettersRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/dead-letters/delete")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReplayDeadLettersRequest calls the generic ReplayDeadLetters builder with application/json body
+func NewReplayDeadLettersRequest(server string, body ReplayDeadLettersJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplayDeadLettersRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewReplayDeadLettersRequestWithBody constructs an http.Request for the ReplayDeadLetters method, with any body, and a specified content type
+func NewReplayDeadLettersRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/dead-letters/replay")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewShowDeadLetterRequest constructs an http.Request for the ShowDeadLetter method
+func NewShowDeadLetterRequest(server string, seq int64) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "seq", seq, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/dead-letters/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -3948,6 +5192,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/actions (the `ListActions` operationId).
 	ListActionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListActionsAnswer, error)
 
+	// ShowBrokerWithResponse What the broker does
+	//
+	// Of the server's own broker. Another broker's tools answer for another broker: not found.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/broker (the `ShowBroker` operationId).
+	ShowBrokerWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ShowBrokerAnswer, error)
+
+	// ListConnectionsWithResponse List who is connected
+	//
+	// Of the server's own broker.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/broker/connections (the `ListConnections` operationId).
+	ListConnectionsWithResponse(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*ListConnectionsAnswer, error)
+
+	// DisconnectWithResponse End a connection
+	//
+	// Of a node, or a session of any client. An agent connects again; to keep a node out, revoke its key.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/broker/connections/{who} (the `Disconnect` operationId).
+	DisconnectWithResponse(ctx context.Context, who string, reqEditors ...RequestEditorFn) (*DisconnectAnswer, error)
+
+	// ListDestinationsWithResponse List topics and queues
+	//
+	// Those that are in use: what nobody uses is not kept.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/broker/destinations (the `ListDestinations` operationId).
+	ListDestinationsWithResponse(ctx context.Context, params *ListDestinationsParams, reqEditors ...RequestEditorFn) (*ListDestinationsAnswer, error)
+
+	// ListSlowWithResponse List who reads too slowly
+	//
+	// And the last ones that were cut off for it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/broker/slow (the `ListSlow` operationId).
+	ListSlowWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSlowAnswer, error)
+
 	// ListChecksWithResponse List checks
 	//
 	// Every check that is defined.
@@ -3965,6 +5254,60 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/commands (the `ListCommands` operationId).
 	ListCommandsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListCommandsAnswer, error)
+
+	// ListDeadLettersWithResponse List dead letters
+	//
+	// Messages that were taken and could not be used, the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/dead-letters (the `ListDeadLetters` operationId).
+	ListDeadLettersWithResponse(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*ListDeadLettersAnswer, error)
+
+	// DeleteDeadLettersWithBodyWithResponse Delete dead letters
+	//
+	// They are gone.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+	DeleteDeadLettersWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeleteDeadLettersAnswer, error)
+
+	// DeleteDeadLettersWithResponse Delete dead letters
+	//
+	// They are gone.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+	DeleteDeadLettersWithResponse(ctx context.Context, body DeleteDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*DeleteDeadLettersAnswer, error)
+
+	// ReplayDeadLettersWithBodyWithResponse Replay dead letters
+	//
+	// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+	ReplayDeadLettersWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayDeadLettersAnswer, error)
+
+	// ReplayDeadLettersWithResponse Replay dead letters
+	//
+	// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+	ReplayDeadLettersWithResponse(ctx context.Context, body ReplayDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayDeadLettersAnswer, error)
+
+	// ShowDeadLetterWithResponse Show a dead letter
+	//
+	// With its envelope, where it can be read.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/dead-letters/{seq} (the `ShowDeadLetter` operationId).
+	ShowDeadLetterWithResponse(ctx context.Context, seq int64, reqEditors ...RequestEditorFn) (*ShowDeadLetterAnswer, error)
 
 	// ListFactsWithResponse List facts
 	//
@@ -4357,6 +5700,246 @@ func (r ListActionsAnswer) ContentType() string {
 	return ""
 }
 
+type ShowBrokerAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BrokerInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowBrokerAnswer) GetJSON200() *BrokerInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowBrokerAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowBrokerAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowBrokerAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowBrokerAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowBrokerAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListConnectionsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ConnectionList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListConnectionsAnswer) GetJSON200() *ConnectionList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListConnectionsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListConnectionsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListConnectionsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListConnectionsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListConnectionsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DisconnectAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Disconnected
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DisconnectAnswer) GetJSON200() *Disconnected {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DisconnectAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DisconnectAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DisconnectAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DisconnectAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DisconnectAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDestinationsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DestinationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDestinationsAnswer) GetJSON200() *DestinationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDestinationsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDestinationsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDestinationsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDestinationsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDestinationsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSlowAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SlowList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSlowAnswer) GetJSON200() *SlowList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSlowAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSlowAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSlowAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSlowAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSlowAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListChecksAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4447,6 +6030,198 @@ func (r ListCommandsAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListCommandsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeadLettersAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeadLetterList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeadLettersAnswer) GetJSON200() *DeadLetterList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeadLettersAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeadLettersAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeadLettersAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeadLettersAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeadLettersAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteDeadLettersAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeletedLetters
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteDeadLettersAnswer) GetJSON200() *DeletedLetters {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteDeadLettersAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteDeadLettersAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteDeadLettersAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteDeadLettersAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteDeadLettersAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReplayDeadLettersAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReplayAnswer
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplayDeadLettersAnswer) GetJSON200() *ReplayAnswer {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplayDeadLettersAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplayDeadLettersAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplayDeadLettersAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplayDeadLettersAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplayDeadLettersAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowDeadLetterAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeadLetterDetail
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDeadLetterAnswer) GetJSON200() *DeadLetterDetail {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDeadLetterAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDeadLetterAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDeadLetterAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDeadLetterAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDeadLetterAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5935,6 +7710,81 @@ func (c *ClientWithResponses) ListActionsWithResponse(ctx context.Context, reqEd
 	return ParseListActionsAnswer(rsp)
 }
 
+// ShowBrokerWithResponse What the broker does
+//
+// Of the server's own broker. Another broker's tools answer for another broker: not found.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/broker (the `ShowBroker` operationId).
+func (c *ClientWithResponses) ShowBrokerWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ShowBrokerAnswer, error) {
+	rsp, err := c.ShowBroker(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowBrokerAnswer(rsp)
+}
+
+// ListConnectionsWithResponse List who is connected
+//
+// Of the server's own broker.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/broker/connections (the `ListConnections` operationId).
+func (c *ClientWithResponses) ListConnectionsWithResponse(ctx context.Context, params *ListConnectionsParams, reqEditors ...RequestEditorFn) (*ListConnectionsAnswer, error) {
+	rsp, err := c.ListConnections(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListConnectionsAnswer(rsp)
+}
+
+// DisconnectWithResponse End a connection
+//
+// Of a node, or a session of any client. An agent connects again; to keep a node out, revoke its key.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/broker/connections/{who} (the `Disconnect` operationId).
+func (c *ClientWithResponses) DisconnectWithResponse(ctx context.Context, who string, reqEditors ...RequestEditorFn) (*DisconnectAnswer, error) {
+	rsp, err := c.Disconnect(ctx, who, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDisconnectAnswer(rsp)
+}
+
+// ListDestinationsWithResponse List topics and queues
+//
+// Those that are in use: what nobody uses is not kept.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/broker/destinations (the `ListDestinations` operationId).
+func (c *ClientWithResponses) ListDestinationsWithResponse(ctx context.Context, params *ListDestinationsParams, reqEditors ...RequestEditorFn) (*ListDestinationsAnswer, error) {
+	rsp, err := c.ListDestinations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDestinationsAnswer(rsp)
+}
+
+// ListSlowWithResponse List who reads too slowly
+//
+// And the last ones that were cut off for it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/broker/slow (the `ListSlow` operationId).
+func (c *ClientWithResponses) ListSlowWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSlowAnswer, error) {
+	rsp, err := c.ListSlow(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSlowAnswer(rsp)
+}
+
 // ListChecksWithResponse List checks
 //
 // Every check that is defined.
@@ -5963,6 +7813,96 @@ func (c *ClientWithResponses) ListCommandsWithResponse(ctx context.Context, reqE
 		return nil, err
 	}
 	return ParseListCommandsAnswer(rsp)
+}
+
+// ListDeadLettersWithResponse List dead letters
+//
+// Messages that were taken and could not be used, the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/dead-letters (the `ListDeadLetters` operationId).
+func (c *ClientWithResponses) ListDeadLettersWithResponse(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*ListDeadLettersAnswer, error) {
+	rsp, err := c.ListDeadLetters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeadLettersAnswer(rsp)
+}
+
+// DeleteDeadLettersWithBodyWithResponse Delete dead letters
+//
+// They are gone.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+func (c *ClientWithResponses) DeleteDeadLettersWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeleteDeadLettersAnswer, error) {
+	rsp, err := c.DeleteDeadLettersWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDeadLettersAnswer(rsp)
+}
+
+// DeleteDeadLettersWithResponse Delete dead letters
+//
+// They are gone.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/dead-letters/delete (the `DeleteDeadLetters` operationId).
+func (c *ClientWithResponses) DeleteDeadLettersWithResponse(ctx context.Context, body DeleteDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*DeleteDeadLettersAnswer, error) {
+	rsp, err := c.DeleteDeadLetters(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteDeadLettersAnswer(rsp)
+}
+
+// ReplayDeadLettersWithBodyWithResponse Replay dead letters
+//
+// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+func (c *ClientWithResponses) ReplayDeadLettersWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayDeadLettersAnswer, error) {
+	rsp, err := c.ReplayDeadLettersWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayDeadLettersAnswer(rsp)
+}
+
+// ReplayDeadLettersWithResponse Replay dead letters
+//
+// They are handed in again as if they came now, verified like everything else, and deleted when they are taken.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/dead-letters/replay (the `ReplayDeadLetters` operationId).
+func (c *ClientWithResponses) ReplayDeadLettersWithResponse(ctx context.Context, body ReplayDeadLettersJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayDeadLettersAnswer, error) {
+	rsp, err := c.ReplayDeadLetters(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayDeadLettersAnswer(rsp)
+}
+
+// ShowDeadLetterWithResponse Show a dead letter
+//
+// With its envelope, where it can be read.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/dead-letters/{seq} (the `ShowDeadLetter` operationId).
+func (c *ClientWithResponses) ShowDeadLetterWithResponse(ctx context.Context, seq int64, reqEditors ...RequestEditorFn) (*ShowDeadLetterAnswer, error) {
+	rsp, err := c.ShowDeadLetter(ctx, seq, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDeadLetterAnswer(rsp)
 }
 
 // ListFactsWithResponse List facts
@@ -6568,6 +8508,171 @@ func ParseListActionsAnswer(rsp *http.Response) (*ListActionsAnswer, error) {
 	return response, nil
 }
 
+// ParseShowBrokerAnswer parses an HTTP response from a ShowBrokerWithResponse call
+func ParseShowBrokerAnswer(rsp *http.Response) (*ShowBrokerAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowBrokerAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BrokerInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListConnectionsAnswer parses an HTTP response from a ListConnectionsWithResponse call
+func ParseListConnectionsAnswer(rsp *http.Response) (*ListConnectionsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListConnectionsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ConnectionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDisconnectAnswer parses an HTTP response from a DisconnectWithResponse call
+func ParseDisconnectAnswer(rsp *http.Response) (*DisconnectAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DisconnectAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Disconnected
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDestinationsAnswer parses an HTTP response from a ListDestinationsWithResponse call
+func ParseListDestinationsAnswer(rsp *http.Response) (*ListDestinationsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDestinationsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DestinationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSlowAnswer parses an HTTP response from a ListSlowWithResponse call
+func ParseListSlowAnswer(rsp *http.Response) (*ListSlowAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSlowAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SlowList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListChecksAnswer parses an HTTP response from a ListChecksWithResponse call
 func ParseListChecksAnswer(rsp *http.Response) (*ListChecksAnswer, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -6617,6 +8722,138 @@ func ParseListCommandsAnswer(rsp *http.Response) (*ListCommandsAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest CommandList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDeadLettersAnswer parses an HTTP response from a ListDeadLettersWithResponse call
+func ParseListDeadLettersAnswer(rsp *http.Response) (*ListDeadLettersAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeadLettersAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeadLetterList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteDeadLettersAnswer parses an HTTP response from a DeleteDeadLettersWithResponse call
+func ParseDeleteDeadLettersAnswer(rsp *http.Response) (*DeleteDeadLettersAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteDeadLettersAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeletedLetters
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReplayDeadLettersAnswer parses an HTTP response from a ReplayDeadLettersWithResponse call
+func ParseReplayDeadLettersAnswer(rsp *http.Response) (*ReplayDeadLettersAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplayDeadLettersAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReplayAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowDeadLetterAnswer parses an HTTP response from a ShowDeadLetterWithResponse call
+func ParseShowDeadLetterAnswer(rsp *http.Response) (*ShowDeadLetterAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDeadLetterAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeadLetterDetail
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
