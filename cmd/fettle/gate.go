@@ -33,13 +33,6 @@ func (g gate) Login(l broker.Login) (broker.Principal, error) {
 		return broker.Principal{Name: trust.JoinClientID(keyID)}, err
 	case l.ClientID == "":
 		return g.administrator(l)
-	case l.Login == administratorLogin && l.ClientID != l.Login: // until agents enrol
-		p, err := g.administrator(l)
-		if err == nil {
-			p.Node, err = fettle.ParseNodeID(l.ClientID)
-			p.Name = string(p.Node)
-		}
-		return p, err
 	}
 	id, err := fettle.ParseNodeID(l.ClientID)
 	if err != nil {

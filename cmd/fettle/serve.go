@@ -80,7 +80,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	dest := wire.Destinations{Collective: cfg.Collective}
 	in := &intake{sessions: map[fettle.NodeID]string{}}
 	meters := metrics.NewSet()
-	parts := server.Parts{Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Log: log, Signer: m.keys, Enroller: m.nodes} // Verifier: m.nodes, once agents sign
+	parts := server.Parts{
+		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Log: log, Signer: m.keys, Verifier: m.nodes, Enroller: m.nodes,
+	}
 	if cfg.foreign() {
 		err = m.openBridge(&parts, meters)
 	} else {

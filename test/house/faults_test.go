@@ -42,9 +42,7 @@ func TestFramesThatAreWrong(t *testing.T) {
 	server := p.open()
 	start(t, p.agent("n1")...)
 	p.alive("n1")
-	secret := strings.TrimSpace(read(t, p.secret()))
-	login, passcode, _ := strings.Cut(secret, ":")
-	connect := "CONNECT\naccept-version:1.2\nhost:h\nlogin:" + login + "\npasscode:" + passcode + "\nclient-id:stranger\n\n\x00"
+	connect := p.join("stranger").connect()
 	send := func(to, body string) string {
 		return fmt.Sprintf("SEND\ndestination:%s\ncontent-length:%d\nreceipt:r1\n\n%s\x00", to, len(body), body)
 	}
