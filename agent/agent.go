@@ -45,24 +45,25 @@ type Agent struct {
 	stopLink atomic.Pointer[context.CancelFunc]
 
 	// What follows belongs to the loop.
-	clock      clock
-	connected  bool
-	greeted    time.Time // when hello was last sent on this connection; zero: not yet
-	welcomed   bool      // hello was answered on this connection
-	beatEvery  time.Duration
-	nextBeat   *time.Timer
-	held       []*wire.Delivery // came before the time was known
-	hello      string           // id of the last hello
-	replays    *trust.Replays
-	facts      publisher
-	tasks      taskTable
-	sent       int64 // messages of results in this session
-	flying     int   // messages of results that wait for their receipt
-	workers    sync.WaitGroup
-	stopping   bool
-	questions  int    // filters that are being answered
-	checking   bool   // checks.Run is running
-	keepChecks func() // runs it when there is something to check
+	clock        clock
+	connected    bool
+	greeted      time.Time // when hello was last sent on this connection; zero: not yet
+	welcomed     bool      // hello was answered on this connection
+	beatEvery    time.Duration
+	nextBeat     *time.Timer
+	held         []*wire.Delivery // came before the time was known
+	hello        string           // id of the last hello
+	replays      *trust.Replays
+	facts        publisher
+	tasks        taskTable
+	sent         int64 // messages of results in this session
+	flying       int   // messages of results that wait for their receipt
+	checksFlying bool  // one of them has results of checks
+	workers      sync.WaitGroup
+	stopping     bool
+	questions    int    // filters that are being answered
+	checking     bool   // checks.Run is running
+	keepChecks   func() // runs it when there is something to check
 }
 
 // New opens the state folder and makes an agent; nothing else happens before Run, which has to be called, because it closes what New opened.

@@ -142,3 +142,50 @@ func TestAResultThatMemoryDidNotHoldIsMadeAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestNoChangeOfACheckCanBeOvertaken: the server folds results in the order in which they were sent. Whatever swaps two messages on their way, a
+// broker that says one of them again or an unlucky proxy, must not make it drop a change of state as something of the past.
+func TestNoChangeOfACheckCanBeOvertaken(t *testing.T) {
+	run(t, func(w *world) {
+		w.send(wire.TypeChecks, wire.Checks{Hash: "h1", Checks: []fettle.Check{
+			{Name: "load", Rev: 1, Action: "test.check", Interval: 1000, Timeout: 1000, Attempts: 1},
+		}})
+		w.with(func() { w.withhold = true })
+		for n := range 6 {
+			w.table.mu.Lock()
+			w.table.code = fettle.CheckCode(n % 2)
+			w.table.mu.Unlock()
+			w.pass(2 * time.Second)
+		}
+		w.ask("t1", "test.ping")
+		synctest.Wait()
+		messages := 0
+		for _, body := range all[wire.Results](w.server, wire.TypeResults) {
+			for _, r := range body.Results {
+				if r.Check != "" {
+					messages++
+					break
+				}
+			}
+		}
+		if messages != 1 {
+			t.Errorf("%d messages with results of checks are on their way at once", messages)
+		}
+		if !contains(w.results(), "t1:0") {
+			t.Error("the result of a run has to wait for those of checks")
+		}
+		w.forget()
+		w.with(func() { w.withhold = false })
+		w.hangUp()
+		w.pass(time.Minute)
+		var codes []string
+		for _, r := range w.checkResults() {
+			if c := fmt.Sprint(r.Output.Code); len(codes) == 0 || codes[len(codes)-1] != c {
+				codes = append(codes, c)
+			}
+		}
+		if len(codes) < 6 || len(codes) > 7 { // the first may come again
+			t.Errorf("the changes that arrive are %v", codes)
+		}
+	})
+}

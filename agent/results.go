@@ -14,16 +14,22 @@ const (
 	batchBytes   = 256 << 10
 )
 
-// sendResults sends what the spool holds, until the window is full.
+// sendResults sends what the spool holds, until the window is full. Of results of checks one message is on its way at a time: the server folds
+// them in the order in which they were sent, and what was overtaken would be of the past.
 func (a *Agent) sendResults() {
 	for a.welcomed {
-		entries := a.spool.Take(batchEntries, batchBytes)
+		var without []wire.Class
+		if a.checksFlying {
+			without = []wire.Class{wire.ClassCheck}
+		}
+		entries := a.spool.Take(batchEntries, batchBytes, without...)
 		if len(entries) == 0 {
 			return
 		}
-		ids := make([]string, len(entries))
+		ids, checks := make([]string, len(entries)), false
 		for i, e := range entries {
 			ids[i] = e.ID
+			checks = checks || e.Class == wire.ClassCheck
 		}
 		m, err := a.results(entries)
 		if err != nil {
@@ -32,13 +38,17 @@ func (a *Agent) sendResults() {
 			continue
 		}
 		err = a.link.Post(a.dest.Results(), m, func(err error) {
-			a.inbox.put(func(context.Context) { a.arrived(ids, err) })
+			a.inbox.put(func(context.Context) {
+				a.checksFlying = a.checksFlying && !checks
+				a.arrived(ids, err)
+			})
 		})
 		if err != nil {
 			a.spool.Release(ids...)
 			return // the next receipt, or the next connection, brings us back
 		}
 		a.flying++
+		a.checksFlying = a.checksFlying || checks
 	}
 }
 

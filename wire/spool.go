@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -265,9 +266,9 @@ func (s *Spool) repay() {
 	}
 }
 
-// Take gives the oldest entries that are not taken yet: at most n of them, and no more than size bytes unless it is one. They are Done or
-// Released later. An entry that the disk does not give back is dropped and counted.
-func (s *Spool) Take(n int, size int64) []Entry {
+// Take gives the oldest entries that are not taken yet and of no class in without: at most n of them, and no more than size bytes unless it is
+// one. They are Done or Released later. An entry that the disk does not give back is dropped and counted.
+func (s *Spool) Take(n int, size int64, without ...Class) []Entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var taken []Entry
@@ -275,7 +276,7 @@ func (s *Spool) Take(n int, size int64) []Entry {
 	for el := s.entries.Front(); el != nil && len(taken) < n; el = next {
 		next = el.Next()
 		e := el.Value.(*slot)
-		if e.flying {
+		if e.flying || slices.Contains(without, e.Class) {
 			continue
 		}
 		if size -= e.size; size < 0 && len(taken) > 0 {

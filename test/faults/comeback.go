@@ -21,7 +21,7 @@ const (
 
 // measureReturn kills the server, starts it again, and follows the agents' logins until all are back.
 func (h *house) measureReturn(ctx context.Context, out io.Writer) error {
-	if err := wait(ctx, time.Minute, "all nodes answer before", func(ctx context.Context) error { return h.isWell(ctx) }); err != nil {
+	if err := wait(ctx, 3*time.Minute, "all nodes answer before", func(ctx context.Context) error { return h.isWell(ctx) }); err != nil {
 		return err
 	}
 	before := h.server

@@ -46,7 +46,7 @@ type group struct {
 // Sizes of the small disks, in MiB.
 const (
 	serverDisk = 768
-	groupDisk  = 96
+	groupDisk  = 192
 )
 
 // build starts everything, and returns when all nodes are there. The house is not nil where something has to be closed.
@@ -89,7 +89,7 @@ func build(ctx context.Context, s settings, dir string) (*house, error) {
 		}
 	}
 	for _, g := range h.groups {
-		limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
+		limited, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		ready, err := g.running.isReady(limited)
 		cancel()
 		if err != nil || !ready {
