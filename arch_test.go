@@ -47,6 +47,7 @@ var plan = map[string]room{
 		"server", "facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
 		"audit", "checks", "compositions", "inventory", "reports",
 	}},
+	"server/certs": {floor: 3},
 
 	"server/enrol": {floor: 3, may: []string{"store", "wire", "wire/trust"}},
 

@@ -124,6 +124,28 @@ func (c Config) link() (wire.LinkConfig, error) {
 	return l, nil
 }
 
+// believes gives whom the connection's TLS trusts: the authorities in the settings; without them the one that the server told at enrolment, in
+// PEM, and that of the join token; without those the system's.
+func (c Config) believes(told string) *tls.Config {
+	if c.TLS != nil && c.TLS.RootCAs != nil {
+		return c.TLS
+	}
+	var pins [][]byte
+	for _, pin := range [][]byte{trust.PinOf(told), c.Join.CA} {
+		if len(pin) > 0 {
+			pins = append(pins, pin)
+		}
+	}
+	if len(pins) == 0 {
+		return c.TLS
+	}
+	pinned := trust.PinnedTLS(pins...)
+	if c.TLS != nil {
+		pinned.GetClientCertificate = c.TLS.GetClientCertificate
+	}
+	return pinned
+}
+
 // joining gives the settings of the connection on which the owner of a key asks to be enrolled.
 func (c Config) joining(keyID string) (wire.LinkConfig, error) {
 	l, err := c.link()
@@ -133,6 +155,7 @@ func (c Config) joining(keyID string) (wire.LinkConfig, error) {
 	if l.ClientID = trust.JoinClientID(keyID); c.Login == "" {
 		l.Login, l.Passcode = trust.JoinLogin, c.Join.LoginPasscode(keyID)
 	}
+	l.TLS = c.believes("")
 	dest := wire.Destinations{Collective: c.Collective}
 	l.Subscriptions = []wire.Subscription{{Destination: dest.Join(keyID), Auto: true, Header: l.Dialect.NodeQueue}}
 	return l, nil

@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -68,12 +66,9 @@ func (a *Agent) refused(error) {
 // identify is who logs in on the node's own connection.
 func (a *Agent) identify() wire.LinkIdentity {
 	file := a.self.get()
-	who := wire.LinkIdentity{Login: string(a.cfg.Identity), Passcode: file.Passcode, ClientID: string(a.cfg.Identity), TLS: a.cfg.TLS}
+	who := wire.LinkIdentity{Login: string(a.cfg.Identity), Passcode: file.Passcode, ClientID: string(a.cfg.Identity), TLS: a.cfg.believes(file.CA)}
 	if a.cfg.Login != "" { // a broker that knows logins of its own
 		who.Login, who.Passcode = a.cfg.Login, a.cfg.Passcode
-	}
-	if roots := x509.NewCertPool(); file.CA != "" && roots.AppendCertsFromPEM([]byte(file.CA)) {
-		who.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	return who
 }

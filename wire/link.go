@@ -266,7 +266,7 @@ func (l *Link) dial(ctx context.Context, s server, own *tls.Config) (net.Conn, e
 	secure := tls.Client(conn, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, fmt.Errorf("tls: %w", advised(err))
 	}
 	return secure, nil
 }

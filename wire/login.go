@@ -49,7 +49,7 @@ func (s *session) login(to server, who LinkIdentity, in *frame.Reader, alive *de
 	}
 	f, err := readFrame(in)
 	if err != nil {
-		return fmt.Errorf("log in: %w", err)
+		return fmt.Errorf("log in: %w", advised(err)) // in TLS 1.3 a refused client learns of it only now
 	}
 	if f.Command != frame.CONNECTED {
 		return fmt.Errorf("log in: a %s came instead of CONNECTED: %w", clip(f.Command), fettle.ErrUnavailable)

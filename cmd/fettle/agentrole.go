@@ -28,6 +28,9 @@ type agentSettings struct {
 	Broker     string        `yaml:"broker" help:"what kind of broker it is: embedded, rabbitmq or activemq"`
 	Identity   string        `yaml:"identity" help:"name of this node; empty: its FQDN"`
 	SecretFile string        `yaml:"secret-file" help:"file with login:passcode, where the passcode is a join token; empty: broker.secret in the state directory, if it is there"`
+	CA         string        `yaml:"ca" help:"file in PEM with the authority of the broker's certificate; empty: the one that the join token names, or the system's"`
+	ClientCert string        `yaml:"client-cert" help:"file in PEM with the certificate of this node, for a broker that asks for one"`
+	ClientKey  string        `yaml:"client-key" help:"file in PEM with the private key of client-cert"`
 	Join       string        `yaml:"join" secret:"true" help:"join token with which this node enrols, the first time that it runs"`
 	Pool       string        `yaml:"pool" help:"not used: the pool of a node comes by its join token"`
 	NRPEConfig string        `yaml:"nrpe-config" help:"NRPE configuration whose commands this node offers"`
@@ -123,6 +126,9 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 		return nil, err
 	}
 	ac.Broker = cfg.Broker
+	if ac.TLS, err = clientTLS(cfg.CA, cfg.ClientCert, cfg.ClientKey); err != nil {
+		return nil, err
+	}
 	ac.FactsInterval, ac.VolatileInterval, ac.BeatInterval = cfg.FactsEvery, cfg.VolatileEv, cfg.Beat
 	ac.RunSlots, ac.CheckSlots = cfg.RunSlots, cfg.CheckSlots
 	nrpe := cfg.NRPEConfig

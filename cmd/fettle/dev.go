@@ -46,7 +46,7 @@ func (a *app) dev(ctx context.Context, srv serverSettings, agt agentSettings) er
 	if err != nil {
 		return err
 	}
-	agt.Server = []string{"stomp://" + dialable(m.stomp.Addr())}
+	agt.Server, agt.CA = []string{m.stompURL()}, m.ca()
 	agt.Broker = embedded
 	agt.State = filepath.Join(srv.State, "agent")
 	n, err := openNode(ctx, agt, m.secret, log)

@@ -18,7 +18,7 @@ import (
 func (a *app) emulateCommand() *cobra.Command {
 	cfg := emulate.Default()
 	var servers []string
-	var secretFrom, slow, join, level, record string
+	var secretFrom, slow, join, level, record, ca string
 	cmd := &cobra.Command{
 		Use: "emulate", Short: "run a fleet of emulated nodes in one process, for sizing and tests", Args: cobra.NoArgs, GroupID: groupRoles,
 		Long: `Runs the agent itself many times, signing, ledger and spool included, with made-up machines and made-up actions. Facts are
@@ -33,6 +33,7 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 	f.StringVar(&cfg.Agent.Broker, "broker", embedded, "`KIND` of broker: embedded, rabbitmq or activemq")
 	f.StringVar(&secretFrom, "secret-file", "", "`FILE` with login:passcode, where the passcode is a join token: a server's STATE/broker.secret")
 	f.StringVar(&join, "join", "", "join `TOKEN` with which the nodes enrol; their keys are derived from it")
+	f.StringVar(&ca, "ca", os.Getenv("FETTLE_CA"), "`FILE` in PEM with the authority of the broker's certificate (default $FETTLE_CA)")
 	f.StringVar(&cfg.Prefix, "prefix", cfg.Prefix, "`TEXT` that identities begin with")
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "`NUMBER` from which the facts are made up")
 	f.Float64Var(&cfg.Fail, "fail", 0, "`PERCENT` of the nodes on which every action fails")
@@ -63,6 +64,9 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 		}
 		if cfg.SlowPct, cfg.SlowBy, err = parseSlow(slow); err != nil {
 			return usage(err)
+		}
+		if cfg.Agent.TLS, err = clientTLS(ca, "", ""); err != nil {
+			return err
 		}
 		if secretFrom != "" {
 			secret, err := readSecret(secretFrom)

@@ -39,7 +39,7 @@ func (c serverSettings) brokerFaults() error {
 		if len(c.BrokerURL) > 0 {
 			bad("broker-url", "the embedded broker has none; it listens on stomp")
 		}
-		return errors.Join(append(faults, listenFault("stomp", c.STOMP, c.Insecure))...)
+		return errors.Join(append(faults, listenFault("stomp", c.STOMP))...)
 	}
 	faults = append(faults, c.bridge(nil).Validate())
 	for i, text := range c.BrokerURL {
@@ -91,7 +91,7 @@ func (m *middle) stompURL() string {
 	if m.bridge != nil {
 		return strings.Join(m.bridge.Servers(), ",")
 	}
-	return "stomp://" + dialable(m.stomp.Addr())
+	return m.url("stomp", m.stomp.Addr(), m.cfg.secures(m.cfg.STOMP))
 }
 
 // trusting gives settings of TLS that trust the certificates of a file in PEM; an empty name: those that the system trusts.

@@ -36,13 +36,13 @@ type serverSettings struct {
 	BrokerCA       string   `yaml:"broker-ca" help:"file with the certificates, in PEM, that a broker that is not embedded is trusted by; empty: those of the system"`
 	BrokerPrefetch int      `yaml:"broker-prefetch" help:"messages of each collecting queue of a broker that is not embedded that may wait for their commit"`
 
-	Insecure  bool   `yaml:"insecure" help:"listen, or speak to a broker, without TLS on addresses other than loopback"`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 	LogFormat string `yaml:"log-format" help:"text or json"`
 
 	EnrolApproval string `yaml:"enrol-approval" help:"who lets in a machine that shows a join token: auto, the token does; manual, an operator does, by fettle enrol approve"`
 	MetricsToken  string `yaml:"metrics-token" secret:"true" help:"bearer token that /metrics wants; empty: it is open"`
 
+	tlsSettings   `yaml:",inline"`
 	server.Config `yaml:",inline"`
 }
 
@@ -50,7 +50,7 @@ func defaultServerSettings() serverSettings {
 	cfg := serverSettings{
 		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: embedded, BrokerPrefetch: bridge.DefaultPrefetch,
 		LogLevel: "info", LogFormat: "text", EnrolApproval: enrol.ApproveAuto,
-		Config: server.DefaultConfig(),
+		tlsSettings: tlsSettings{TLS: "auto", HSTS: 30 * 24 * time.Hour}, Config: server.DefaultConfig(),
 	}
 	cfg.Version = version
 	return cfg
@@ -58,12 +58,16 @@ func defaultServerSettings() serverSettings {
 
 // Validate reports every fault, each by its key.
 func (c serverSettings) Validate() error {
-	faults := []error{c.Config.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP, c.Insecure), c.brokerFaults()}
+	faults := []error{c.Config.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults()}
+	faults = append(faults, c.tlsSettings.faults(c.foreign())...)
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 	}
 	if c.State == "" {
 		bad("state", "a directory is needed")
+	}
+	if c.ClientCA != "" && !c.foreign() && !c.secures(c.STOMP) {
+		bad("tls-client-ca", "the broker listens without TLS at %s: say tls: on", c.STOMP)
 	}
 	return errors.Join(faults...)
 }
@@ -89,17 +93,12 @@ func (c serverSettings) keepDatabasePrivate() error {
 	return f.Close()
 }
 
-// listenFault refuses addresses that others can reach, where nothing would protect what is said there.
-func listenFault(key, address string, insecure bool) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
+// listenFault refuses what is no address.
+func listenFault(key, address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
 		return &fettle.Fault{Key: key, Reason: fmt.Sprintf("%q is no address such as 127.0.0.1:8420", address)}
 	}
-	ip := net.ParseIP(host)
-	if host == "localhost" || ip != nil && ip.IsLoopback() || insecure {
-		return nil
-	}
-	return &fettle.Fault{Key: key, Reason: fmt.Sprintf("%q can be reached from other machines, and this version has no TLS yet: keep to 127.0.0.1, or say insecure: true", address)}
+	return nil
 }
 
 func logFaults(level, format string) error {

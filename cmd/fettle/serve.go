@@ -21,8 +21,10 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/server/bridge"
+	"github.com/fettle-dev/fettle/server/certs"
 	"github.com/fettle-dev/fettle/server/enrol"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
@@ -39,6 +41,7 @@ type middle struct {
 	broker  *broker.Broker // nil: it is not embedded
 	bridge  *bridge.Bridge // nil: it is
 	keeper  *auth.Keeper
+	certs   *certs.Keeper // nil: no listener speaks TLS
 	http    net.Listener
 	stomp   net.Listener
 	handler http.Handler
@@ -64,6 +67,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 		return m, fmt.Errorf("state directory: %w", err)
 	}
 	if m.lock, err = lockState(cfg.State); err != nil {
+		return m, err
+	}
+	if m.certs, err = openCertificates(ctx, cfg, log); err != nil {
 		return m, err
 	}
 	if err = cfg.keepDatabasePrivate(); err != nil {
@@ -98,13 +104,8 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	if err = m.server.Load(ctx); err != nil {
 		return m, err
 	}
-	if m.http, err = net.Listen("tcp", cfg.HTTP); err != nil {
-		return m, fmt.Errorf("http: %w", err)
-	}
-	if !cfg.foreign() {
-		if m.stomp, err = net.Listen("tcp", cfg.STOMP); err != nil {
-			return m, fmt.Errorf("stomp: %w", err)
-		}
+	if err = m.listen(); err != nil {
+		return m, err
 	}
 	if m.handler, err = m.faces(meters); err != nil {
 		return m, err
@@ -129,7 +130,7 @@ func (m *middle) openBroker(parts *server.Parts, meters *metrics.Set, dest wire.
 // introduce writes the context with which the local user's command line finds this server.
 func (m *middle) introduce(ctx context.Context) error {
 	file := filepath.Join(m.cfg.State, contextFile)
-	m.context.URL = "http://" + dialable(m.http.Addr())
+	m.context.URL, m.context.CA = m.httpURL(), m.ca()
 	if old, err := readContext(file); err == nil {
 		if _, err := m.keeper.Authenticate(ctx, old.Token); err == nil {
 			m.context.Token = old.Token
@@ -155,7 +156,7 @@ func (m *middle) introduceToUser(ctx context.Context) error {
 		return nil //nolint:nilerr // a service without a home has no command line to be found by
 	}
 	old, err := readContext(own)
-	if err == nil && old.URL != m.context.URL && answers(ctx, old.URL) {
+	if err == nil && old.URL != m.context.URL && answers(ctx, old) {
 		m.log.Info("the user's own context leads to another server, and stays", "file", own)
 		return nil
 	}
@@ -174,20 +175,12 @@ func dialable(a net.Addr) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
-// answers tells whether a server lives at url.
-func answers(ctx context.Context, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+// answers tells whether the server of c lives.
+func answers(ctx context.Context, c clientContext) bool {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/healthz", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	_ = resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	server, err := client.New(c.URL, c.Token, c.CA)
+	return err == nil && server.Healthy(ctx)
 }
 
 // run serves until ctx ends: first the listeners close, then the parts, so that what was received is committed and receipted.
@@ -196,7 +189,8 @@ func (m *middle) run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	web := &http.Server{
-		Handler: m.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug), // strangers' handshakes, mostly
+		Handler:  m.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	worked := make(chan error, 1)
@@ -211,7 +205,7 @@ func (m *middle) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
-		if err := web.Serve(m.http); !errors.Is(err, http.ErrServerClosed) {
+		if err := m.serveHTTP(web); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("http: %w", err)
 		}
 		return nil

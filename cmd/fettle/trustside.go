@@ -21,8 +21,9 @@ func (m *middle) openRegistry(ctx context.Context) (err error) {
 	if m.keys, err = trust.OpenAuthority(m.cfg.State, time.Now); err != nil {
 		return err
 	}
+	ca, pin := m.brokerCA()
 	m.nodes, err = enrol.New(enrol.Config{
-		Approval: m.cfg.EnrolApproval, Root: m.keys.Root(), LoginKey: m.keys.LoginKey(),
+		CA: ca, CAPin: pin, Approval: m.cfg.EnrolApproval, Root: m.keys.Root(), LoginKey: m.keys.LoginKey(),
 		Cut: func(id fettle.NodeID, reason string) {
 			if m.broker != nil {
 				_, _ = m.broker.Disconnect(string(id), reason) // it may not be connected

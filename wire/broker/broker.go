@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,7 +124,7 @@ func wait(ctx context.Context, d time.Duration) {
 func (b *Broker) ServeConn(ctx context.Context, nc net.Conn) {
 	defer b.open.Add(-1)
 	b.m.connections.Inc()
-	if int(b.open.Add(1)) > b.cfg.MaxConnections {
+	if n := int(b.open.Add(1)); n > b.cfg.MaxConnections || n-int(b.sessions.Load()) > b.cfg.MaxBeforeLogin {
 		b.turnAway(nc)
 		return
 	}
@@ -136,8 +137,12 @@ func (b *Broker) ServeConn(ctx context.Context, nc net.Conn) {
 // turnAway closes a connection that is one too many, and tells it so.
 func (b *Broker) turnAway(nc net.Conn) {
 	b.m.refusedConnections.Inc()
+	if t, is := nc.(*tls.Conn); is {
+		_ = t.NetConn().Close() // to tell it would cost a handshake
+		return
+	}
 	_ = nc.SetDeadline(time.Now().Add(b.cfg.LingerTimeout))
-	_, _ = nc.Write(errorFrame(fmt.Errorf("there are %d connections, and no more are allowed: %w", b.cfg.MaxConnections, fettle.ErrUnavailable)))
+	_, _ = nc.Write(errorFrame(fmt.Errorf("there are %d connections, and no more are allowed: %w", b.open.Load()-1, fettle.ErrUnavailable)))
 	_ = nc.Close()
 }
 

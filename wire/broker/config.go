@@ -20,14 +20,15 @@ type Config struct {
 	Metrics *metrics.Set `yaml:"-"`
 
 	MaxConnections int           `yaml:"max_connections"`
-	MaxLogins      int           `yaml:"max_logins"`      // of nodes, a second; twice as many at once; who comes too soon is told when to come back; zero: as they come
-	ConnectTimeout time.Duration `yaml:"connect_timeout"` // from accept to a login that holds
-	HeartBeat      time.Duration `yaml:"heart_beat"`      // the shortest interval that is agreed to, both ways; zero: no heart-beats
-	BeatTolerance  int           `yaml:"beat_tolerance"`  // a client is gone after this many silent intervals
-	FrameTimeout   time.Duration `yaml:"frame_timeout"`   // from the first byte of a frame that did not come at once to its last
-	WriteTimeout   time.Duration `yaml:"write_timeout"`   // for a client to take any bytes at all
-	DrainTimeout   time.Duration `yaml:"drain_timeout"`   // for commits and receipts when the broker is told to stop
-	LingerTimeout  time.Duration `yaml:"linger_timeout"`  // for a client to read the ERROR or RECEIPT that precedes a close
+	MaxLogins      int           `yaml:"max_logins"`       // of nodes, a second; twice as many at once; who comes too soon is told when to come back; zero: as they come
+	MaxBeforeLogin int           `yaml:"max_before_login"` // connections that have not logged in, their handshakes of TLS included
+	ConnectTimeout time.Duration `yaml:"connect_timeout"`  // from accept to a login that holds
+	HeartBeat      time.Duration `yaml:"heart_beat"`       // the shortest interval that is agreed to, both ways; zero: no heart-beats
+	BeatTolerance  int           `yaml:"beat_tolerance"`   // a client is gone after this many silent intervals
+	FrameTimeout   time.Duration `yaml:"frame_timeout"`    // from the first byte of a frame that did not come at once to its last
+	WriteTimeout   time.Duration `yaml:"write_timeout"`    // for a client to take any bytes at all
+	DrainTimeout   time.Duration `yaml:"drain_timeout"`    // for commits and receipts when the broker is told to stop
+	LingerTimeout  time.Duration `yaml:"linger_timeout"`   // for a client to read the ERROR or RECEIPT that precedes a close
 
 	BeforeLogin Limits `yaml:"before_login"`
 	AfterLogin  Limits `yaml:"after_login"`
@@ -69,6 +70,7 @@ const maxLogins = 1_000_000
 func DefaultConfig() Config {
 	return Config{
 		MaxConnections:       25_000,
+		MaxBeforeLogin:       12_000,
 		ConnectTimeout:       10 * time.Second,
 		HeartBeat:            15 * time.Second,
 		BeatTolerance:        2,
@@ -106,6 +108,7 @@ func (c Config) Validate() error {
 		value int
 	}{
 		{"max_connections", c.MaxConnections},
+		{"max_before_login", c.MaxBeforeLogin},
 		{"beat_tolerance", c.BeatTolerance},
 		{"before_login.header", c.BeforeLogin.Header},
 		{"before_login.headers", c.BeforeLogin.Headers},

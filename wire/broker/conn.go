@@ -112,6 +112,9 @@ func (c *conn) readAll() (err error) {
 			err = c.panicked(p)
 		}
 	}()
+	if err := c.handshake(); err != nil {
+		return err
+	}
 	for {
 		if err := c.in.fill(c); err != nil {
 			return err
@@ -133,6 +136,10 @@ func (c *conn) consume() error {
 	for {
 		if c.draining.Load() {
 			return errDraining
+		}
+		if c.dec.version == vNone && beginsTLS(c.in.data) {
+			c.b.refused(errTLSHere, c.remote())
+			return errTLSHere
 		}
 		f, used, err := c.dec.next(c.in.data)
 		c.in.data = c.in.data[used:]
@@ -174,8 +181,8 @@ func (c *conn) finish(err error) {
 func isNetError(err error) bool {
 	var op *net.OpError
 	var errno syscall.Errno
-	var record tls.RecordHeaderError
-	return errors.As(err, &op) || errors.As(err, &errno) || errors.As(err, &record) ||
+	var shake *handshakeError
+	return errors.As(err, &op) || errors.As(err, &errno) || errors.As(err, &shake) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

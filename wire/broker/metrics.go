@@ -16,6 +16,7 @@ type meters struct {
 	committed, commitFailures                     *metrics.Counter
 	errors, slow, silent, panics, staleAcks       *metrics.Counter
 	refusedFull, refusedConnections, disconnected *metrics.Counter
+	failedHandshakes                              *metrics.Counter
 	refusedLogins                                 map[string]*metrics.Counter // by the reasons of refusals
 }
 
@@ -35,6 +36,7 @@ func newMeters(set *metrics.Set, b *Broker) *meters {
 	m := &meters{
 		connections:        c("connections_total"),
 		refusedConnections: c("refused_connections_total"),
+		failedHandshakes:   c("failed_handshakes_total"),
 		logins:             c("logins_total"),
 		deferredLogins:     c("deferred_logins_total"),
 		superseded:         c("superseded_sessions_total"),

@@ -132,3 +132,17 @@ func read[T any](answer *http.Response, err error) (*T, error) {
 	}
 	return &got, nil
 }
+
+// Healthy tells whether a server lives at the address. It asks without the token.
+func (a *API) Healthy(ctx context.Context) bool {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/healthz", nil)
+	if err != nil {
+		return false
+	}
+	answer, err := a.http.Do(r)
+	if err != nil {
+		return false
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
