@@ -48,6 +48,7 @@ type Agent struct {
 	clock        clock
 	connected    bool
 	greeted      time.Time // when hello was last sent on this connection; zero: not yet
+	hellos       int       // that were not answered in time on this connection
 	welcomed     bool      // hello was answered on this connection
 	beatEvery    time.Duration
 	nextBeat     *time.Timer
@@ -271,7 +272,7 @@ func (l listener) Received(d *wire.Delivery) {
 }
 
 func (a *Agent) onConnected() {
-	a.connected, a.welcomed, a.greeted = true, false, time.Time{}
+	a.connected, a.welcomed, a.greeted, a.hellos = true, false, time.Time{}, 0
 }
 
 func (a *Agent) onLost() {
@@ -300,6 +301,9 @@ func (a *Agent) info() fettle.AgentInfo {
 	return info
 }
 
+// helloAgain is how often a hello is said that is not answered, in the end: the server may be behind, and each hello costs it an answer.
+const helloAgain = time.Minute
+
 // beat says that the node is there; a hello that was not answered is said again instead.
 func (a *Agent) beat() {
 	if err := a.ledger.forget(a.clock.orOwn()); err != nil {
@@ -316,7 +320,8 @@ func (a *Agent) beat() {
 			Session: a.session, FactsHash: a.facts.told(), ChecksHash: a.checks.hash(),
 			Slots: a.cfg.RunSlots + a.cfg.CheckSlots, Busy: a.tasks.busy() + int(a.checks.running.Load()),
 		})
-	case time.Since(a.greeted) >= a.beatEvery:
+	case time.Since(a.greeted) >= min(a.beatEvery<<min(a.hellos, 6), max(a.beatEvery, helloAgain)):
+		a.hellos++
 		a.greeted = time.Time{}
 	}
 }

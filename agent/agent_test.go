@@ -132,6 +132,27 @@ func TestHelloIsSaidAgainUntilItIsAnswered(t *testing.T) {
 	})
 }
 
+// TestHelloIsSaidAgainLessAndLess: a server that is behind with its answers would be asked more, the more it is behind.
+func TestHelloIsSaidAgainLessAndLess(t *testing.T) {
+	run(t, func(w *world) {
+		w.halt()
+		w.cfg.BeatInterval = time.Second
+		w.with(func() { w.mute = true })
+		w.begin()
+		w.forget()
+		w.pass(10 * time.Minute)
+		if n := len(all[wire.Hello](w.server, wire.TypeHello)); n < 10 || n > 20 {
+			t.Errorf("%d hellos in ten minutes without an answer", n)
+		}
+		w.hangUp()
+		w.forget()
+		w.pass(10 * time.Second)
+		if n := len(all[wire.Hello](w.server, wire.TypeHello)); n < 2 || n > 5 {
+			t.Errorf("%d hellos in the first ten seconds of a new connection", n)
+		}
+	})
+}
+
 func TestASecondWelcomeTellsTheTimeOnly(t *testing.T) {
 	run(t, func(w *world) {
 		w.pass(time.Millisecond)
