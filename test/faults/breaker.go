@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,10 +200,54 @@ func diskFull(dir string) func(context.Context, time.Duration, *rand.Rand) error
 // afterFull is for agents to write what was in memory only: with their next check. Who is killed before has lost what no disk had.
 const afterFull = 3 * time.Second
 
-// storeAway takes the store away for long, while every agent has something to say.
+// storeAway takes the store away for long, while every agent has something to say. Nothing may get its receipt meanwhile, what the broker holds
+// is bounded, and nobody is taken for silent who only is not listened to.
 func (b *breaker) storeAway(ctx context.Context) error {
 	b.note(fault{"database", fmt.Sprintf("away for %v", b.away), nil})
 	b.dbNet.proxy.Stop()
-	pause(ctx, b.away)
+	pause(ctx, b.away/4) // what was being committed has its answer
+	early, err := b.meters(ctx)
+	if err != nil {
+		return err
+	}
+	pause(ctx, b.away*3/4)
+	late, err := b.meters(ctx)
+	if err != nil {
+		return err
+	}
+	silent, err := b.silent(ctx)
+	if err != nil {
+		return err
+	}
+	const committed, inflight = "fettle_broker_committed_messages_total", "fettle_broker_inflight_bytes"
+	fmt.Fprintf(b.out, "the store was away for %v: %.0f messages had their receipt, %.0f KiB were held without, %d nodes were taken for silent\n",
+		b.away, late[committed]-early[committed], late[inflight]/1024, silent)
+	switch {
+	case late[committed] != early[committed]:
+		return errors.New("messages got receipts while no store was there")
+	case late[inflight] > maxInflight:
+		return errors.New("the broker holds more than it may")
+	case late[inflight] == 0:
+		return errors.New("nothing was held: nobody has sent anything")
+	case silent > 0:
+		return errors.New("nodes are silent because the server was busy with itself")
+	}
 	return b.dbNet.proxy.Start()
+}
+
+// maxInflight is what the broker may hold of messages that are not committed, in bytes.
+const maxInflight = 256 << 20
+
+// silent counts the nodes that are taken for silent.
+func (h *house) silent(ctx context.Context) (n int, err error) {
+	var page struct{ Nodes []struct{ Liveness string } }
+	if err := h.call(ctx, http.MethodGet, "/nodes?limit=10000", nil, &page); err != nil {
+		return 0, err
+	}
+	for _, node := range page.Nodes {
+		if node.Liveness == "silent" {
+			n++
+		}
+	}
+	return n, nil
 }

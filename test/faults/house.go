@@ -23,6 +23,7 @@ type house struct {
 	dir         string
 	http, stomp string // addresses of the server
 	server      *process
+	beat        string // interval of beats
 	serverDir   string // a small disk where that is possible
 	serverTops  int    // the most memory that a server had, in MiB
 	disks       bool   // the folders are disks of their own, which can be full
@@ -62,7 +63,11 @@ func build(ctx context.Context, s settings, dir string) (*house, error) {
 		return h, err
 	}
 	h.disk(h.serverDir, serverDisk)
+	h.beat = "2s"
 	config := "checks:\n  - name: count\n    command: count\n    interval: 2s\n    timeout: 5s\n    attempts: 1\n"
+	if s.restart { // as an idle fleet is
+		h.beat, config = "30s", ""
+	}
 	if err := os.WriteFile(filepath.Join(dir, "server.yaml"), []byte(config), 0o600); err != nil {
 		return h, err
 	}
@@ -143,7 +148,7 @@ func (h *house) connect(ctx context.Context, g *group) (err error) {
 
 // startServer starts the server, again and again until it is ready: without its database it ends, and who supervises it starts it anew.
 func (h *house) startServer(ctx context.Context) error {
-	args := []string{"server", "--state", h.serverDir, "--http", h.http, "--stomp", h.stomp, "--beat-interval", "2s", "--config", filepath.Join(h.dir, "server.yaml")}
+	args := []string{"server", "--state", h.serverDir, "--http", h.http, "--stomp", h.stomp, "--beat-interval", h.beat, "--config", filepath.Join(h.dir, "server.yaml")}
 	if h.db != nil {
 		args = append(args, "--store", h.db.dsn(h.dbNet.proxy.Listen))
 	}
@@ -166,7 +171,7 @@ func (h *house) startGroup(g *group) (err error) {
 	g.running, err = start(filepath.Join(h.dir, fmt.Sprintf("group%d.log", g.number)), "fleet "+g.prefix, h.program, "emulate",
 		"--nodes", strconv.Itoa(g.nodes), "--prefix", g.prefix, "--server", "stomp://"+g.repeater.listener.Addr().String(),
 		"--secret-file", filepath.Join(h.serverDir, "broker.secret"), "--state", filepath.Join(g.dir, "state"),
-		"--record", record(h.dir, g.number), "--beat-interval", "2s", "--slow", "30,400ms")
+		"--record", record(h.dir, g.number), "--beat-interval", h.beat, "--slow", "30,400ms")
 	return err
 }
 
