@@ -15,7 +15,8 @@ func Builtin() []Action { return slices.Clone(builtin()) }
 
 // builtin is made once: it is asked for with every task. It never changes.
 var builtin = sync.OnceValue(func() []Action {
-	all := slices.Concat(agentActions(), checkActions(), shellActions(), processActions(), serviceActions(), fileActions())
+	all := slices.Concat(agentActions(), checkActions(), shellActions(), processActions(), serviceActions(), fileActions(),
+		packageActions(), nettestActions(), httpActions(), gitActions(), puppetActions(), factsActions(), userActions())
 	slices.SortFunc(all, func(a, b Action) int { return strings.Compare(a.Name, b.Name) })
 	return all
 })

@@ -56,3 +56,5 @@ func sendSignal(pid int, s os.Signal) error {
 	}
 	return p.Signal(s)
 }
+
+func syscallKill(int) error { return fettle.ErrUnavailable }

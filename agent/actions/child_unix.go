@@ -43,6 +43,9 @@ func signalNamed(name string) (syscall.Signal, bool) {
 
 func sendSignal(pid int, s syscall.Signal) error { return syscall.Kill(pid, s) }
 
+// syscallKill tells whether a process could be signalled.
+func syscallKill(pid int) error { return syscall.Kill(pid, 0) }
+
 // signalName gives KILL for SIGKILL.
 func signalName(s syscall.Signal) string {
 	if name := unix.SignalName(s); name != "" {

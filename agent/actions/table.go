@@ -31,7 +31,10 @@ type Config struct {
 	// Restart has the agent begin again as soon as the results that it has are kept. nil: this agent cannot.
 	Restart func()
 
-	Root string // of the file system in which services are looked for, for tests; empty: /
+	FactsDir   string   // where facts.set keeps its file; empty: it cannot
+	PuppetDirs []string // where Puppet keeps its state, the first that is there
+
+	Root string // of the file system in which services and packages are looked for, for tests; empty: /
 }
 
 // Known is what an agent knows of its node.
@@ -76,7 +79,8 @@ func New(cfg Config, more ...Action) (*Table, error) {
 	}
 	t := &Table{actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log}}
 	var faults []error
-	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg), more)
+	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg),
+		packageActions(cfg), nettestActions(), httpActions(), gitActions(), puppetActions(cfg), factsActions(cfg), userActions(), more)
 	for _, a := range all {
 		faults = append(faults, a.Manifest.Check())
 		if _, taken := t.actions[a.Manifest.Name]; taken {
