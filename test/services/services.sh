@@ -35,6 +35,7 @@
 # Everything lies in FETTLE_SERVICES_DIR (.services at the top of the checkout, or a folder in /var/tmp where other users cannot reach the
 # checkout) and listens on 127.0.0.1 only. The ports follow from the folder's name, so that two checkouts do not meet, and stay below 32768,
 # where the kernel takes ports for outgoing connections; FETTLE_SERVICES_PORT sets the first of the ten.
+# FETTLE_SERVICES_HEAP is how much memory ActiveMQ may take (384m); "go run ./test/brokers" with 5,000 connections wants 3g.
 set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 

@@ -28,11 +28,12 @@ CONF
       <memoryUsage><memoryUsage limit="128 mb"/></memoryUsage>
       <tempUsage><tempUsage limit="128 mb"/></tempUsage>
     </systemUsage></systemUsage>
-    <transportConnectors><transportConnector name="stomp" uri="stomp+nio://127.0.0.1:$(port activemq)"/></transportConnectors>
+    <transportConnectors><transportConnector name="stomp" uri="stomp+nio://127.0.0.1:$(port activemq)?maximumConnections=20000"/></transportConnectors>
   </broker>
 </beans>
 XML
-  daemon activemq java -Xms64m -Xmx384m -Djava.io.tmpdir="$dir/tmp" -Dlog4j.configuration="file:$dir/conf/log4j.properties" \
+  ulimit -n "$(ulimit -Hn)" # a connection is a file, and many are measured
+  daemon activemq java -Xms64m -Xmx${FETTLE_SERVICES_HEAP:-384m} -Djava.io.tmpdir="$dir/tmp" -Dlog4j.configuration="file:$dir/conf/log4j.properties" \
     -Dactivemq.home=/usr/share/activemq -Dactivemq.base="$dir" -Dactivemq.conf="$dir/conf" -Dactivemq.data="$dir/data" \
     -jar /usr/share/activemq/bin/activemq.jar start "xbean:file:$dir/conf/activemq.xml"
 }

@@ -43,6 +43,7 @@ CONF
   } >"$dir/rabbitmqctl"
   chmod 755 "$dir/rabbitmqctl"
   daemon rabbitmq-epmd epmd -port "$(port rabbitmq-epmd)" -address 127.0.0.1
+  ulimit -n "$(ulimit -Hn)" # a connection is a file, and many are measured
   daemon rabbitmq env "${env[@]}" "$rabbit/rabbitmq-server"
 }
 
