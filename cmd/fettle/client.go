@@ -13,6 +13,7 @@ func (a *app) client() (*client.API, error) {
 	if err != nil {
 		return nil, err
 	}
+	where = where.trusting(a.ca)
 	a.where = where
 	return client.New(where.URL, where.Token, where.CA)
 }

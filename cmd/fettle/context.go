@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ import (
 type clientContext struct {
 	URL   string `yaml:"url"`
 	Token string `yaml:"token"`
-	CA    string `yaml:"ca,omitempty"` // file of certificates to trust; empty: the system's
+	CA    string `yaml:"ca,omitempty"` // certificates to trust, in PEM or a file of it; empty: the system's
 
 	from string // for people: which file or variable said so
 }
@@ -65,6 +66,30 @@ func readContext(file string) (clientContext, error) {
 	if c.URL == "" {
 		return c, fmt.Errorf("context %s: url is missing: %w", file, fettle.ErrInvalid)
 	}
+	if c.CA != "" && !isPEM(c.CA) && !filepath.IsAbs(c.CA) {
+		c.CA = filepath.Join(filepath.Dir(file), c.CA)
+	}
+	return c, nil
+}
+
+// trusting gives c with the authorities of --ca, else of FETTLE_CA, else its own.
+func (c clientContext) trusting(flag string) clientContext {
+	c.CA = cmp.Or(flag, os.Getenv("FETTLE_CA"), c.CA)
+	return c
+}
+
+func isPEM(text string) bool { return strings.Contains(text, "-----BEGIN") }
+
+// portable gives c without names of files, so that it can be used on another machine.
+func (c clientContext) portable() (clientContext, error) {
+	if c.CA == "" || isPEM(c.CA) {
+		return c, nil
+	}
+	raw, err := readBounded(c.CA)
+	if err != nil {
+		return c, fmt.Errorf("ca %s: %w", c.CA, err)
+	}
+	c.CA = string(raw)
 	return c, nil
 }
 

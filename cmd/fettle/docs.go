@@ -14,7 +14,7 @@ import (
 // docsCommand prints pages of the documentation. It is hidden: those who read the documentation have them, and a test holds them to it.
 func (a *app) docsCommand(root *cobra.Command) *cobra.Command {
 	pages := map[string]func(io.Writer){
-		"cli":    func(w io.Writer) { cliPage(w, root, a.pluginCommand(&verdictOrder{}, &clientContext{})) },
+		"cli":    func(w io.Writer) { cliPage(w, root, a.pluginCommand(&verdictOrder{}, &clientContext{}, new(string))) },
 		"config": configPage,
 	}
 	return &cobra.Command{
@@ -45,11 +45,12 @@ One program, ` + "`fettle`" + `, is server, agent and command line. Called by th
 The first of these that is given:
 
 1. ` + "`--context FILE`" + `
-2. ` + "`FETTLE_URL`, `FETTLE_TOKEN` and, for a certificate authority, `FETTLE_CA`" + `
+2. ` + "`FETTLE_URL` and `FETTLE_TOKEN`" + `
 3. ` + "`$FETTLE_CONTEXT`" + `, a file
 4. ` + "`~/.config/fettle/context.yaml`" + `, which a server or ` + "`fettle dev`" + ` on this machine writes for the user who starts it
 
-A context file has the keys ` + "`url`, `token` and `ca`" + `. It holds a secret: mode 0600.
+A context file has the keys ` + "`url`, `token` and `ca`" + `. It holds a secret: mode 0600. ` + "`ca`" + ` is whose certificates are trusted, in PEM or as a file of it;
+without it those that the system trusts. ` + "`--ca FILE` and `FETTLE_CA`" + ` come before it.
 
 ## Which nodes
 

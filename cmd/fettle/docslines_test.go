@@ -53,7 +53,7 @@ func taken(words []string, prose bool) error {
 	var cmd *cobra.Command
 	rest := words[1:]
 	if words[0] == pluginName {
-		cmd = a.pluginCommand(&verdictOrder{}, &clientContext{})
+		cmd = a.pluginCommand(&verdictOrder{}, &clientContext{}, new(string))
 	} else {
 		var err error
 		if cmd, rest, err = a.root().Find(words[1:]); err != nil {

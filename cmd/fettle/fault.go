@@ -52,7 +52,9 @@ func reason(err error) string {
 func (a *app) advice(cmd *cobra.Command, err error) string {
 	var answered *client.Error
 	fromServer := errors.As(err, &answered)
-	switch {
+	switch tls := tlsAdvice(err); {
+	case tls != "":
+		return tls
 	case exitCode(err) == exitUsage && cmd != nil:
 		return fmt.Sprintf("see: %s --help", cmd.CommandPath())
 	case a.where.URL == "":

@@ -23,6 +23,7 @@ func (a *app) plugin(ctx context.Context, args []string) (code int) {
 	}
 	var o verdictOrder
 	var where clientContext
+	var ca string
 	unknown := func(text string) int {
 		name := o.check
 		if name == "" {
@@ -36,7 +37,7 @@ func (a *app) plugin(ctx context.Context, args []string) (code int) {
 			code = unknown(fmt.Sprintf("internal error: %v", fault))
 		}
 	}()
-	cmd := a.pluginCommand(&o, &where)
+	cmd := a.pluginCommand(&o, &where, &ca)
 	cmd.SetArgs(args)
 	code = int(fettle.CodeUnknown) // --help and --version exit so, by the plugin guidelines
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -48,6 +49,7 @@ func (a *app) plugin(ctx context.Context, args []string) (code int) {
 				return err
 			}
 		}
+		where = where.trusting(ca)
 		c, err := client.New(where.URL, where.Token, where.CA)
 		if err != nil {
 			return err
@@ -63,13 +65,17 @@ func (a *app) plugin(ctx context.Context, args []string) (code int) {
 		return err
 	}
 	if err := cmd.ExecuteContext(ctx); err != nil {
-		return unknown(reason(err))
+		text := reason(err)
+		if advice := tlsAdvice(err); advice != "" {
+			text += "; " + advice
+		}
+		return unknown(text)
 	}
 	return code
 }
 
 // pluginCommand makes the command without what it does; its flags go to o and where.
-func (a *app) pluginCommand(o *verdictOrder, where *clientContext) *cobra.Command {
+func (a *app) pluginCommand(o *verdictOrder, where *clientContext, ca *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: pluginName + " --check NAME", Short: "one verdict over a fleet, for Nagios", Args: takes(), SilenceErrors: true, SilenceUsage: true,
 		Long: `Folds a check over all nodes that have it, or that a filter matches, into one verdict. Prints it as a Nagios plugin does and exits so:
@@ -90,7 +96,7 @@ Without thresholds one critical node is CRITICAL, else one unknown node is UNKNO
 	o.flags(cmd.Flags())
 	cmd.Flags().StringVar(&where.URL, "url", "", "`URL` of the server; default: the context's")
 	cmd.Flags().StringVar(&where.Token, "token", "", "API `TOKEN`; better: a context file that only Nagios can read")
-	cmd.Flags().StringVar(&where.CA, "ca", "", "`FILE` of certificates to trust")
+	cmd.Flags().StringVar(ca, "ca", "", "`FILE` in PEM with the authorities to trust; default: $FETTLE_CA, or the context's")
 	cmd.Flags().StringVar(&a.context, "context", "", "`FILE` that says where the server is")
 	return cmd
 }

@@ -35,6 +35,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	context        string        // --context
+	ca             string        // --ca
 	where          clientContext // the server that was asked; empty: none yet
 	output         string        // -o
 	colour         bool          // stdout is a terminal that may be coloured
@@ -110,6 +111,7 @@ and does things on the machines that a question matches.`,
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVar(&a.context, "context", "", "`FILE` that says where the server is (default $FETTLE_CONTEXT or ~/.config/fettle/context.yaml)")
+	root.PersistentFlags().StringVar(&a.ca, "ca", "", "`FILE` in PEM with the authorities to trust (default $FETTLE_CA or the context's)")
 	root.PersistentPreRun = func(*cobra.Command, []string) { a.begun = true }
 	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask the fleet:"}, &cobra.Group{ID: groupRoles, Title: "Run a part of Fettle:"},
 		&cobra.Group{ID: groupOther, Title: "About this program:"})

@@ -2,10 +2,14 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/trust"
 )
 
@@ -43,4 +47,17 @@ func withClientCert(cfg *tls.Config, cert, key string) (*tls.Config, error) {
 	}
 	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return read() }
 	return cfg, nil
+}
+
+// tlsAdvice says what to do about an error that TLS, or its absence, gave; empty: it did not.
+func tlsAdvice(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "the server does not speak TLS at this port: write http://, or switch TLS on there (its setting tls)"
+	case strings.Contains(err.Error(), "sent an HTTP request to an HTTPS server"): // as net/http answers it
+		return "the server speaks TLS at this port: write https://"
+	}
+	return wire.TLSAdvice(err)
 }

@@ -50,7 +50,11 @@ func (a *app) tokenCreateCommand() *cobra.Command {
 			return err
 		}
 		if file != "" {
-			if err := writeContext(file, clientContext{URL: a.where.URL, Token: made.Token, CA: a.where.CA}); err != nil {
+			own, err := clientContext{URL: a.where.URL, Token: made.Token, CA: a.where.CA}.portable()
+			if err == nil {
+				err = writeContext(file, own)
+			}
+			if err != nil {
 				return err
 			}
 			made.Token = ""

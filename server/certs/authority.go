@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -255,14 +256,19 @@ func covers(c *x509.Certificate, address net.IP) bool {
 	return address == nil || len(c.IPAddresses) >= maxAddresses || slices.ContainsFunc(c.IPAddresses, address.Equal)
 }
 
+// hostName is a name as a certificate has it.
+var hostName = regexp.MustCompile(`^[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,62}\.?)+$`)
+
 // Usable gives those of names, host names and addresses, that a certificate can have, within its bound.
 func Usable(names []string) (out []string) {
 	addresses := 0
 	for _, name := range names {
-		var c x509.Certificate
-		addNames(&c, []string{name})
-		addresses += len(c.IPAddresses)
-		if c.VerifyHostname(name) == nil && addresses <= maxAddresses/2 {
+		if net.ParseIP(name) != nil {
+			addresses++
+		} else if len(name) > 253 || !hostName.MatchString(name) {
+			continue
+		}
+		if addresses <= maxAddresses/2 {
 			out = append(out, name)
 		}
 	}
