@@ -361,12 +361,13 @@ func (s *source) set(key string, value any) {
 
 // table is what the node can do: test.once counts, test.block blocks until it is let go or ended, test.ping takes no slot.
 type table struct {
-	mu    sync.Mutex
-	ran   []string
-	gate  chan struct{}
-	code  fettle.CheckCode
-	node  *agent.Agent
-	began chan string
+	mu     sync.Mutex
+	ran    []string
+	inputs map[string]any // of the last one
+	gate   chan struct{}
+	code   fettle.CheckCode
+	node   *agent.Agent
+	began  chan string
 }
 
 func (t *table) Manifests() []plugins.Action {
@@ -389,7 +390,7 @@ func (t *table) Commands() []string { return []string{"check_load"} }
 
 func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 	t.mu.Lock()
-	t.ran = append(t.ran, call.Action)
+	t.ran, t.inputs = append(t.ran, call.Action), call.Inputs
 	gate, code := t.gate, t.code
 	t.mu.Unlock()
 	switch call.Action {
