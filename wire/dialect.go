@@ -41,7 +41,8 @@ func DialectOf(broker string) (Dialect, error) {
 	case "rabbitmq":
 		return Dialect{
 			Name: "rabbitmq", Prefetch: "prefetch-count", Persist: Field{"persistent", "true"}, TTL: "expiration", Host: "/", Hosts: true,
-			NodeQueue: []Field{{"durable", "false"}, {"auto-delete", "true"}},
+			// It would be exclusive by itself then, and refuse a node that comes back before its old connection is known to be dead.
+			NodeQueue: []Field{{"durable", "false"}, {"auto-delete", "true"}, {"exclusive", "false"}},
 			Direct:    "/amq/queue/", // a SEND to /queue/ declares it, and one that never had a reader would stay for ever
 			MaxQueue:  255,           // AMQP 0-9-1, "shortstr"
 		}, nil

@@ -6,6 +6,7 @@
 #   services.sh status  [NAME...]   one line each
 #   services.sh env     [NAME...]   "export FETTLE_TEST_…=…" of what is started, for eval
 #   services.sh stop    [NAME...]   end them; their data stay
+#   services.sh crash   NAME...     kill them as a power cut would; their data stay as they are, and start goes on with them
 #   services.sh wipe    [NAME...]   end them and delete their data
 #
 # Without a name all of them are meant. Each is a file in recipes/, and says there what it gives to a test:
@@ -14,6 +15,7 @@
 #   rabbitmq    FETTLE_TEST_RABBITMQ       stomp://login:passcode@host:port; destinations as everywhere, "host:" is "/"
 #               FETTLE_TEST_RABBITMQCTL    a program: its administration, "… list_queues"
 #   activemq    FETTLE_TEST_ACTIVEMQ       stomp://login:passcode@host:port
+#               FETTLE_TEST_ACTIVEMQ_NODE  the same for an account that may do what a node needs, in the collective fettle
 #   nrpe        FETTLE_TEST_NRPE           host:port of a daemon that knows check_dummy
 #               FETTLE_TEST_NRPE_DAEMON    the program, for a test with a configuration of its own: nrpe -c FILE -f
 #               FETTLE_TEST_CHECK_NRPE     the client
@@ -207,6 +209,16 @@ stop_one() {
   for f in "$base/$1"-*.pid; do [[ ! -e $f ]] || end "$(basename "$f" .pid)"; done # helpers of the service: NAME-helper
 }
 
+crash_one() {
+  local pid born
+  alive "$1" || die "$1 is not running"
+  read -r pid born <"$base/$1.pid"
+  rm -f "$base/$1.up"
+  kill -KILL -- "-$pid"
+  while alive "$1"; do sleep 0.05; done
+  rm -f "$base/$1.pid"
+}
+
 wipe_one() { stop_one "$1"; rm -rf "${base:?}/$1" "$base/$1.log" "$base/$1"-*.log; }
 
 status_one() {
@@ -219,9 +231,10 @@ env_one() { load "$1"; if is_up "$1"; then settings; fi; }
 
 main() {
   local command=${1-} n
-  [[ $command =~ ^(install|start|status|env|stop|wipe)$ ]] || { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
+  [[ $command =~ ^(install|start|status|env|stop|crash|wipe)$ ]] || { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2; }
   shift
   if ((!$#)); then
+    [[ $command != crash ]] || die "crash what? no service is named"
     set -- "${all[@]}"
     [[ $command == install || $command == start ]] || set -- "$@" "${others[@]}"
   fi

@@ -1,4 +1,4 @@
-# ActiveMQ "Classic" with STOMP, an account and the statistics plugin. Without XStream and Jettison on its path it cannot turn the replies of
+# ActiveMQ "Classic" with STOMP, accounts with the rights that docs/brokers.md gives them, and the statistics plugin. Without XStream and Jettison on its path it cannot turn the replies of
 # that plugin into STOMP.
 packages=(activemq libxstream-java libjettison-java)
 within=90
@@ -17,15 +17,38 @@ CONF
 <beans xmlns="http://www.springframework.org/schema/beans" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
        xsi:schemaLocation="http://www.springframework.org/schema/beans http://www.springframework.org/schema/beans/spring-beans.xsd
                            http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
-  <broker xmlns="http://activemq.apache.org/schema/core" brokerName="fettle" dataDirectory="$dir/data" persistent="false" useJmx="false">
+  <broker xmlns="http://activemq.apache.org/schema/core" brokerName="fettle" dataDirectory="$dir/data" useJmx="false"
+          schedulePeriodForDestinationPurge="2000">
+    <persistenceAdapter><kahaDB directory="$dir/data/kahadb" journalMaxFileLength="8mb"/></persistenceAdapter>
+    <destinationPolicy><policyMap><policyEntries>
+      <policyEntry queue=">" gcInactiveDestinations="true" inactiveTimeoutBeforeGC="5000" expireMessagesPeriod="5000">
+        <deadLetterStrategy><sharedDeadLetterStrategy processExpired="false"/></deadLetterStrategy>
+      </policyEntry>
+    </policyEntries></policyMap></destinationPolicy>
     <plugins>
       <statisticsBrokerPlugin/>
       <simpleAuthenticationPlugin>
-        <users><authenticationUser username="$login" password="$passcode" groups="admins"/></users>
+        <users>
+          <authenticationUser username="$login" password="$passcode" groups="servers"/>
+          <authenticationUser username="node" password="$passcode" groups="nodes"/>
+        </users>
       </simpleAuthenticationPlugin>
+      <authorizationPlugin><map><authorizationMap><authorizationEntries>
+        <authorizationEntry queue=">" read="servers" write="servers" admin="servers"/>
+        <authorizationEntry topic=">" read="servers" write="servers" admin="servers"/>
+        <authorizationEntry queue="fettle.facts" read="servers" write="servers,nodes" admin="servers,nodes"/>
+        <authorizationEntry queue="fettle.results" read="servers" write="servers,nodes" admin="servers,nodes"/>
+        <authorizationEntry queue="fettle.output" read="servers" write="servers,nodes" admin="servers,nodes"/>
+        <authorizationEntry queue="fettle.enrol" read="servers" write="servers,nodes" admin="servers,nodes"/>
+        <authorizationEntry queue="fettle.node.>" read="servers,nodes" write="servers" admin="servers,nodes"/>
+        <authorizationEntry queue="fettle.join.>" read="servers,nodes" write="servers" admin="servers,nodes"/>
+        <authorizationEntry topic="fettle.all" read="servers,nodes" write="servers" admin="servers,nodes"/>
+        <authorizationEntry topic="ActiveMQ.Advisory.>" read="servers,nodes" write="servers,nodes" admin="servers,nodes"/>
+      </authorizationEntries></authorizationMap></map></authorizationPlugin>
     </plugins>
     <systemUsage><systemUsage>
       <memoryUsage><memoryUsage limit="128 mb"/></memoryUsage>
+      <storeUsage><storeUsage limit="512 mb"/></storeUsage>
       <tempUsage><tempUsage limit="128 mb"/></tempUsage>
     </systemUsage></systemUsage>
     <transportConnectors><transportConnector name="stomp" uri="stomp+nio://127.0.0.1:$(port activemq)?maximumConnections=20000"/></transportConnectors>
@@ -40,4 +63,7 @@ XML
 
 ready() { answers_stomp "$(port activemq)"; }
 
-settings() { give ACTIVEMQ "stomp://$login:$passcode@127.0.0.1:$(port activemq)"; }
+settings() {
+  give ACTIVEMQ "stomp://$login:$passcode@127.0.0.1:$(port activemq)"
+  give ACTIVEMQ_NODE "stomp://node:$passcode@127.0.0.1:$(port activemq)"
+}
