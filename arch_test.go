@@ -61,11 +61,12 @@ var plan = map[string]room{
 	"test/sample":  {floor: 2, may: []string{"filter"}},
 	"test/compare": {floor: 3, may: []string{"filter", "inventory", "test/sample"}},
 
-	"test/house":   {floor: 6, may: []string{anything}},
-	"test/soak":    {floor: 6}, // it drives the program, as people do
-	"test/brokers": {floor: 6, may: []string{"wire", "wire/broker"}},
-	"test/crowd":   {floor: 6, may: []string{"filter", "inventory", "test/sample"}},
-	"test/faults":  {floor: 6, may: []string{"wire"}}, // it drives the program, and opens the spools and the store that it leaves
+	"test/house":    {floor: 6, may: []string{anything}},
+	"test/soak":     {floor: 6}, // it drives the program, as people do
+	"test/pressure": {floor: 6, may: []string{"wire", "wire/trust", "filter", "test/sample"}},
+	"test/brokers":  {floor: 6, may: []string{"wire", "wire/broker"}},
+	"test/crowd":    {floor: 6, may: []string{"filter", "inventory", "test/sample"}},
+	"test/faults":   {floor: 6, may: []string{"wire"}}, // it drives the program, and opens the spools and the store that it leaves
 }
 
 // apart are parts that must not meet, not even by way of others. A part is a package with its children. Where tests is set, the rule holds
