@@ -164,6 +164,15 @@ func (b *batch) draft(id fettle.NodeID) *draft {
 	return b.add(&draft{Node: n})
 }
 
+// brief gives the node as it stands after the messages before, for who does not look at its facts: to write them out costs more than all else
+// that is done with a beat. false: it has never said hello.
+func (b *batch) brief(id fettle.NodeID) (fettle.Node, bool) {
+	if d := b.drafts[id]; d != nil {
+		return d.Node, true
+	}
+	return b.s.Inventory.Brief(id)
+}
+
 func (b *batch) add(d *draft) *draft {
 	b.drafts[d.Identity] = d
 	b.order = append(b.order, d.Identity)

@@ -178,7 +178,7 @@ func (s *Server) placeOf(ctx context.Context, def definition, id fettle.NodeID) 
 		return checks.Outside, nil
 	}
 	if def.program == nil {
-		n, known := s.Inventory.Get(id)
+		n, known := s.Inventory.Brief(id)
 		if _, offers := slices.BinarySearch(n.Commands, def.command()); known && offers {
 			return checks.Member, nil
 		}

@@ -144,8 +144,8 @@ func (b *batch) beat(o opened, from fettle.NodeID, beat wire.Beat) error {
 	}
 	b.heard(o, from)
 	b.watchSession(from, beat.Session)
-	d := b.draft(from)
-	if d == nil {
+	d, known := b.brief(from)
+	if !known {
 		b.asks[from] = true
 		return nil
 	}

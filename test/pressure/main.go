@@ -3,7 +3,7 @@
 // when its RECEIPT has come: then it is verified and on disk.
 //
 //	make build && go run ./test/pressure -patches 3000 -for 20s
-//	go run ./test/pressure -results 5000 -store 'mysql:fettle:secret@tcp(127.0.0.1:3306)/pressure'
+//	go run ./test/pressure -results 5000 -store 'mysql://fettle:secret@127.0.0.1:3306/pressure'
 package main
 
 import (
