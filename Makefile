@@ -36,6 +36,9 @@ fuzz: ## every fuzz test for FUZZTIME (10s) each
 bench: ## every benchmark; the figures that count stand in docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem ./...
 
+brokers: ## the embedded broker, RabbitMQ and ActiveMQ by the same clients; what a server commits from signing nodes
+	@test/brokers.sh
+
 soak: build ## NODES (500) emulated agents, then 100,000 documents and a crowd that asks, each for SOAK (10m); fails when slow, silent or growing
 	go run ./test/soak -nodes $(or $(NODES),500) -for $(or $(SOAK),10m)
 	go run ./test/crowd -for $(or $(SOAK),10m)
@@ -47,4 +50,4 @@ release: ## stripped programs for Linux, macOS and Windows in dist/, with their 
 clean: ## remove what make has made; var/ and the services' data stay
 	rm -rf bin dist coverage.out
 
-.PHONY: help build run test unit race lint fmt fuzz bench soak release clean
+.PHONY: help build run test unit race lint fmt fuzz bench brokers soak release clean

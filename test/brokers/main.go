@@ -81,6 +81,24 @@ type subject struct {
 	secure string // its address with TLS; empty: it is not measured
 	process
 	stop func() error
+	ours bool // its process is ours, and can be had anew
+}
+
+// renew gives a broker that is ours a new process.
+func (s *subject) renew(ctx context.Context) error {
+	if !s.ours {
+		return nil
+	}
+	if err := s.stop(); err != nil {
+		return err
+	}
+	next, err := open(ctx, s.name)
+	if err != nil {
+		s.stop = func() error { return nil }
+		return err
+	}
+	*s = *next
+	return nil
 }
 
 // open starts the embedded broker, or finds the one that services.sh has started.
@@ -94,6 +112,7 @@ func open(ctx context.Context, name string) (*subject, error) {
 		s.own += h.Name + ":" + h.Value + "\n"
 	}
 	if name == "embedded" {
+		s.ours = true
 		s.addr, s.secure, s.stop, err = start(ctx)
 	} else {
 		err = s.find("FETTLE_TEST_" + strings.ToUpper(name))
@@ -132,6 +151,9 @@ func (s *subject) measure(ctx context.Context, cfg settings, out io.Writer) erro
 		for _, secure := range []bool{false, true} {
 			if secure && s.secure == "" {
 				continue
+			}
+			if err := s.renew(ctx); err != nil { // the memory of the crowd before is not this one's
+				return err
 			}
 			if err := s.crowd(ctx, n, secure, cfg.settle, row); err != nil {
 				return fmt.Errorf("%d connections: %w", n, err)
