@@ -1,9 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +195,20 @@ func TestRunsSurviveTheServer(t *testing.T) {
 	g.answer(g.tasks("n2")[0], fettle.StatusOK)
 	if now, err = g.RunByID(t.Context(), run.ID); err != nil || now.Tally != (fettle.Tally{Roster: 2, OK: 2}) || now.Ended == 0 {
 		t.Errorf("at the end: %+v, %v", now, err)
+	}
+}
+
+// TestATaskThatIsTooLateIsNotSent: a run of thousands on a busy machine may not be sent before its deadline has passed. Nobody has to look at that.
+func TestATaskThatIsTooLateIsNotSent(t *testing.T) {
+	f := idleFleet(t, DefaultConfig(), "sqlite:"+filepath.Join(t.TempDir(), "fettle.db"), newClock())
+	var log bytes.Buffer
+	f.Log = slog.New(slog.NewTextHandler(&log, nil))
+	now := fettle.MillisOf(f.Now())
+	if f.sendTask(t.Context(), fettle.Task{ID: "t1", Node: "n1", Action: "agent.ping", Expires: now.Add(-time.Millisecond)}) || log.Len() > 0 {
+		t.Errorf("it was sent, or the log says something: %s", &log)
+	}
+	if !f.sendTask(t.Context(), fettle.Task{ID: "t2", Node: "n1", Action: "agent.ping", Expires: now.Add(time.Second)}) {
+		t.Error("one that is in time was not sent")
 	}
 }
 
