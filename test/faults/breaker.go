@@ -123,6 +123,9 @@ func (b *breaker) faults() (list []fault) {
 	if b.disks && b.db == nil {
 		list = append(list, fault{"server", "disk full", diskFull(b.serverDir)})
 	}
+	if b.clock != "" {
+		list = append(list, fault{"server", "clock set", b.stepClock}, fault{"server", "clock set", b.stepClock})
+	}
 	for _, g := range b.groups {
 		list = append(list, fault{g.prefix, "kill -9", b.restartGroup(g)})
 		if b.disks {

@@ -53,6 +53,13 @@ const (
 // build starts everything, and returns when all nodes are there. The house is not nil where something has to be closed.
 func build(ctx context.Context, s settings, dir string) (*house, error) {
 	h := &house{settings: s, dir: dir, serverDir: filepath.Join(dir, "server"), disks: true}
+	if s.clock != "" {
+		program, err := buildStepped(ctx, dir, s.clock)
+		if err != nil {
+			return nil, err
+		}
+		h.program = program
+	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h.stop = stop
 	var err error
@@ -168,8 +175,12 @@ func (h *house) startServer(ctx context.Context) error {
 }
 
 func (h *house) startGroup(g *group) (err error) {
+	address := g.repeater.listener.Addr().String()
+	if h.restart {
+		address = h.stomp // nothing stands between: each connection would be three
+	}
 	g.running, err = start(filepath.Join(h.dir, fmt.Sprintf("group%d.log", g.number)), "fleet "+g.prefix, h.program, "emulate",
-		"--nodes", strconv.Itoa(g.nodes), "--prefix", g.prefix, "--server", "stomp://"+g.repeater.listener.Addr().String(),
+		"--nodes", strconv.Itoa(g.nodes), "--prefix", g.prefix, "--server", "stomp://"+address,
 		"--secret-file", filepath.Join(h.serverDir, "broker.secret"), "--state", filepath.Join(g.dir, "state"),
 		"--record", record(h.dir, g.number), "--beat-interval", h.beat, "--slow", "30,400ms")
 	return err

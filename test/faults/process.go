@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,7 @@ func start(log, name, program string, args ...string) (*process, error) {
 	}
 	p := &process{name: name, cmd: exec.Command(program, args...), ready: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = in, file
+	p.cmd.Env = append(os.Environ(), clockVariable+"="+filepath.Join(filepath.Dir(log), name+".clock"))
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches us, and we end it in order
 	err = p.cmd.Start()
 	in.Close()

@@ -52,6 +52,9 @@ func (w *work) run(ctx context.Context) {
 	}
 }
 
+// pingTimeout is long, because other work may be going on on the machine. Who is there answers at once.
+const pingTimeout = "30s"
+
 // call asks REST, and reads the answer into out.
 func (h *house) call(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
@@ -131,10 +134,10 @@ func (h *house) isWell(ctx context.Context) error {
 		return fmt.Errorf("the server ended by itself: %w", h.server.err)
 	}
 	var ping runItem
-	if err := h.call(ctx, http.MethodPost, "/runs", map[string]any{"action": "agent.ping", "all": true, "timeout": "10s"}, &ping); err != nil {
+	if err := h.call(ctx, http.MethodPost, "/runs", map[string]any{"action": "agent.ping", "all": true, "timeout": pingTimeout}, &ping); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(15 * time.Second); ping.Ended == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(40 * time.Second); ping.Ended == nil && time.Now().Before(deadline); {
 		pause(ctx, 100*time.Millisecond)
 		if err := h.call(ctx, http.MethodGet, "/runs/"+ping.Run, nil, &ping); err != nil {
 			return err
