@@ -21,6 +21,7 @@ const (
 	SessionTTL = 30 * 24 * time.Hour // of a page's cookie
 	LoginTTL   = 15 * time.Minute    // of a login link
 	cacheTTL   = 5 * time.Second     // an answer of the store is believed for so long: scripts ask often, and a token taken back elsewhere stops soon
+	awayTTL    = time.Hour           // the same while the store is away
 )
 
 // Bounds of what is kept.
@@ -184,17 +185,18 @@ func (k *Keeper) Authenticate(ctx context.Context, secret string) (Person, error
 	return p, nil
 }
 
-// lookUp gives the token with hash and its user, from the cache while that is fresh.
+// lookUp gives the token with hash and its user, from the cache while that is fresh, and for longer while the store is away: nobody can take a
+// token back there, and what memory can answer has to be answered.
 func (k *Keeper) lookUp(ctx context.Context, kind store.TokenKind, hash string) (cached, error) {
 	now := k.now()
 	k.mu.Lock()
-	c, ok := k.cache[hash]
+	old, ok := k.cache[hash]
 	turn := k.turn
 	k.mu.Unlock()
-	if ok && now.Before(c.until) {
-		return c, nil
+	if ok && now.Before(old.until) {
+		return old, nil
 	}
-	c = cached{until: now.Add(cacheTTL)}
+	c := cached{until: now.Add(cacheTTL)}
 	var err error
 	c.token, err = k.tokens.TokenByHash(ctx, kind, hash, fettle.MillisOf(now))
 	if errors.Is(err, fettle.ErrNotFound) || err == nil && subtle.ConstantTimeCompare([]byte(c.token.Hash), []byte(hash)) != 1 {
@@ -207,6 +209,9 @@ func (k *Keeper) lookUp(ctx context.Context, kind store.TokenKind, hash string) 
 		}
 	}
 	if err != nil {
+		if ok && errors.Is(err, fettle.ErrUnavailable) && now.Sub(old.until) < awayTTL {
+			return old, nil
+		}
 		return c, err
 	}
 	k.mu.Lock()
