@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -17,62 +16,64 @@ import (
 )
 
 // The clock of a machine cannot be set for one program, and no library can be put between Go and the kernel. So the program is built once more,
-// with a time.Now that adds what stands in a file to the wall clock. The monotonic clock goes on, as it does where a real one is set.
+// and the one line of it that says what the server is made of hands it a clock that adds what stands in a file to the wall time. The monotonic
+// time goes on, as it does where a real clock is set.
 const (
 	clockVariable = "FETTLE_FAULTS_CLOCK" // names the file
-	nowBefore     = "sec, nsec, mono := runtimeNow()\n\tif mono == 0 {"
-	nowAfter      = "sec, nsec, mono := runtimeNow()\n\tsec += Stepped\n\tif mono == 0 {"
-	nowVariable   = "\n// Stepped is by how many seconds the wall clock was set.\nvar Stepped int64\n"
-	clockReader   = `package main
+	partsBefore   = "server.Parts{"
+	partsAfter    = "server.Parts{Now: steppedNow, "
+	steppedNow    = `package main
 
 import (
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
+var stepped atomic.Int64 // seconds
+
+// steppedNow moves the seconds of the wall clock alone, which a Time holds from bit 30 on where it has a monotonic reading too.
+func steppedNow() time.Time {
+	t := time.Now()
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(stepped.Load()) << 30
+	return t
+}
+
 func init() {
-	file := os.Getenv("` + clockVariable + `")
-	if file == "" {
-		return
-	}
 	go func() {
-		for {
-			raw, _ := os.ReadFile(file)
+		for range time.Tick(20 * time.Millisecond) {
+			raw, _ := os.ReadFile(os.Getenv("` + clockVariable + `"))
 			if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-				time.Stepped = n
+				stepped.Store(n)
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
 	}()
 }
 `
 )
 
-// buildStepped builds fettle with a clock that can be set. It is told where the program's folder is.
+// buildStepped builds fettle, of which folder is the main package, with a clock that can be set.
 func buildStepped(ctx context.Context, dir, folder string) (program string, err error) {
-	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env: %w", err)
+	if folder, err = filepath.Abs(folder); err != nil {
+		return "", err
 	}
-	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
+	original := filepath.Join(folder, "serve.go")
 	text, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
 	}
-	if strings.Count(string(text), nowBefore) != 1 {
-		return "", errors.New("time.Now of this Go is not written as expected")
+	if strings.Count(string(text), partsBefore) != 1 {
+		return "", fmt.Errorf("%s does not say %q in one place", original, partsBefore)
 	}
-	if folder, err = filepath.Abs(folder); err != nil {
-		return "", err
-	}
-	changed, reader := filepath.Join(dir, "time.go.txt"), filepath.Join(dir, "clock.go.txt")
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed, filepath.Join(folder, "faults_clock.go"): reader}})
+	changed, clock := filepath.Join(dir, "serve.go.txt"), filepath.Join(dir, "clock.go.txt")
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed, filepath.Join(folder, "faults_clock.go"): clock}})
 	if err != nil {
 		return "", err
 	}
 	for file, content := range map[string]string{
-		changed: strings.Replace(string(text), nowBefore, nowAfter, 1) + nowVariable, reader: clockReader, filepath.Join(dir, "overlay.json"): string(overlay),
+		changed: strings.Replace(string(text), partsBefore, partsAfter, 1), clock: steppedNow, filepath.Join(dir, "overlay.json"): string(overlay),
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			return "", err
