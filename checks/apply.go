@@ -39,15 +39,15 @@ type Transition struct {
 // Results are ordered by their messages, and those of one message by their tasks. A result that was folded already and comes again in a later
 // message, because its receipt was lost, is known by its task: ids of tasks sort by the time at which they were made.
 //
-// A result of a session that sorts before the state's is taken all the same when the state is stale: a node whose clock was set back begins
-// sessions with earlier names, and would not be heard again.
+// A result that its session has made is taken all the same when the state is stale: a node whose clock was set back begins sessions and tasks with
+// earlier names, and would not be heard again.
 func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, order Order, now fettle.Millis) (next fettle.CheckState, tr *Transition, taken bool) {
 	if result.Check != check.Name || result.CheckRev != check.Rev {
 		return state, nil, false
 	}
 	known := state.Status != ""
 	last := Order{state.Session, state.Seq}
-	lost := order.Session != last.Session && isStale(state, check, now)
+	lost := order.Session != last.Session && madeIn(order.Session, result.Task) && isStale(state, check, now)
 	if known && !lost && !isNews(result.Task, state.Task, order, last) {
 		return state, nil, false
 	}
@@ -69,6 +69,9 @@ func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, or
 	}
 	return next, transition(state, next), true
 }
+
+// madeIn tells whether a task was made in a session, and not found by it in the spool of the one before. Both have their name by one clock.
+func madeIn(session string, task fettle.TaskID) bool { return task == "" || string(task) > session }
 
 // isNews tells whether a result says more than the one that was folded last.
 func isNews(task, lastTask fettle.TaskID, order, last Order) bool {

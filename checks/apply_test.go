@@ -158,3 +158,33 @@ func TestApplyKnowsAResultThatComesAgain(t *testing.T) {
 		state = next
 	}
 }
+
+// TestAResultThatWasFoldedIsNotFoldedAgainByALaterAgent: an agent died before it saw the receipt, and the next one finds the result in the spool when
+// the state has long grown old.
+func TestAResultThatWasFoldedIsNotFoldedAgainByALaterAgent(t *testing.T) {
+	check := fettle.Check{Name: "c", Rev: 1, Attempts: 1, Interval: 1000, Timeout: 1000}
+	made := func(task fettle.TaskID, word string) fettle.Result {
+		r := result(check, "n1", word)
+		r.Task = task
+		return r
+	}
+	var state fettle.CheckState
+	fold := func(r fettle.Result, order Order, now fettle.Millis) bool {
+		next, _, taken := Apply(state, r, check, order, now)
+		state = next
+		return taken
+	}
+	const first, second, setBack = "0100-session", "0200-session", "0050-session"
+	fold(made("0101", "ok"), Order{first, 1}, 1000)
+	fold(made("0102", "critical"), Order{first, 2}, 2000)
+	late := fettle.Millis(1_000_000) // stale for long
+	if fold(made("0101", "ok"), Order{second, 1}, late) || fold(made("0102", "critical"), Order{second, 1}, late) {
+		t.Error("what was folded was folded again")
+	}
+	if !fold(made("0103", "ok"), Order{second, 2}, late) || !fold(made("0201", "critical"), Order{second, 3}, late) {
+		t.Error("what is new was not taken")
+	}
+	if !fold(made("0051", "ok"), Order{setBack, 1}, 2*late) {
+		t.Error("a node whose clock was set back is not heard again")
+	}
+}
