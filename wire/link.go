@@ -37,7 +37,7 @@ type LinkConfig struct {
 	WriteTimeout   time.Duration // for the other end to take a frame
 	ReceiptTimeout time.Duration // for a RECEIPT; after it, the connection is taken for dead
 	Redial         time.Duration // mean of the first wait; it doubles
-	RedialMax      time.Duration // mean of the longest wait
+	RedialMax      time.Duration // mean of the longest wait, which is up to twice as long: all are back within a minute
 	Stable         time.Duration // a connection that lived for so long starts the waits anew
 	Window         int           // messages without a RECEIPT
 	WindowBytes    int           // bytes of them
@@ -47,7 +47,7 @@ type LinkConfig struct {
 func DefaultLink() LinkConfig {
 	return LinkConfig{
 		HeartBeat: 30 * time.Second, DialTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, ReceiptTimeout: 30 * time.Second,
-		Redial: 500 * time.Millisecond, RedialMax: 30 * time.Second, Stable: 10 * time.Second, Window: 32, WindowBytes: 1 << 20,
+		Redial: 500 * time.Millisecond, RedialMax: 20 * time.Second, Stable: 10 * time.Second, Window: 32, WindowBytes: 1 << 20,
 	}
 }
 
