@@ -42,7 +42,7 @@ brokers: ## the embedded broker, RabbitMQ and ActiveMQ by the same clients; what
 soak: build ## NODES (500) emulated agents, then 100,000 documents and a crowd that asks, each for SOAK (10m); fails when slow, silent or growing
 	go run ./test/soak -nodes $(or $(NODES),500) -for $(or $(SOAK),10m)
 	go run ./test/crowd -for $(or $(SOAK),10m)
-	go run ./test/faults -for $(or $(SOAK),10m) && go run ./test/faults -for $(or $(SOAK),10m) -database mariadb -away 10m
+	go run ./test/faults -clock cmd/fettle -for $(or $(SOAK),10m) && go run ./test/faults -for $(or $(SOAK),10m) -database mariadb -away 10m
 
 release: ## stripped programs for Linux, macOS and Windows in dist/, with their SHA-256
 	@packaging/release.sh $(VERSION)

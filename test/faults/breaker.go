@@ -115,16 +115,23 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// often is by how much more likely a fault of the server or the database is than one of a group of agents: there are several of those.
+const often = 4
+
 // faults are all that can be made here.
 func (b *breaker) faults() (list []fault) {
-	for range 2 { // the server is one, and there are many agents
+	for range often {
 		list = append(list, fault{"server", "kill -9", b.restartServer})
-	}
-	if b.disks && b.db == nil {
-		list = append(list, fault{"server", "disk full", diskFull(b.serverDir)})
-	}
-	if b.clock != "" {
-		list = append(list, fault{"server", "clock set", b.stepClock}, fault{"server", "clock set", b.stepClock})
+		if b.disks && b.db == nil {
+			list = append(list, fault{"server", "disk full", diskFull(b.serverDir)})
+		}
+		if b.clock != "" {
+			list = append(list, fault{"server", "clock set", b.stepClock})
+		}
+		if b.db != nil {
+			list = append(list, fault{"database", "kill -9", b.restartDatabase})
+			list = append(list, b.networkFaults("database", b.dbNet)...)
+		}
 	}
 	for _, g := range b.groups {
 		list = append(list, fault{g.prefix, "kill -9", b.restartGroup(g)})
@@ -132,12 +139,6 @@ func (b *breaker) faults() (list []fault) {
 			list = append(list, fault{g.prefix, "disk full", diskFull(g.dir)})
 		}
 		list = append(list, b.networkFaults(g.prefix, g.net)...)
-	}
-	if b.db != nil {
-		list = append(list, b.networkFaults("database", b.dbNet)...)
-		for range 2 {
-			list = append(list, fault{"database", "kill -9", b.restartDatabase})
-		}
 	}
 	return list
 }
@@ -207,6 +208,9 @@ const afterFull = 3 * time.Second
 // is bounded, and nobody is taken for silent who only is not listened to.
 func (b *breaker) storeAway(ctx context.Context) error {
 	b.note(fault{"database", fmt.Sprintf("away for %v", b.away), nil})
+	if _, err := b.silent(ctx); err != nil { // who asks later has asked before: the server knows him
+		return err
+	}
 	b.dbNet.proxy.Stop()
 	pause(ctx, b.away/4) // what was being committed has its answer
 	early, err := b.meters(ctx)
