@@ -22,6 +22,7 @@ type place struct {
 	http, stomp string
 	args        []string // further ones
 	token       string   // of its context, once it has run
+	broker      *foreign // nil: the embedded one
 }
 
 // newPlace gives a server addresses and a state directory of its own.
@@ -33,7 +34,11 @@ func newPlace(t *testing.T, args ...string) *place {
 // open starts the server of a place.
 func (p *place) open() *process {
 	p.t.Helper()
-	s := start(p.t, append([]string{"server", "--state", p.state, "--http", p.http, "--stomp", p.stomp, "--beat-interval", "1s"}, p.args...)...)
+	args := []string{"server", "--state", p.state, "--http", p.http, "--stomp", p.stomp, "--beat-interval", "1s"}
+	if p.broker != nil {
+		args = append(args, p.broker.ofServer()...)
+	}
+	s := start(p.t, append(args, p.args...)...)
 	p.token = tokenOf(p.t, s)
 	return s
 }
@@ -46,6 +51,9 @@ func (p *place) secret() string { return filepath.Join(p.state, "broker.secret")
 func (p *place) agent(identity string, args ...string) []string {
 	p.t.Helper()
 	dir := p.t.TempDir()
+	if p.broker != nil {
+		args = append(p.broker.ofAgent(p), args...)
+	}
 	return append([]string{
 		"agent", "--server", "stomp://" + p.stomp, "--secret-file", p.secret(), "--identity", identity, "--state", filepath.Join(dir, "state"),
 		"--facts-dir", filepath.Join(dir, "facts.d"), "--nrpe-config", "", "--cloud=false",
