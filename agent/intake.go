@@ -11,8 +11,8 @@ import (
 	"github.com/fettle-dev/fettle/wire"
 )
 
-// maxHeld bounds what waits for the first welcome.
-const maxHeld = 512
+// maxHeld bounds what waits for the first welcome: the rest of the prefetch is left for the welcome itself, which may stand behind a crowd of tasks.
+const maxHeld = prefetch / 2
 
 // maxReplays bounds the ids of messages that are remembered, so that none is acted upon twice: as many as a node is sent in a busy hour.
 const maxReplays = 1024
@@ -35,7 +35,9 @@ func (a *Agent) receive(ctx context.Context, d *wire.Delivery) {
 	if now == 0 {
 		if len(a.held) < maxHeld {
 			a.held = append(a.held, d) // its expiry cannot be judged yet
+			return
 		}
+		a.ack(d) // what of it is still wanted is sent again behind the welcome
 		return
 	}
 	if err = a.fresh(env, now); err != nil {
