@@ -125,9 +125,10 @@ func (c Config) link() (wire.LinkConfig, error) {
 }
 
 // believes gives whom the connection's TLS trusts: the authorities in the settings; without them the one that the server told at enrolment, in
-// PEM, and that of the join token; without those the system's.
+// PEM, and that of the join token; without those the system's. A broker that is not embedded has a certificate of its own, of which a server
+// says nothing.
 func (c Config) believes(told string) *tls.Config {
-	if c.TLS != nil && c.TLS.RootCAs != nil {
+	if c.TLS != nil && c.TLS.RootCAs != nil || c.Broker != "" && c.Broker != "embedded" {
 		return c.TLS
 	}
 	var pins [][]byte

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -17,6 +14,7 @@ import (
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/wire"
+	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // embedded is the broker that the server carries inside.
@@ -68,8 +66,10 @@ func (c serverSettings) bridge(meters *metrics.Set) bridge.Config {
 // openBridge makes the connection to a broker that is not embedded, and has the server speak through it.
 func (m *middle) openBridge(parts *server.Parts, meters *metrics.Set) (err error) {
 	cfg := m.cfg.bridge(meters)
-	if cfg.TLS, err = trusting(m.cfg.BrokerCA); err != nil {
-		return err
+	if m.cfg.BrokerCA != "" {
+		if cfg.TLS, err = trust.AuthorityTLS(m.cfg.BrokerCA); err != nil {
+			return fmt.Errorf("broker-ca: %w", err)
+		}
 	}
 	if m.bridge, err = bridge.New(cfg, m.log); err != nil {
 		return err
@@ -92,20 +92,4 @@ func (m *middle) stompURL() string {
 		return strings.Join(m.bridge.Servers(), ",")
 	}
 	return m.url("stomp", m.stomp.Addr(), m.cfg.secures(m.cfg.STOMP))
-}
-
-// trusting gives settings of TLS that trust the certificates of a file in PEM; an empty name: those that the system trusts.
-func trusting(file string) (*tls.Config, error) {
-	if file == "" {
-		return nil, nil
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("broker-ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("broker-ca: no certificate in PEM stands in %s: %w", file, fettle.ErrInvalid)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}, nil
 }
