@@ -36,6 +36,7 @@ type Log struct {
 	now   func() time.Time
 	every time.Duration // between two tries to give the store what waits
 
+	broken                                 atomic.Bool // the last entry is neither in the store nor in the file
 	written, storeFaults, fileFaults, lost atomic.Int64
 	strangers                              strangers
 
@@ -77,6 +78,7 @@ func (l *Log) Record(ctx context.Context, caller, action, subject string, d Deta
 		l.fileFaults.Add(1)
 		l.log.Error("audit log cannot be written", "action", action, "user", caller, "err", fileErr)
 	}
+	l.broken.Store(storeErr != nil && fileErr != nil)
 	if storeErr == nil {
 		return nil
 	}
@@ -86,6 +88,15 @@ func (l *Log) Record(ctx context.Context, caller, action, subject string, d Deta
 		return fmt.Errorf("this cannot be put down in the audit log, and is not done: %w: %w", errors.Join(storeErr, fileErr), fettle.ErrUnavailable)
 	}
 	return nil
+}
+
+// Ready tells whether what is done now can be put down: ErrUnavailable while neither the store nor the file takes anything. Who changes something and
+// puts it down afterwards asks first.
+func (l *Log) Ready(ctx context.Context) error {
+	if l == nil || !l.broken.Load() {
+		return nil
+	}
+	return l.Record(ctx, "", "audit.tried", "", nil)
 }
 
 // Note is Record for what has happened already, so that nothing can be left undone: a fault is in the server's log and in its meters.

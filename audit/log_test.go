@@ -172,9 +172,15 @@ func TestFailures(t *testing.T) {
 		if err := l.Record(t.Context(), "ann", "run.start", "r1", nil); !errors.Is(err, fettle.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
+		if err := l.Ready(t.Context()); !errors.Is(err, fettle.ErrUnavailable) {
+			t.Errorf("it is ready: %v", err)
+		}
 		m.goAway(false) // it had been tried: the store learns of it
+		if err := l.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
 		l.Note(t.Context(), "ann", "login", "", nil)
-		if got := entries(t, l, Query{}); got != "login run.start " {
+		if got := entries(t, l, Query{}); got != "login audit.tried audit.tried run.start " {
 			t.Errorf("the store has %s", got)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/wire"
 )
@@ -87,6 +88,9 @@ func (s *Server) FindLive(ctx context.Context, q LiveQuery) (LiveAnswer, error) 
 	}
 	defer s.live.close(id)
 	s.Log.Info("nodes are asked a filter", "filter", text, "user", q.Caller)
+	if err := s.Audit.Record(ctx, q.Caller, "nodes.ask", "", audit.Details{"filter": text, "nodes": len(question.roster)}); err != nil {
+		return LiveAnswer{}, err
+	}
 	heard, err := s.broadcast(ctx, id, wire.TypeAsk, wire.Ask{Filter: text}, timeout)
 	if err != nil {
 		return LiveAnswer{}, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
@@ -76,6 +77,9 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	r.timeout = timeout
 	roster.ID, roster.Created = string(r.run.ID), now
 	tasks := s.tasksFor(r, secrets)
+	if err := s.putDownRun(ctx, req, r); err != nil {
+		return nil, err // what cannot be put down is not done
+	}
 	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks, Sent: now}); err != nil {
 		return nil, err
 	}
@@ -84,6 +88,29 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	s.sendTasks(ctx, r, tasks)
 	s.runs.tidy(r, s.Now())
 	return r, nil
+}
+
+// putDownRun puts down that a run starts, and what it asks of how many nodes. ErrUnavailable: the audit log takes nothing.
+func (s *Server) putDownRun(ctx context.Context, req RunRequest, r *liveRun) error {
+	action, err := plugins.Lookup(req.Action)
+	if err != nil {
+		return err
+	}
+	details := audit.Details{"action": req.Action, "inputs": plugins.Public(action, req.Inputs), "roster": len(r.nodes), "undefined": r.run.Undefined}
+	if r.run.Filter != "" {
+		details["filter"] = r.run.Filter
+	}
+	if req.All {
+		details["all"] = true
+	}
+	refused := map[string]int{}
+	for _, one := range r.run.Refused {
+		refused[one.Reason] = one.Count
+	}
+	if len(refused) > 0 {
+		details["refused"] = refused
+	}
+	return s.Audit.Record(ctx, req.Caller, "run.start", string(r.run.ID), details)
 }
 
 // tasksFor makes the tasks of a run, and none for a node that has been silent or that something forbids to ask. Secrets are sealed into each.
@@ -196,6 +223,9 @@ func (s *Server) CancelRun(ctx context.Context, id fettle.RunID, caller string) 
 			return fettle.Run{}, err
 		}
 		return run, fmt.Errorf("run %s has ended: %w", id, fettle.ErrConflict)
+	}
+	if err := s.Audit.Record(ctx, caller, "run.cancel", string(id), nil); err != nil {
+		return fettle.Run{}, err
 	}
 	if _, err := s.Store.CancelRunTasks(ctx, id); err != nil {
 		return fettle.Run{}, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/facts"
 	"github.com/fettle-dev/fettle/inventory"
@@ -32,6 +33,7 @@ type Parts struct {
 	Board     *checks.Board
 	Send      Sender
 	Log       *slog.Logger
+	Audit     *audit.Log       // nil: nothing is put down
 	Now       func() time.Time // nil: time.Now
 	Signer    wire.Signer      // of all that is sent. Nil: nothing is signed, and no agent takes it
 	Verifier  wire.Verifier    // of all that is received but enrolments. Nil: nothing is verified

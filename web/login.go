@@ -3,13 +3,16 @@ package web
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server/auth"
 )
 
@@ -19,6 +22,8 @@ type loginPage struct {
 	Next   string // where to go then
 	Fault  string // why the last try failed
 	Minute int    // how long a login link holds
+	ByName bool   // people sign in by name here
+	Name   string // that was tried last
 }
 
 // askToSignIn is what everybody sees in the place of a page, before they have signed in.
@@ -36,7 +41,9 @@ func (s *site) askToSignIn(c *gin.Context) error {
 }
 
 func (s *site) drawLogin(c *gin.Context, status int, next, fault string) error {
-	p := loginPage{base: s.base(c, "Sign in", ""), Next: next, Fault: fault, Minute: int(auth.LoginTTL.Minutes())}
+	p := loginPage{
+		base: s.base(c, "Sign in", ""), Next: next, Fault: fault, Minute: int(auth.LoginTTL.Minutes()), ByName: s.cfg.People != nil, Name: c.PostForm("name"),
+	}
 	return s.draw(c, status, "login.html", "layout", p)
 }
 
@@ -57,19 +64,62 @@ func (s *site) login(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	auth.SetCookie(c.Writer, c.Request, secret)
-	return s.goOn(c, next)
-}
-
-// loginByToken signs in who has an API token. The cookie holds the token itself: when it is taken back, its pages are closed too.
-func (s *site) loginByToken(c *gin.Context) error {
-	next, secret := local(c.PostForm("next")), strings.TrimSpace(c.PostForm("token"))
-	_, err := s.keeper.Authenticate(c.Request.Context(), secret)
-	if errors.Is(err, fettle.ErrDenied) {
-		return s.drawLogin(c, http.StatusForbidden, next, said(err))
-	}
+	person, err := s.keeper.Authenticate(c.Request.Context(), secret)
 	if err != nil {
 		return err
+	}
+	s.cfg.Audit.Note(c.Request.Context(), person.Name, "login", person.Name, audit.Details{"by": "link", "role": person.Role})
+	return s.begin(c, secret, next)
+}
+
+// enter signs in by what the form has: a name and a password, or an API token.
+func (s *site) enter(c *gin.Context) error {
+	next := local(c.PostForm("next"))
+	var secret string
+	var err error
+	if s.cfg.People != nil && c.PostForm("token") == "" {
+		secret, _, err = s.cfg.People.SignIn(c.Request.Context(), auth.Attempt{
+			Name: c.PostForm("name"), Password: c.PostForm("password"), Address: c.Request.RemoteAddr,
+		})
+	} else {
+		secret, err = s.byToken(c)
+	}
+	var limit *auth.LimitError
+	switch {
+	case errors.As(err, &limit):
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(limit.After.Seconds()))))
+		return s.drawLogin(c, http.StatusTooManyRequests, next, said(err))
+	case errors.Is(err, fettle.ErrDenied):
+		return s.drawLogin(c, http.StatusForbidden, next, said(err))
+	case errors.Is(err, fettle.ErrUnavailable):
+		return s.drawLogin(c, http.StatusServiceUnavailable, next, said(err))
+	case err != nil:
+		return err
+	}
+	return s.begin(c, secret, next)
+}
+
+// byToken signs in who has an API token. The cookie holds the token itself: when it is taken back, its pages are closed too.
+func (s *site) byToken(c *gin.Context) (string, error) {
+	ctx, secret := c.Request.Context(), strings.TrimSpace(c.PostForm("token"))
+	person, err := s.keeper.Authenticate(ctx, secret)
+	if err == nil {
+		err = mayLook(person)
+	}
+	if err != nil {
+		s.cfg.Audit.Stranger(ctx, person.Name, "login.failed", person.Name, audit.Details{"by": "token", "reason": said(err)})
+		return "", err
+	}
+	s.cfg.Audit.Note(ctx, person.Name, "login", person.Name, audit.Details{"by": "token", "role": person.Role})
+	return secret, nil
+}
+
+// begin gives the browser its session, and ends the one that it had: a secret that was known before a login is none after it.
+func (s *site) begin(c *gin.Context, secret, next string) error {
+	if old, err := auth.SecretOf(c.Request); err == nil && old != secret && auth.IsSession(old) {
+		if err := s.keeper.Forget(context.WithoutCancel(c.Request.Context()), old); err != nil {
+			s.log.Warn("the session before a login goes on", "err", err)
+		}
 	}
 	auth.SetCookie(c.Writer, c.Request, secret)
 	return s.goOn(c, next)
@@ -78,6 +128,10 @@ func (s *site) loginByToken(c *gin.Context) error {
 // logout ends the session. A token by which somebody signed in is not theirs alone, and stays.
 func (s *site) logout(c *gin.Context) error {
 	if secret, err := auth.SecretOf(c.Request); err == nil && auth.IsSession(secret) {
+		person, known := s.keeper.Authenticate(c.Request.Context(), secret)
+		if known == nil {
+			s.cfg.Audit.Note(c.Request.Context(), person.Name, "logout", person.Name, nil)
+		}
 		if err := s.keeper.Forget(context.WithoutCancel(c.Request.Context()), secret); err != nil {
 			return err
 		}

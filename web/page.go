@@ -78,7 +78,7 @@ func (s *site) page(h handler) gin.HandlerFunc {
 	return s.open(func(c *gin.Context) error {
 		person, err := s.keeper.FromRequest(c.Request)
 		if err == nil {
-			err = person.Need(auth.Viewer)
+			err = mayLook(person)
 		}
 		if errors.Is(err, fettle.ErrDenied) {
 			return s.askToSignIn(c)
@@ -89,6 +89,14 @@ func (s *site) page(h handler) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(auth.With(c.Request.Context(), person))
 		return h(c)
 	})
+}
+
+// mayLook is nil for who may see pages: a token that is for something else only is not for them.
+func mayLook(p auth.Person) error {
+	if err := p.Need(auth.Viewer); err != nil {
+		return err
+	}
+	return p.Allows(auth.Use{Operation: "pages", Reads: true})
 }
 
 // within gives h no more time than a page may take. What is done about its error has time of its own.

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
@@ -21,6 +22,8 @@ type Config struct {
 	Refresh  time.Duration    // open pages follow the inventory at most so often; zero: 2 s
 	Files    fs.FS            // development: templates/ and static/ are read from here, at every request; nil: those in the program
 	Now      func() time.Time // nil: time.Now
+	People   *auth.People     // who signs in by name; nil: nobody does
+	Audit    *audit.Log       // nil: nothing is put down
 }
 
 // defaultRefresh is how often an open page may draw itself anew: a fleet of thousands changes all the time, and a person has to read.
@@ -105,7 +108,7 @@ func (s *site) routes(r *gin.Engine) {
 	pages.Match(both, "/nodes/:identity", s.page(within(s.node)))
 	pages.GET("/changes", s.page(s.changes)) // as long as the page is open
 	pages.GET("/login", s.open(s.login))
-	pages.POST("/login", s.open(s.loginByToken))
+	pages.POST("/login", s.open(s.enter))
 	pages.POST("/logout", s.open(s.logout))
 	pages.Match(both, "/static/:hash/*name", s.static)
 	r.NoRoute(s.noRoute)

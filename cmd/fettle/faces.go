@@ -16,14 +16,17 @@ import (
 // faces puts REST, the pages and the metrics on one router.
 func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	r := api.NewEngine(m.log)
-	cfg := api.Config{MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus}, Docs: web.Docs()}
+	cfg := api.Config{
+		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics}, Docs: web.Docs(),
+		People: m.people, Audit: m.audit,
+	}
 	if m.broker != nil {
 		cfg.Broker = brokerView{m.broker}
 	}
 	if err := api.Mount(r, cfg, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}
-	if err := web.Mount(r, web.Config{NotFound: api.NotFound}, m.server, m.keeper, m.log); err != nil {
+	if err := web.Mount(r, web.Config{NotFound: api.NotFound, People: m.people, Audit: m.audit}, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -22,6 +22,7 @@ const (
 	secretFile   = "broker.secret"
 	contextFile  = "context.yaml"
 	databaseFile = "fettle.db"
+	auditFile    = "audit.log"
 )
 
 // serverSettings are all that a server can be told.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ var version = "dev"
 // app is what commands share: the streams, and what the flags of all commands say.
 type app struct {
 	stdin          io.Reader
+	lines          *bufio.Reader // of stdin, where it is read line by line; nil: it was not yet
 	stdout, stderr io.Writer
 	context        string        // --context
 	ca             string        // --ca

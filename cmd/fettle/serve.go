@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
@@ -42,6 +43,8 @@ type middle struct {
 	bridge  *bridge.Bridge // nil: it is
 	keeper  *auth.Keeper
 	certs   *certs.Keeper // nil: no listener speaks TLS
+	people  *auth.People
+	audit   *audit.Log
 	http    net.Listener
 	stomp   net.Listener
 	handler http.Handler
@@ -79,6 +82,10 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 		return m, err
 	}
 	m.keeper = auth.New(m.store, log, time.Now)
+	if m.audit, err = audit.Open(filepath.Join(cfg.State, auditFile), m.store, log, time.Now); err != nil {
+		return m, err
+	}
+	m.people = auth.NewPeople(auth.PeopleParts{Users: m.store, Keeper: m.keeper, Audit: m.audit, Log: log})
 	if err = m.openRegistry(ctx); err != nil {
 		return m, err
 	}
@@ -87,7 +94,7 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	in := &intake{sessions: map[fettle.NodeID]string{}}
 	meters := metrics.NewSet()
 	parts := server.Parts{
-		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Log: log, Signer: m.keys, Verifier: m.nodes, Enroller: m.nodes,
+		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Log: log, Audit: m.audit, Signer: m.keys, Verifier: m.nodes, Enroller: m.nodes,
 	}
 	if cfg.foreign() {
 		err = m.openBridge(&parts, meters)
@@ -225,7 +232,7 @@ func (m *middle) run(ctx context.Context) error {
 }
 
 func (m *middle) close() error {
-	var faults []error
+	faults := []error{m.audit.Close()}
 	for _, c := range []io.Closer{m.http, m.stomp} {
 		if l, is := c.(net.Listener); is && l != nil {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -13,7 +13,7 @@ import (
 func (a *app) tokenCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use: "token", Short: "secrets with which programs and people ask", GroupID: groupOther,
-		Long: "A token has a role: a viewer asks, an operator also runs actions and saves filters, an admin also makes tokens. The server keeps its\nSHA-256 only. Only an admin's token does this.",
+		Long: "A token has a role: a viewer asks, an operator also runs actions and saves filters, an admin also manages people and tokens. The server keeps its\nSHA-256 only. Only an admin's token does this.",
 		Example: `  fettle token create nagios --write /etc/fettle/nagios.yaml
   fettle token list`,
 	}, a.tokenCreateCommand(), a.tokenListCommand(), a.tokenDeleteCommand())
@@ -21,17 +21,24 @@ func (a *app) tokenCommand() *cobra.Command {
 
 func (a *app) tokenCreateCommand() *cobra.Command {
 	var role, ttl, file string
-	roles := []string{"viewer", "operator", "admin"}
+	var scopes []string
+	roles := roleNames
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "make a token", Args: takes("NAME"), ValidArgsFunction: cobra.NoFileCompletions,
-		Long: "Prints the token, once: nobody can read it again. With --write it goes into a context file instead, with the server's address, mode 0600.",
+		Long: "Prints the token, once: nobody can read it again. With --write it goes into a context file instead, with the server's address, mode 0600.\n" +
+			"A scope says what alone it may be used for: read (whatever changes nothing), prometheus (/metrics and targets), check=NAME (one verdict),\noperation=ID (one operation of the REST document); several with commas. A token of a user ends with the user.",
 		Example: `  fettle token create nagios --write /etc/fettle/nagios.yaml
-  fettle token create ann --role operator --ttl 90d`,
+  fettle token create prometheus --scope prometheus
+  fettle token create backup --role operator --ttl 90d`,
 	}
 	cmd.Flags().StringVar(&role, "role", roles[0], "`ROLE`: "+strings.Join(roles, ", "))
 	cmd.Flags().StringVar(&ttl, "ttl", "", "`TIME` that it lives, such as 12h or 90d; default: for ever")
 	cmd.Flags().StringVar(&file, "write", "", "`FILE` that it is written into, a context")
-	flagNames(cmd, map[string]complete{"role": cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp)})
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "`SCOPES` that it has: read, prometheus, check=NAME, operation=ID; default: whatever its role may")
+	flagNames(cmd, map[string]complete{
+		"role":  cobra.FixedCompletions(roles, cobra.ShellCompDirectiveNoFileComp),
+		"scope": cobra.FixedCompletions([]string{"read", "prometheus", "check=", "operation="}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
+	})
 	a.outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if ttl != "" {
@@ -45,7 +52,7 @@ func (a *app) tokenCreateCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		made, err := c.CreateToken(cmd.Context(), client.TokenOrder{Name: args[0], Role: role, Ttl: pointer(ttl)})
+		made, err := c.CreateToken(cmd.Context(), client.TokenOrder{Name: args[0], Role: role, Ttl: pointer(ttl), Scopes: scopes})
 		if err != nil {
 			return err
 		}
@@ -87,16 +94,19 @@ func (a *app) tokenListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"ID", "NAME", "ROLE", "KIND", "CREATED", "EXPIRES"}, object: client.TokenList{Tokens: tokens}}
+		l := listing{columns: []string{"ID", "NAME", "ROLE", "KIND", "SCOPES", "OWNER", "EXPIRES", "+CREATED"}, object: client.TokenList{Tokens: tokens}}
 		for _, t := range tokens {
-			kind, expires := "token", "never"
+			kind, expires, owner := "token", "never", ""
+			if t.Owner != nil {
+				owner = *t.Owner
+			}
 			if t.Session {
-				kind = "browser"
+				kind = "session"
 			}
 			if t.Expires != nil {
 				expires = t.Expires.UTC().Format(time.RFC3339)
 			}
-			l.rows = append(l.rows, []string{t.Id, t.Name, t.Role, kind, t.Created.UTC().Format(time.RFC3339), expires})
+			l.rows = append(l.rows, []string{t.Id, t.Name, t.Role, kind, strings.Join(t.Scopes, ","), owner, expires, t.Created.UTC().Format(time.RFC3339)})
 			l.lines = append(l.lines, t)
 		}
 		return l.write(a)

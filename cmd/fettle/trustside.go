@@ -52,6 +52,7 @@ func (m *middle) work(ctx context.Context) error {
 	g.Go(func() error { return m.server.Run(ctx) })
 	g.Go(func() error { return m.nodes.Run(ctx) })
 	g.Go(func() error { return m.renew(ctx) })
+	g.Go(func() error { return m.audit.Run(ctx) })
 	return g.Wait()
 }
 

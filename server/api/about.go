@@ -12,6 +12,10 @@ type Whoami struct {
 	Name  string    `json:"name"`
 	Role  auth.Role `json:"role" enum:"viewer,operator,admin"`
 	Token string    `json:"token" doc:"The id of the token"`
+	// What a token has that is a user's, or that is not for everything.
+	User   string   `json:"user,omitempty" doc:"The user with whom the token ends; left out: it is nobody's"`
+	Groups []string `json:"groups,omitempty" doc:"Of the user"`
+	Scopes []string `json:"scopes,omitempty" doc:"What alone the token may be used for; left out: whatever its role may"`
 }
 
 // VersionInfo is what the server is.
@@ -27,7 +31,7 @@ func (a *rest) aboutRoutes() {
 
 func (a *rest) whoami(ctx context.Context, _ *struct{}) (*output[Whoami], error) {
 	p := auth.From(ctx)
-	return &output[Whoami]{Whoami{Name: p.Name, Role: p.Role, Token: p.TokenID}}, nil
+	return &output[Whoami]{Whoami{Name: p.Name, Role: p.Role, Token: p.TokenID, User: p.Account, Groups: p.Groups, Scopes: p.Scopes}}, nil
 }
 
 func (a *rest) version(context.Context, *struct{}) (*output[VersionInfo], error) {

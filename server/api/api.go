@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server/auth"
 )
 
@@ -28,6 +28,8 @@ type Config struct {
 	ShrinkHold   time.Duration     // for so long; zero: 10 minutes
 	Now          func() time.Time  // nil: time.Now
 	Broker       Broker            // nil: the server uses a broker that is not its own
+	People       *auth.People      // who signs in by name; nil: nobody does
+	Audit        *audit.Log        // nil: nothing is put down
 }
 
 // defaults gives c with what is not set.
@@ -117,77 +119,8 @@ func (a *rest) routes() {
 	a.tokenRoutes()
 	a.brokerRoutes()
 	a.letterRoutes()
+	a.sessionRoutes()
+	a.userRoutes()
+	a.auditRoutes()
 	a.aboutRoutes()
-}
-
-// noLimit is for routes that choose how long they may take.
-const noLimit = time.Duration(-1)
-
-// route is what the operations of this package have in common. Who asks needs the role need; a wait of zero is the configured limit.
-type route struct {
-	id, method, path string
-	summary, text    string
-	tag              string
-	need             auth.Role
-	wait             time.Duration
-	status           int                       // of success; zero: 200, or 204 without a body
-	answers          map[string]*huma.Response // what the handler's type does not say; nil: it says all
-}
-
-// handle registers h: behind it stand authentication, the role and the time limit, and any error becomes a problem.
-func handle[I, O any](a *rest, r route, h func(context.Context, *I) (*O, error)) {
-	wait := r.wait
-	if wait == 0 {
-		wait = a.cfg.Timeout
-	}
-	op := huma.Operation{
-		OperationID: r.id, Method: r.method, Path: prefix + r.path, Summary: r.summary, Description: r.text, Tags: []string{r.tag},
-		DefaultStatus: r.status, Responses: r.answers, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true,
-		Security:    []map[string][]string{{securityScheme: {}}},
-		Middlewares: huma.Middlewares{a.admit(r.need)},
-	}
-	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		if wait > 0 {
-			limited, cancel := context.WithTimeout(ctx, wait)
-			defer cancel()
-			ctx = limited
-		}
-		out, err := h(ctx, in)
-		if err != nil {
-			return nil, answer(ctx, a.log, err)
-		}
-		return out, nil
-	})
-}
-
-// admit lets a request pass whose sender has the role need.
-func (a *rest) admit(need auth.Role) func(huma.Context, func(huma.Context)) {
-	csrf := http.NewCrossOriginProtection()
-	return func(ctx huma.Context, next func(huma.Context)) {
-		c := humagin.Unwrap(ctx)
-		if err := csrf.Check(c.Request); err != nil {
-			a.refuse(c, problemFor(http.StatusForbidden, "this comes from another site: "+err.Error()))
-			return
-		}
-		person, err := a.keeper.FromRequest(c.Request)
-		if errors.Is(err, fettle.ErrDenied) {
-			c.Header("WWW-Authenticate", `Bearer realm="fettle"`)
-			p := problemOf(err)
-			a.refuse(c, problemFor(http.StatusUnauthorized, p.Detail))
-			return
-		}
-		if err == nil {
-			err = person.Need(need)
-		}
-		if err != nil {
-			a.refuse(c, err)
-			return
-		}
-		next(huma.WithContext(ctx, auth.With(ctx.Context(), person)))
-	}
-}
-
-// refuse ends a request before its handler.
-func (a *rest) refuse(c *gin.Context, err error) {
-	answer(c.Request.Context(), a.log, err).write(c.Writer)
 }

@@ -48,6 +48,9 @@ func (a *rest) document() ([]byte, error) {
 			s.Extensions = nounType(name)
 		}
 	}
+	if s := schemas["UserChange"]; s != nil { // no groups are not the same as leaving them as they are
+		s.Properties["groups"].Extensions = map[string]any{"x-go-type-skip-optional-pointer": false}
+	}
 	raw, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
+
+	"github.com/fettle-dev/fettle/audit"
 )
 
 // maxBody is the size of the largest request body: a run with generous inputs.
@@ -75,7 +78,17 @@ func identify(c *gin.Context) {
 		id = rand.Text()
 	}
 	c.Header(requestIDHeader, id)
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestIDKey{}, id))
+	ctx := context.WithValue(c.Request.Context(), requestIDKey{}, id)
+	c.Request = c.Request.WithContext(audit.With(ctx, audit.Origin{Address: addressOf(c.Request), Request: id}))
+}
+
+// addressOf gives the address of the machine that sent r. No header is believed: anybody can write one.
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
 }
 
 func fitID(id string) bool {

@@ -34,7 +34,7 @@ func (a *rest) filterRoutes() {
 		return a.explain(ctx, ExplainOrder{Where: in.Where, Short: in.Short, Node: in.Node})
 	})
 	handle(a, route{
-		id: "explain-long-filter", method: http.MethodPost, path: "/filter/explain", tag: "filters", need: auth.Viewer, summary: "Explain a long filter", text: text,
+		id: "explain-long-filter", method: http.MethodPost, path: "/filter/explain", tag: "filters", need: auth.Viewer, reads: true, summary: "Explain a long filter", text: text,
 	}, func(ctx context.Context, in *struct{ Body ExplainOrder }) (*output[server.Explanation], error) {
 		return a.explain(ctx, in.Body)
 	})

@@ -30,7 +30,7 @@ type liveIn struct {
 
 func (a *rest) liveRoutes() {
 	handle(a, route{
-		id: "ask-nodes", method: http.MethodGet, path: "/live", tag: "nodes", need: auth.Viewer, wait: noLimit,
+		id: "ask-nodes", method: http.MethodGet, path: "/live", tag: "nodes", need: auth.Viewer, asks: true, wait: noLimit,
 		summary: "Ask the nodes themselves",
 		text: "Each node collects its facts and says whether the filter is true for it. Ends when all that are alive have answered, or when the time is over. " +
 			"Says too where what was stored gives another answer.",

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server/auth"
 )
 
 // plainRoutes are those that stand outside the OpenAPI document: what load balancers, Prometheus and browsers ask.
@@ -41,13 +42,10 @@ func (a *rest) probe(c *gin.Context, ask func(context.Context) error) {
 
 // metrics writes all meters on one page: verdicts and tallies, gathered now, and the pipeline's own, which count as things happen.
 func (a *rest) metrics(c *gin.Context) {
-	if want := a.cfg.MetricsToken; want != "" {
-		given, _ := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
-		if subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
-			c.Header("WWW-Authenticate", `Bearer realm="fettle metrics"`)
-			a.refuse(c, problemFor(http.StatusUnauthorized, "the metrics want their own token"))
-			return
-		}
+	if a.cfg.MetricsToken != "" && !a.mayRead(c.Request) {
+		c.Header("WWW-Authenticate", `Bearer realm="fettle metrics"`)
+		a.refuse(c, problemFor(http.StatusUnauthorized, "the metrics want their own token, or an API token for prometheus"))
+		return
 	}
 	var page bytes.Buffer
 	families, err := a.fleet.Gatherer().Gather()
@@ -68,6 +66,16 @@ func (a *rest) metrics(c *gin.Context) {
 	}
 	describe(&page, own.String())
 	c.Data(http.StatusOK, string(expfmt.NewFormat(expfmt.TypeTextPlain)), page.Bytes())
+}
+
+// mayRead tells whether r comes with the metrics' own token, or with an API token that is good for them.
+func (a *rest) mayRead(r *http.Request) bool {
+	given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if subtle.ConstantTimeCompare([]byte(given), []byte(a.cfg.MetricsToken)) == 1 {
+		return true
+	}
+	person, err := a.keeper.FromRequest(r)
+	return err == nil && person.Need(auth.Viewer) == nil && person.Allows(auth.Use{Operation: "metrics", Reads: true, Figures: true}) == nil
 }
 
 // docsPage is the page that documents REST. Its scripts are files: nothing stands in line, and nothing comes from elsewhere.

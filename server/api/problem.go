@@ -5,13 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth"
 )
 
 // Problem is the body of every error: RFC 9457, with members of our own. Line to Suggestion stand where the fault has a place in a filter.
@@ -26,6 +30,8 @@ type Problem struct {
 	Text       string              `json:"text,omitempty" doc:"The line at fault, and a caret below the place"`
 	Suggestion string              `json:"suggestion,omitempty" doc:"What may have been meant"`
 	Errors     []*huma.ErrorDetail `json:"errors,omitempty" doc:"Every input that is wrong, with its place in the request"`
+
+	after time.Duration // after which the same may be asked again; zero: nobody knows
 }
 
 // problemType is the media type of RFC 9457.
@@ -39,6 +45,14 @@ func (p *Problem) GetStatus() int { return p.Status }
 
 // ContentType gives the media type, for huma.
 func (p *Problem) ContentType(string) string { return problemType }
+
+// GetHeaders gives what the answer's head says beside its status, for huma.
+func (p *Problem) GetHeaders() http.Header {
+	if p.after <= 0 {
+		return nil
+	}
+	return http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(p.after.Seconds())))}}
+}
 
 // kindOf is the one table from the kinds of error to an answer. What is not in it is a fault of ours.
 var kindOf = []struct {
@@ -65,6 +79,12 @@ func problemOf(err error) *Problem {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return problemFor(http.StatusRequestEntityTooLarge, "the body is too large")
+	}
+	var limit *auth.LimitError
+	if errors.As(err, &limit) {
+		p := problemFor(http.StatusTooManyRequests, strings.TrimSuffix(limit.Error(), ": "+fettle.ErrDenied.Error()))
+		p.after = limit.After
+		return p
 	}
 	for _, k := range kindOf {
 		if errors.Is(err, k.err) {
@@ -147,6 +167,9 @@ func (p *Problem) write(w http.ResponseWriter) {
 	body, err := json.Marshal(p)
 	if err != nil { // strings and numbers always marshal
 		body = []byte("{}")
+	}
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)

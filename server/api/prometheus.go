@@ -36,7 +36,7 @@ type scrapeIn struct {
 
 func (a *rest) prometheusRoutes() {
 	handle(a, route{
-		id: "prometheus-targets", method: http.MethodGet, path: "/prometheus/sd", tag: "prometheus", need: auth.Viewer,
+		id: "prometheus-targets", method: http.MethodGet, path: "/prometheus/sd", tag: "prometheus", need: auth.Viewer, figures: true,
 		summary: "List targets for Prometheus's http_sd",
 		text: "One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus " +
 			"keeps the list that it has.",

@@ -121,11 +121,11 @@ func (a *rest) runRoutes() {
 		summary: "List actions", text: "Every action that can be run, with its inputs and outputs.",
 	}, a.listActions)
 	handle(a, route{
-		id: "preview-roster", method: http.MethodPost, path: "/rosters", tag: "runs", need: auth.Viewer, status: http.StatusCreated,
+		id: "preview-roster", method: http.MethodPost, path: "/rosters", tag: "runs", need: auth.Viewer, reads: true, status: http.StatusCreated,
 		summary: "Preview a run", text: "Fixes which nodes a filter means now. A run of the roster asks exactly them.",
 	}, a.preview)
 	handle(a, route{
-		id: "start-run", method: http.MethodPost, path: "/runs", tag: "runs", need: auth.Operator, status: http.StatusCreated,
+		id: "start-run", method: http.MethodPost, path: "/runs", tag: "runs", need: auth.Operator, audited: true, status: http.StatusCreated,
 		summary: "Start a run", text: "Sends one task to each node of the roster and returns at once; a roster of nobody is a run that has ended.",
 	}, a.startRun)
 	handle(a, route{id: "list-runs", method: http.MethodGet, path: "/runs", tag: "runs", need: auth.Viewer, summary: "List runs", text: "The latest first."}, a.listRuns)
@@ -142,7 +142,7 @@ func (a *rest) runRoutes() {
 		summary: "List the nodes that gave no result", text: "Pending while the run goes on, silent or never afterwards.",
 	}, a.listUnanswered)
 	handle(a, route{
-		id: "cancel-run", method: http.MethodPost, path: "/runs/{id}/cancel", tag: "runs", need: auth.Operator,
+		id: "cancel-run", method: http.MethodPost, path: "/runs/{id}/cancel", tag: "runs", need: auth.Operator, audited: true,
 		summary: "Cancel a run", text: "What was not sent is not sent, and nodes are asked to stop what they do.",
 	}, a.cancelRun)
 }

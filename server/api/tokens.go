@@ -2,10 +2,14 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server/auth"
 )
 
@@ -14,7 +18,10 @@ type TokenInfo struct {
 	ID      string     `json:"id"`
 	Name    string     `json:"name" doc:"Of the person or program"`
 	Role    auth.Role  `json:"role" enum:"viewer,operator,admin"`
-	Session bool       `json:"session" doc:"It is a browser's"`
+	Session bool       `json:"session" doc:"It is a browser's, or that of a login of the command line"`
+	Scopes  []string   `json:"scopes,omitempty" doc:"What alone it may be used for; left out: whatever its role may"`
+	Owner   string     `json:"owner,omitempty" doc:"Who made it"`
+	User    string     `json:"user,omitempty" doc:"The user with whom it ends; left out: it is nobody's"`
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty" doc:"Left out: never"`
 }
@@ -29,6 +36,8 @@ type TokenOrder struct {
 	Name string `json:"name" minLength:"1" maxLength:"100" doc:"Of the person or program that will use it"`
 	Role string `json:"role" enum:"viewer,operator,admin"`
 	TTL  string `json:"ttl,omitempty" doc:"How long it lives; left out: for ever" example:"720h"`
+	// A token for a program ought to be able to do what the program does, and no more.
+	Scopes []string `json:"scopes,omitempty" maxItems:"50" doc:"What alone it may be used for: read, prometheus, check=NAME, operation=ID of this document; left out: whatever its role may" example:"[\"prometheus\"]"`
 }
 
 // NewToken is a token with its secret, which is shown this once.
@@ -81,23 +90,36 @@ func (a *rest) createToken(ctx context.Context, in *struct{ Body TokenOrder }) (
 	if err != nil {
 		return nil, err
 	}
-	secret, t, err := a.keeper.NewToken(ctx, in.Body.Name, auth.Role(in.Body.Role), ttl)
+	person := auth.From(ctx)
+	if err := unscoped(person); err != nil {
+		return nil, err
+	}
+	secret, t, err := a.keeper.Issue(ctx, auth.Order{
+		Name: in.Body.Name, Role: auth.Role(in.Body.Role), TTL: ttl, Scopes: in.Body.Scopes, Owner: person.Name, Account: person.Account,
+	})
 	if err != nil {
 		return nil, err
 	}
+	tell(ctx, t.ID, audit.Details{"name": t.Name, "role": t.Role, "scopes": t.Scopes, "expires": moment(t.Expires)})
 	return &output[NewToken]{NewToken{TokenInfo: tokenInfo(t), Token: secret}}, nil
 }
 
 func (a *rest) loginLink(ctx context.Context, in *struct{ Body LoginOrder }) (*output[LoginLink], error) {
 	person := auth.From(ctx)
-	name := in.Body.Name
-	if name == "" {
-		name = person.Name
+	if err := unscoped(person); err != nil {
+		return nil, err
 	}
-	code, err := a.keeper.LoginLink(ctx, name, person.Role)
+	if in.Body.Name != "" && in.Body.Name != person.Name {
+		if person.Account != "" {
+			return nil, fmt.Errorf("%s signs in as nobody else: %w", person.Name, fettle.ErrDenied)
+		}
+		person.Name = in.Body.Name
+	}
+	code, err := a.keeper.LoginLinkFor(ctx, person)
 	if err != nil {
 		return nil, err
 	}
+	tell(ctx, person.Name, audit.Details{"role": person.Role})
 	return &output[LoginLink]{LoginLink{Path: "/login?code=" + url.QueryEscape(code), Expires: a.cfg.Now().Add(auth.LoginTTL).UTC()}}, nil
 }
 
@@ -108,6 +130,17 @@ func (a *rest) deleteToken(ctx context.Context, in *struct {
 	return nil, a.keeper.Delete(ctx, in.ID)
 }
 
+// unscoped refuses a token that is not for everything its role may: it would make one that is.
+func unscoped(p auth.Person) error {
+	if len(p.Scopes) > 0 {
+		return fmt.Errorf("the token of %s is for %s only, and makes no others: %w", p.Name, strings.Join(p.Scopes, ", "), fettle.ErrDenied)
+	}
+	return nil
+}
+
 func tokenInfo(t auth.Token) TokenInfo {
-	return TokenInfo{ID: t.ID, Name: t.Name, Role: t.Role, Session: t.Session, Created: t.Created.Time(), Expires: moment(t.Expires)}
+	return TokenInfo{
+		ID: t.ID, Name: t.Name, Role: t.Role, Session: t.Session, Scopes: t.Scopes, Owner: t.Owner, User: t.Account,
+		Created: t.Created.Time(), Expires: moment(t.Expires),
+	}
 }
