@@ -312,6 +312,12 @@ func (h *hits) each(f func(sh *shard, slot int) bool) {
 	}
 }
 
+// Look shows what is known of a node at now, and tells whether there is such a node. see must not ask the inventory anything, and keeps nothing of
+// what it is shown.
+func (v *Inventory) Look(id fettle.NodeID, now fettle.Millis, see func(filter.Names)) bool {
+	return v.seeNode(id, func(sh *shard, slot int) { see(v.names(sh, slot, now)) })
+}
+
 // Match gives a filter's truth for one node. fettle.ErrNotFound if there is no such node.
 func (v *Inventory) Match(ctx context.Context, prog *filter.Program, id fettle.NodeID, now fettle.Millis) (truth filter.Truth, missing []filter.Missing, err error) {
 	found := v.seeNode(id, func(sh *shard, slot int) {

@@ -25,6 +25,7 @@ type RunRequest struct {
 	Selection
 	Timeout time.Duration // for the action on each node; zero: 30 s
 	Caller  string
+	User    Asker // who the caller is, for policies; the zero Asker is the caller's name alone
 }
 
 // StartRun fixes the roster, stores the run with its tasks, and then sends them. It returns when all is on its way; WatchRun follows it.
@@ -75,8 +76,15 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1,
 	}, roster.Nodes, due)
 	r.timeout = timeout
+	judge, err := s.policyJudge(PolicyQuestion{User: req.User.or(req.Caller), Action: req.Action, Inputs: inputs})
+	if err != nil {
+		return nil, err
+	}
 	roster.ID, roster.Created = string(r.run.ID), now
-	tasks := s.tasksFor(r, secrets)
+	tasks := s.tasksFor(r, secrets, func(id fettle.NodeID) string { return judge.reason(ctx, id) })
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("make the tasks of a run: %w", err) // what policies said meanwhile was not to the end
+	}
 	if err := s.putDownRun(ctx, req, r); err != nil {
 		return nil, err // what cannot be put down is not done
 	}
@@ -92,11 +100,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 
 // putDownRun puts down that a run starts, and what it asks of how many nodes. ErrUnavailable: the audit log takes nothing.
 func (s *Server) putDownRun(ctx context.Context, req RunRequest, r *liveRun) error {
-	action, err := plugins.Lookup(req.Action)
-	if err != nil {
-		return err
-	}
-	details := audit.Details{"action": req.Action, "inputs": plugins.Public(action, req.Inputs), "roster": len(r.nodes), "undefined": r.run.Undefined}
+	details := audit.Details{"action": req.Action, "inputs": r.run.Inputs, "roster": len(r.nodes), "undefined": r.run.Undefined}
 	if r.run.Filter != "" {
 		details["filter"] = r.run.Filter
 	}
@@ -114,10 +118,15 @@ func (s *Server) putDownRun(ctx context.Context, req RunRequest, r *liveRun) err
 }
 
 // tasksFor makes the tasks of a run, and none for a node that has been silent or that something forbids to ask. Secrets are sealed into each.
-func (s *Server) tasksFor(r *liveRun, secrets map[string]any) []fettle.Task {
+func (s *Server) tasksFor(r *liveRun, secrets map[string]any, forbids func(fettle.NodeID) string) []fettle.Task {
 	tasks, refused := make([]fettle.Task, 0, len(r.parts)), refusals{}
 	for _, id := range r.nodes {
 		p := r.parts[id]
+		if why := forbids(id); why != "" {
+			p.state = partNever
+			refused[why] = append(refused[why], id)
+			continue
+		}
 		if s.presence.liveness(id) == fettle.Silent {
 			p.state = partNever
 			continue

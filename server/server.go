@@ -58,6 +58,7 @@ type Server struct {
 	changes  signal
 	past     past
 	saved    savedFilters
+	policies policyBook
 	live     liveBook
 	loaded   atomic.Bool
 	lookUp   func(action string) (plugins.Action, error)
@@ -95,6 +96,9 @@ func (s *Server) Load(ctx context.Context) error {
 	}
 	if err := s.loadFilters(ctx); err != nil {
 		return fmt.Errorf("load saved filters: %w", err)
+	}
+	if err := s.loadPolicies(ctx); err != nil {
+		return fmt.Errorf("load policies: %w", err)
 	}
 	if err := s.loadChecks(ctx); err != nil {
 		return fmt.Errorf("load checks: %w", err)

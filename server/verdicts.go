@@ -24,6 +24,7 @@ type VerdictQuery struct {
 	Warning   string        // Nagios range over the number of nodes that are not ok, or percent of the total ("10%"), or CEL over the tally
 	Critical  string        // likewise
 	Caller    string
+	User      Asker // for policies
 }
 
 // members are the nodes that a verdict counts.
@@ -160,7 +161,7 @@ func (s *Server) foldLive(ctx context.Context, q VerdictQuery, def definition, m
 // ask runs a check command on nodes, and waits for the end of it.
 func (s *Server) ask(ctx context.Context, q VerdictQuery, def definition, nodes []fettle.NodeID) ([]fettle.Result, error) {
 	run, err := s.startRun(ctx, RunRequest{
-		Action: def.Action, Inputs: def.Inputs, Timeout: orDefault(q.Timeout, defaultVerdictTimeout), Caller: q.Caller,
+		Action: def.Action, Inputs: def.Inputs, Timeout: orDefault(q.Timeout, defaultVerdictTimeout), Caller: q.Caller, User: q.User,
 	}, fettle.Roster{Filter: q.Where, Nodes: nodes})
 	if err != nil {
 		return nil, err

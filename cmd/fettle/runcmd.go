@@ -84,12 +84,12 @@ func (a *app) pingCommand() *cobra.Command {
 }
 
 // target says which nodes an order means.
-func (o *order) target(ctx context.Context) (client.Target, error) {
+func (o *order) target(ctx context.Context) (client.PreviewOrder, error) {
 	where, err := o.aim.filter(ctx, nil, true)
 	if err != nil {
-		return client.Target{}, err
+		return client.PreviewOrder{}, err
 	}
-	return client.Target{Where: pointer(string(where)), All: pointer(o.aim.all), Roster: pointer(o.aim.roster)}, nil
+	return client.PreviewOrder{Where: pointer(string(where)), All: pointer(o.aim.all), Roster: pointer(o.aim.roster)}, nil
 }
 
 func (a *app) preview(ctx context.Context, o order) error {
@@ -101,6 +101,7 @@ func (a *app) preview(ctx context.Context, o order) error {
 	if err != nil {
 		return err
 	}
+	target.Action, target.Inputs = pointer(o.action), o.inputs
 	r, err := c.Preview(ctx, target)
 	if err != nil {
 		return err
@@ -121,6 +122,9 @@ func (a *app) preview(ctx context.Context, o order) error {
 		}
 		if more := int(r.Count) - len(r.Sample); more > 0 {
 			fmt.Fprintf(a.stdout, "  … and %d more\n", more)
+		}
+		for _, one := range r.Refused {
+			fmt.Fprintf(a.stdout, "refused: %s: %s\n", plural(int(one.Count), "node"), clean(one.Reason))
 		}
 		fmt.Fprintf(a.stderr, "run it: fettle run %s --roster %s\n", strings.TrimSpace(o.action+inputsText(o.inputs)), r.Roster)
 	}

@@ -59,6 +59,9 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun) error 
 		return nil
 	}
 	a.gather(seen.results)
+	for _, one := range seen.run.Refused {
+		fmt.Fprintf(a.stdout, "%s %s (%d): %s\n", a.paint(red, "not asked"), nagios.Fold(one.Nodes), one.Count, clean(one.Reason))
+	}
 	if len(silent) > 0 {
 		fmt.Fprintf(a.stdout, "%s %s (%d)\n", a.paint(red, "no answer"), nagios.Fold(silent), len(silent))
 	}

@@ -121,6 +121,7 @@ func (a *rest) routes() {
 	a.letterRoutes()
 	a.sessionRoutes()
 	a.userRoutes()
+	a.policyRoutes()
 	a.auditRoutes()
 	a.aboutRoutes()
 }

@@ -83,7 +83,7 @@ func (a *rest) listVerdicts(ctx context.Context, _ *struct{}) (*output[VerdictLi
 }
 
 func (a *rest) askVerdict(ctx context.Context, in *verdictIn) (*output[fettle.Verdict], error) {
-	q := server.VerdictQuery{Check: in.Check, Live: in.Live, Warning: in.Warning, Critical: in.Critical, Caller: auth.From(ctx).Name}
+	q := server.VerdictQuery{Check: in.Check, Live: in.Live, Warning: in.Warning, Critical: in.Critical, Caller: auth.From(ctx).Name, User: asker(ctx)}
 	var err error
 	if in.given {
 		if q.Selection, err = in.selection(); err != nil {

@@ -17,6 +17,7 @@ type Fleet interface {
 	Filters
 	Runs
 	Checks
+	Policies
 	Letters
 	Pipeline
 }
@@ -57,6 +58,15 @@ type Runs interface {
 	RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error)
 	WatchRun(ctx context.Context, id fettle.RunID) (<-chan server.RunUpdate, error)
 	CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error)
+}
+
+// Policies says who may run what where. ErrInvalid: the policy, as a *server.FilterError where the fault has a place in the text.
+type Policies interface {
+	Policies(ctx context.Context) []server.Policy
+	SavePolicy(ctx context.Context, p server.Policy) (server.Policy, error)
+	DeletePolicy(ctx context.Context, name string) error
+	TestPolicies(ctx context.Context, q server.PolicyQuestion) (server.PolicyAnswer, error)
+	Refusals(ctx context.Context, req server.RunRequest, nodes []fettle.NodeID) ([]fettle.Refusal, error)
 }
 
 // Checks gives checks and folds them.

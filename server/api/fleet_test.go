@@ -26,6 +26,7 @@ var now = time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 // fakeFleet is a server whose nodes answer at once, or not at all. Its filters are real ones on a real inventory.
 type fakeFleet struct {
 	fakeFilters
+	fakePolicies
 	fakeLetters
 	nodes *inventory.Inventory
 

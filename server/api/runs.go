@@ -30,6 +30,7 @@ type RunSummary struct {
 	State     fettle.RunState `json:"state" enum:"going,ended,cancelled"`
 	Tally     fettle.Tally    `json:"tally"`
 	Undefined int             `json:"undefined" doc:"Nodes for which the filter is undefined; they are not in the roster"`
+	Refused   []RefusalInfo   `json:"refused" doc:"Nodes of the roster that were not asked because something forbids it; the tally counts them as never"`
 	Created   time.Time       `json:"created"`
 	Deadline  time.Time       `json:"deadline" doc:"Who has not answered by then is silent"`
 	Ended     *time.Time      `json:"ended,omitempty" doc:"Left out: it goes on"`
@@ -53,6 +54,13 @@ type ResultItem struct {
 	TookMS  int64               `json:"took_ms"`
 	Output  *fettle.CheckOutput `json:"output,omitempty" doc:"Of a check command"`
 	Task    fettle.TaskID       `json:"task"`
+}
+
+// RefusalInfo is a reason for which nodes are not asked.
+type RefusalInfo struct {
+	Reason string          `json:"reason"`
+	Count  int             `json:"count"`
+	Nodes  []fettle.NodeID `json:"nodes" doc:"Sorted; the first thousand"`
 }
 
 // RunList is a page of runs, the latest first.
@@ -80,6 +88,7 @@ type RosterInfo struct {
 	Count     int             `json:"count"`
 	Undefined int             `json:"undefined"`
 	Sample    []fettle.NodeID `json:"sample" doc:"The first of its nodes, sorted"`
+	Refused   []RefusalInfo   `json:"refused" doc:"Those of its nodes that policies forbid to ask, where an action was given"`
 	Created   time.Time       `json:"created"`
 }
 
@@ -151,7 +160,14 @@ func (a *rest) listActions(ctx context.Context, _ *struct{}) (*output[ActionList
 	return &output[ActionList]{ActionList{orNone(a.fleet.Actions(ctx))}}, nil
 }
 
-func (a *rest) preview(ctx context.Context, in *struct{ Body Target }) (*output[RosterInfo], error) {
+// PreviewOrder asks which nodes are meant.
+type PreviewOrder struct {
+	Target
+	Action string         `json:"action,omitempty" doc:"What would be run: policies are asked which nodes they forbid" example:"agent.ping"`
+	Inputs map[string]any `json:"inputs,omitempty" doc:"Of the action"`
+}
+
+func (a *rest) preview(ctx context.Context, in *struct{ Body PreviewOrder }) (*output[RosterInfo], error) {
 	sel, err := in.Body.selection()
 	if err != nil {
 		return nil, err
@@ -160,8 +176,15 @@ func (a *rest) preview(ctx context.Context, in *struct{ Body Target }) (*output[
 	if err != nil {
 		return nil, err
 	}
+	var refused []fettle.Refusal
+	if in.Body.Action != "" {
+		req := server.RunRequest{Action: in.Body.Action, Inputs: in.Body.Inputs, Caller: auth.From(ctx).Name, User: asker(ctx)}
+		if refused, err = a.fleet.Refusals(ctx, req, r.Nodes); err != nil {
+			return nil, err
+		}
+	}
 	return &output[RosterInfo]{RosterInfo{
-		Roster: r.ID, Filter: r.Filter, Count: len(r.Nodes), Undefined: r.Undefined,
+		Roster: r.ID, Filter: r.Filter, Count: len(r.Nodes), Undefined: r.Undefined, Refused: refusalInfos(refused),
 		Sample: orNone(r.Nodes[:min(sample, len(r.Nodes))]), Created: r.Created.Time(),
 	}}, nil
 }
@@ -176,7 +199,7 @@ func (a *rest) startRun(ctx context.Context, in *struct{ Body RunOrder }) (*outp
 		return nil, err
 	}
 	run, err := a.fleet.StartRun(ctx, server.RunRequest{
-		Action: in.Body.Action, Inputs: in.Body.Inputs, Selection: sel, Timeout: timeout, Caller: auth.From(ctx).Name,
+		Action: in.Body.Action, Inputs: in.Body.Inputs, Selection: sel, Timeout: timeout, Caller: auth.From(ctx).Name, User: asker(ctx),
 	})
 	if err != nil {
 		return nil, err
@@ -255,8 +278,16 @@ func (a *rest) summary(r fettle.Run) RunSummary {
 	}
 	return RunSummary{
 		Run: r.ID, Action: r.Action, Inputs: orEmpty(r.Inputs), Filter: r.Filter, All: r.All, Caller: r.Caller, State: r.State, Tally: r.Tally,
-		Undefined: r.Undefined, Created: r.Created.Time(), Deadline: r.Deadline.Time(), Ended: moment(r.Ended), TookMS: max(0, until.Sub(r.Created).Milliseconds()),
+		Undefined: r.Undefined, Refused: refusalInfos(r.Refused), Created: r.Created.Time(), Deadline: r.Deadline.Time(), Ended: moment(r.Ended), TookMS: max(0, until.Sub(r.Created).Milliseconds()),
 	}
+}
+
+func refusalInfos(list []fettle.Refusal) []RefusalInfo {
+	infos := make([]RefusalInfo, 0, len(list))
+	for _, r := range list {
+		infos = append(infos, RefusalInfo{Reason: r.Reason, Count: r.Count, Nodes: orNone(r.Nodes)})
+	}
+	return infos
 }
 
 func resultItems(results []fettle.Result) []ResultItem {

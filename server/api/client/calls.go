@@ -121,7 +121,7 @@ func (a *API) Actions(ctx context.Context) ([]Action, error) {
 }
 
 // Preview fixes which nodes are meant now, for a run within the hour.
-func (a *API) Preview(ctx context.Context, in Target) (*RosterInfo, error) {
+func (a *API) Preview(ctx context.Context, in PreviewOrder) (*RosterInfo, error) {
 	return read[RosterInfo](a.calls.PreviewRoster(ctx, in))
 }
 

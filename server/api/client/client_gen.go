@@ -18,6 +18,81 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for PolicyBodyEffect.
+const (
+	PolicyBodyEffectAllow PolicyBodyEffect = "allow"
+	PolicyBodyEffectDeny  PolicyBodyEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the PolicyBodyEffect enum.
+func (e PolicyBodyEffect) Valid() bool {
+	switch e {
+	case PolicyBodyEffectAllow:
+		return true
+	case PolicyBodyEffectDeny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyInfoEffect.
+const (
+	PolicyInfoEffectAllow PolicyInfoEffect = "allow"
+	PolicyInfoEffectDeny  PolicyInfoEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the PolicyInfoEffect enum.
+func (e PolicyInfoEffect) Valid() bool {
+	switch e {
+	case PolicyInfoEffectAllow:
+		return true
+	case PolicyInfoEffectDeny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyTruthEffect.
+const (
+	PolicyTruthEffectAllow PolicyTruthEffect = "allow"
+	PolicyTruthEffectDeny  PolicyTruthEffect = "deny"
+)
+
+// Valid indicates whether the value is a known member of the PolicyTruthEffect enum.
+func (e PolicyTruthEffect) Valid() bool {
+	switch e {
+	case PolicyTruthEffectAllow:
+		return true
+	case PolicyTruthEffectDeny:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PolicyTruthTruth.
+const (
+	False     PolicyTruthTruth = "false"
+	True      PolicyTruthTruth = "true"
+	Undefined PolicyTruthTruth = "undefined"
+)
+
+// Valid indicates whether the value is a known member of the PolicyTruthTruth enum.
+func (e PolicyTruthTruth) Valid() bool {
+	switch e {
+	case False:
+		return true
+	case True:
+		return true
+	case Undefined:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserInfoSource.
 const (
 	Ldap  UserInfoSource = "ldap"
@@ -808,6 +883,124 @@ type PathList struct {
 // Perf defines model for Perf.
 type Perf = fettle.Perf
 
+// PolicyBody defines model for PolicyBody.
+type PolicyBody struct {
+	// Actions Patterns of actions
+	//
+	// Examples: ["service.*"]
+	Actions     []string `json:"actions"`
+	Description *string  `json:"description,omitempty"`
+
+	// Effect deny: nodes for which it is true, or undefined, are not asked; allow: the actions that it names run only where one that allows them is true
+	Effect *PolicyBodyEffect `json:"effect,omitempty"`
+
+	// When In CEL over user (name, role, groups), action, inputs, and all that a filter knows of a node
+	//
+	// Examples: 'release' in user.groups && facts.env != 'prod'
+	When string `json:"when"`
+}
+
+// PolicyBodyEffect deny: nodes for which it is true, or undefined, are not asked; allow: the actions that it names run only where one that allows them is true
+type PolicyBodyEffect string
+
+// PolicyInfo defines model for PolicyInfo.
+type PolicyInfo struct {
+	// Actions Patterns of actions
+	//
+	// Examples: ["service.*"]
+	Actions     []string `json:"actions"`
+	Description *string  `json:"description,omitempty"`
+
+	// Effect deny: nodes for which it is true, or undefined, are not asked; allow: the actions that it names run only where one that allows them is true
+	Effect *PolicyInfoEffect `json:"effect,omitempty"`
+	Name   string            `json:"name"`
+
+	// Owner Who wrote it last
+	Owner   string    `json:"owner"`
+	Rev     int64     `json:"rev"`
+	Updated time.Time `json:"updated"`
+
+	// When In CEL over user (name, role, groups), action, inputs, and all that a filter knows of a node
+	//
+	// Examples: 'release' in user.groups && facts.env != 'prod'
+	When string `json:"when"`
+}
+
+// PolicyInfoEffect deny: nodes for which it is true, or undefined, are not asked; allow: the actions that it names run only where one that allows them is true
+type PolicyInfoEffect string
+
+// PolicyList defines model for PolicyList.
+type PolicyList struct {
+	Policies []PolicyInfo `json:"policies"`
+}
+
+// PolicyTest defines model for PolicyTest.
+type PolicyTest struct {
+	// Action Examples: agent.ping
+	Action string `json:"action"`
+
+	// Groups Left out: those of the user
+	Groups []string               `json:"groups,omitempty"`
+	Inputs map[string]interface{} `json:"inputs,omitempty"`
+	Node   fettle.NodeID          `json:"node"`
+
+	// Role Left out: that of the user
+	Role *string `json:"role,omitempty"`
+
+	// User Left out: who asks
+	User *string `json:"user,omitempty"`
+}
+
+// PolicyTruth defines model for PolicyTruth.
+type PolicyTruth struct {
+	Effect PolicyTruthEffect `json:"effect"`
+
+	// Missing Why it is undefined
+	Missing []string         `json:"missing"`
+	Name    string           `json:"name"`
+	Truth   PolicyTruthTruth `json:"truth"`
+}
+
+// PolicyTruthEffect defines model for PolicyTruth.Effect.
+type PolicyTruthEffect string
+
+// PolicyTruthTruth defines model for PolicyTruth.Truth.
+type PolicyTruthTruth string
+
+// PolicyVerdict defines model for PolicyVerdict.
+type PolicyVerdict struct {
+	Allowed bool `json:"allowed"`
+
+	// Policies Those that name the action, by name
+	Policies []PolicyTruth `json:"policies"`
+
+	// Reason Why it is not; empty: it is
+	Reason string `json:"reason"`
+}
+
+// PreviewOrder defines model for PreviewOrder.
+type PreviewOrder struct {
+	// Action What would be run: policies are asked which nodes they forbid
+	//
+	// Examples: agent.ping
+	Action *string `json:"action,omitempty"`
+
+	// All Every node, on purpose
+	All *bool `json:"all,omitempty"`
+
+	// Inputs Of the action
+	Inputs map[string]interface{} `json:"inputs,omitempty"`
+
+	// Roster The id of a preview: exactly its nodes
+	Roster *string `json:"roster,omitempty"`
+
+	// Short A filter in the short form
+	Short *string `json:"short,omitempty"`
+
+	// Where A filter in CEL
+	Where *string `json:"where,omitempty"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Column In characters, from 1
@@ -839,6 +1032,15 @@ type Problem struct {
 
 	// Title The words for the status
 	Title string `json:"title"`
+}
+
+// RefusalInfo defines model for RefusalInfo.
+type RefusalInfo struct {
+	Count int64 `json:"count"`
+
+	// Nodes Sorted; the first thousand
+	Nodes  []fettle.NodeID `json:"nodes"`
+	Reason string          `json:"reason"`
 }
 
 // ReplayAnswer defines model for ReplayAnswer.
@@ -879,6 +1081,9 @@ type RosterInfo struct {
 	Created time.Time      `json:"created"`
 	Filter  *fettle.Filter `json:"filter,omitempty"`
 
+	// Refused Those of its nodes that policies forbid to ask, where an action was given
+	Refused []RefusalInfo `json:"refused"`
+
 	// Roster Its id, by which it can be run within the hour
 	Roster string `json:"roster"`
 
@@ -908,6 +1113,9 @@ type RunInfo struct {
 
 	// Next Cursor for the rest at /runs/{id}/results; empty: these are all
 	Next string `json:"next"`
+
+	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
+	Refused []RefusalInfo `json:"refused"`
 
 	// Results In the order in which they came; the first thousand
 	Results []ResultItem    `json:"results"`
@@ -972,9 +1180,12 @@ type RunSummary struct {
 	// Filter In CEL; left out: the roster was given by id, or is everything
 	Filter *fettle.Filter         `json:"filter,omitempty"`
 	Inputs map[string]interface{} `json:"inputs"`
-	Run    fettle.RunID           `json:"run"`
-	State  fettle.RunState        `json:"state"`
-	Tally  Tally                  `json:"tally"`
+
+	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
+	Refused []RefusalInfo   `json:"refused"`
+	Run     fettle.RunID    `json:"run"`
+	State   fettle.RunState `json:"state"`
+	Tally   Tally           `json:"tally"`
 
 	// TookMs So far, or until it ended
 	TookMs int64 `json:"took_ms"`
@@ -1048,21 +1259,6 @@ type Summary struct {
 
 // Tally defines model for Tally.
 type Tally = fettle.Tally
-
-// Target defines model for Target.
-type Target struct {
-	// All Every node, on purpose
-	All *bool `json:"all,omitempty"`
-
-	// Roster The id of a preview: exactly its nodes
-	Roster *string `json:"roster,omitempty"`
-
-	// Short A filter in the short form
-	Short *string `json:"short,omitempty"`
-
-	// Where A filter in CEL
-	Where *string `json:"where,omitempty"`
-}
 
 // TokenInfo defines model for TokenInfo.
 type TokenInfo struct {
@@ -1510,8 +1706,14 @@ type CreateLoginLinkJSONRequestBody = LoginOrder
 // RenameNodeJSONRequestBody defines body for RenameNode for application/json ContentType.
 type RenameNodeJSONRequestBody = NewName
 
+// TestPoliciesJSONRequestBody defines body for TestPolicies for application/json ContentType.
+type TestPoliciesJSONRequestBody = PolicyTest
+
+// SavePolicyJSONRequestBody defines body for SavePolicy for application/json ContentType.
+type SavePolicyJSONRequestBody = PolicyBody
+
 // PreviewRosterJSONRequestBody defines body for PreviewRoster for application/json ContentType.
-type PreviewRosterJSONRequestBody = Target
+type PreviewRosterJSONRequestBody = PreviewOrder
 
 // StartRunJSONRequestBody defines body for StartRun for application/json ContentType.
 type StartRunJSONRequestBody = RunOrder
@@ -1873,6 +2075,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
 	RenameNode(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPolicies List policies
+	//
+	// By name.
+	//
+	// Corresponds with GET /api/v1/policies (the `ListPolicies` operationId).
+	ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPoliciesWithBody Test the policies
+	//
+	// What each says of a user, an action and a node. Nothing is run.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+	TestPoliciesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPolicies Test the policies
+	//
+	// What each says of a user, an action and a node. Nothing is run.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+	TestPolicies(ctx context.Context, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePolicy Delete a policy
+	//
+	// What it denied is allowed, and what it alone allowed is denied as long as another names the action.
+	//
+	// Corresponds with DELETE /api/v1/policies/{name} (the `DeletePolicy` operationId).
+	DeletePolicy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SavePolicyWithBody Save a policy
+	//
+	// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+	SavePolicyWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SavePolicy Save a policy
+	//
+	// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+	SavePolicy(ctx context.Context, name string, body SavePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PrometheusTargets List targets for Prometheus's http_sd
 	//
@@ -2715,6 +2967,116 @@ func (c *Caller) RenameNodeWithBody(ctx context.Context, identity string, conten
 // Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
 func (c *Caller) RenameNode(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRenameNodeRequest(c.Server, identity, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPolicies List policies
+//
+// By name.
+//
+// Corresponds with GET /api/v1/policies (the `ListPolicies` operationId).
+func (c *Caller) ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoliciesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPoliciesWithBody Test the policies
+//
+// What each says of a user, an action and a node. Nothing is run.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+func (c *Caller) TestPoliciesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPoliciesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPolicies Test the policies
+//
+// What each says of a user, an action and a node. Nothing is run.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+func (c *Caller) TestPolicies(ctx context.Context, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPoliciesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePolicy Delete a policy
+//
+// What it denied is allowed, and what it alone allowed is denied as long as another names the action.
+//
+// Corresponds with DELETE /api/v1/policies/{name} (the `DeletePolicy` operationId).
+func (c *Caller) DeletePolicy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePolicyRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SavePolicyWithBody Save a policy
+//
+// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+func (c *Caller) SavePolicyWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSavePolicyRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SavePolicy Save a policy
+//
+// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+func (c *Caller) SavePolicy(ctx context.Context, name string, body SavePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSavePolicyRequest(c.Server, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4954,6 +5316,154 @@ func NewRenameNodeRequestWithBody(server string, identity string, contentType st
 	return req, nil
 }
 
+// NewListPoliciesRequest constructs an http.Request for the ListPolicies method
+func NewListPoliciesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/policies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTestPoliciesRequest calls the generic TestPolicies builder with application/json body
+func NewTestPoliciesRequest(server string, body TestPoliciesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestPoliciesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTestPoliciesRequestWithBody constructs an http.Request for the TestPolicies method, with any body, and a specified content type
+func NewTestPoliciesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/policies/test")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
+func NewDeletePolicyRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/policies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSavePolicyRequest calls the generic SavePolicy builder with application/json body
+func NewSavePolicyRequest(server string, name string, body SavePolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSavePolicyRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewSavePolicyRequestWithBody constructs an http.Request for the SavePolicy method, with any body, and a specified content type
+func NewSavePolicyRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/policies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewPrometheusTargetsRequest constructs an http.Request for the PrometheusTargets method
 func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams) (*http.Request, error) {
 	var err error
@@ -6363,6 +6873,60 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
 	RenameNodeWithResponse(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameNodeAnswer, error)
+
+	// ListPoliciesWithResponse List policies
+	//
+	// By name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/policies (the `ListPolicies` operationId).
+	ListPoliciesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPoliciesAnswer, error)
+
+	// TestPoliciesWithBodyWithResponse Test the policies
+	//
+	// What each says of a user, an action and a node. Nothing is run.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+	TestPoliciesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPoliciesAnswer, error)
+
+	// TestPoliciesWithResponse Test the policies
+	//
+	// What each says of a user, an action and a node. Nothing is run.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+	TestPoliciesWithResponse(ctx context.Context, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoliciesAnswer, error)
+
+	// DeletePolicyWithResponse Delete a policy
+	//
+	// What it denied is allowed, and what it alone allowed is denied as long as another names the action.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/policies/{name} (the `DeletePolicy` operationId).
+	DeletePolicyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeletePolicyAnswer, error)
+
+	// SavePolicyWithBodyWithResponse Save a policy
+	//
+	// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+	SavePolicyWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SavePolicyAnswer, error)
+
+	// SavePolicyWithResponse Save a policy
+	//
+	// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+	SavePolicyWithResponse(ctx context.Context, name string, body SavePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*SavePolicyAnswer, error)
 
 	// PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 	//
@@ -8004,6 +8568,191 @@ func (r RenameNodeAnswer) ContentType() string {
 	return ""
 }
 
+type ListPoliciesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPoliciesAnswer) GetJSON200() *PolicyList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPoliciesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPoliciesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPoliciesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPoliciesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPoliciesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestPoliciesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyVerdict
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestPoliciesAnswer) GetJSON200() *PolicyVerdict {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestPoliciesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestPoliciesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestPoliciesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestPoliciesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestPoliciesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeletePolicyAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeletePolicyAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePolicyAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePolicyAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePolicyAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePolicyAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SavePolicyAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SavePolicyAnswer) GetJSON200() *PolicyInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SavePolicyAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SavePolicyAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SavePolicyAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SavePolicyAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SavePolicyAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PrometheusTargetsAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9557,6 +10306,96 @@ func (c *ClientWithResponses) RenameNodeWithResponse(ctx context.Context, identi
 	return ParseRenameNodeAnswer(rsp)
 }
 
+// ListPoliciesWithResponse List policies
+//
+// By name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/policies (the `ListPolicies` operationId).
+func (c *ClientWithResponses) ListPoliciesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPoliciesAnswer, error) {
+	rsp, err := c.ListPolicies(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPoliciesAnswer(rsp)
+}
+
+// TestPoliciesWithBodyWithResponse Test the policies
+//
+// What each says of a user, an action and a node. Nothing is run.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+func (c *ClientWithResponses) TestPoliciesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPoliciesAnswer, error) {
+	rsp, err := c.TestPoliciesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPoliciesAnswer(rsp)
+}
+
+// TestPoliciesWithResponse Test the policies
+//
+// What each says of a user, an action and a node. Nothing is run.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/policies/test (the `TestPolicies` operationId).
+func (c *ClientWithResponses) TestPoliciesWithResponse(ctx context.Context, body TestPoliciesJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoliciesAnswer, error) {
+	rsp, err := c.TestPolicies(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPoliciesAnswer(rsp)
+}
+
+// DeletePolicyWithResponse Delete a policy
+//
+// What it denied is allowed, and what it alone allowed is denied as long as another names the action.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/policies/{name} (the `DeletePolicy` operationId).
+func (c *ClientWithResponses) DeletePolicyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeletePolicyAnswer, error) {
+	rsp, err := c.DeletePolicy(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePolicyAnswer(rsp)
+}
+
+// SavePolicyWithBodyWithResponse Save a policy
+//
+// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+func (c *ClientWithResponses) SavePolicyWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SavePolicyAnswer, error) {
+	rsp, err := c.SavePolicyWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSavePolicyAnswer(rsp)
+}
+
+// SavePolicyWithResponse Save a policy
+//
+// In the place of the one of that name. It holds for every run that starts from now on, administrators' too.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/policies/{name} (the `SavePolicy` operationId).
+func (c *ClientWithResponses) SavePolicyWithResponse(ctx context.Context, name string, body SavePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*SavePolicyAnswer, error) {
+	rsp, err := c.SavePolicy(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSavePolicyAnswer(rsp)
+}
+
 // PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 //
 // One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
@@ -10940,6 +11779,134 @@ func ParseRenameNodeAnswer(rsp *http.Response) (*RenameNodeAnswer, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListPoliciesAnswer parses an HTTP response from a ListPoliciesWithResponse call
+func ParseListPoliciesAnswer(rsp *http.Response) (*ListPoliciesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPoliciesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestPoliciesAnswer parses an HTTP response from a TestPoliciesWithResponse call
+func ParseTestPoliciesAnswer(rsp *http.Response) (*TestPoliciesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestPoliciesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyVerdict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeletePolicyAnswer parses an HTTP response from a DeletePolicyWithResponse call
+func ParseDeletePolicyAnswer(rsp *http.Response) (*DeletePolicyAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePolicyAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSavePolicyAnswer parses an HTTP response from a SavePolicyWithResponse call
+func ParseSavePolicyAnswer(rsp *http.Response) (*SavePolicyAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SavePolicyAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

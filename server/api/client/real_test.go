@@ -276,7 +276,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 	t.Run("a preview fixes the roster", func(t *testing.T) {
-		roster, err := a.Preview(t.Context(), client.Target{Short: new("os.family=Debian")})
+		roster, err := a.Preview(t.Context(), client.PreviewOrder{Short: new("os.family=Debian")})
 		if err != nil || roster.Count != 2 {
 			t.Fatalf("got %+v, %v", roster, err)
 		}
