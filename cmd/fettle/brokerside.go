@@ -30,9 +30,9 @@ func keepSecret(state, token string) (brokerSecret, error) {
 
 // readSecret reads login:passcode from a file.
 func readSecret(file string) (brokerSecret, error) {
-	raw, err := os.ReadFile(file)
+	raw, err := readBounded(file)
 	if err != nil {
-		return brokerSecret{}, fmt.Errorf("broker secret: %w", err)
+		return brokerSecret{}, fmt.Errorf("broker secret %s: %w", file, err)
 	}
 	login, passcode, ok := strings.Cut(strings.TrimSpace(string(raw)), ":")
 	if !ok || login == "" || passcode == "" {

@@ -15,6 +15,9 @@ import (
 
 // faces puts REST, the pages and the metrics on one router.
 func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
+	if m.certs != nil {
+		meters.GetOrCreateGauge("fettle_server_certificate_expires_seconds", func() float64 { return float64(m.certs.Expires().Unix()) })
+	}
 	r := api.NewEngine(m.log)
 	cfg := api.Config{
 		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics}, Docs: web.Docs(),

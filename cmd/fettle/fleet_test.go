@@ -140,7 +140,7 @@ func newFleet(t *testing.T, machines map[fettle.NodeID]*machine, change ...func(
 	for id, machine := range machines {
 		ac := agent.DefaultConfig()
 		ac.Identity, ac.State, ac.Version = id, filepath.Join(t.TempDir(), string(id)), "1.2.3"
-		ac.Servers, ac.StopTimeout = []string{"stomp://" + m.stomp.Addr().String()}, 0
+		ac.Servers, ac.StopTimeout = []string{m.stompURL()}, 0
 		if err := m.secret.enrolWith(&ac); err != nil {
 			t.Fatal(err)
 		}

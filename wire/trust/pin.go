@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func AuthorityTLS(ca string) (*tls.Config, error) {
 	text, from := []byte(ca), "ca"
 	if !strings.Contains(ca, "-----BEGIN") {
 		var err error
-		if text, err = os.ReadFile(ca); err != nil {
+		if text, err = readAuthorities(ca); err != nil {
 			return nil, fmt.Errorf("ca: %w: %w", err, fettle.ErrInvalid)
 		}
 		from = "ca " + ca
@@ -72,6 +73,18 @@ func AuthorityTLS(ca string) (*tls.Config, error) {
 		return nil, fmt.Errorf("%s: there is no certificate in PEM in it: %w", from, fettle.ErrInvalid)
 	}
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+}
+
+// maxAuthorities bounds a file of authorities, in bytes: all that a system trusts are less.
+const maxAuthorities = 1 << 20
+
+func readAuthorities(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxAuthorities))
 }
 
 // PinOf gives the pin of the first certificate in text, which is PEM; nil: there is none.

@@ -23,6 +23,8 @@ import (
 const (
 	dialTimeout = 10 * time.Second
 	maxProblem  = 1 << 20 // bytes of an error's body that are read
+
+	maxAuthorities = 1 << 20 // bytes of a file of certificates: all that a system trusts are less
 )
 
 // API is a server. Its methods are safe for concurrent use; their errors wrap the kinds of package fettle, and are an *Error where the server
@@ -69,8 +71,12 @@ func (a *API) URL() string { return a.base }
 func trust(ca string) (*tls.Config, error) {
 	text := []byte(ca)
 	if !strings.Contains(ca, "-----BEGIN") {
-		var err error
-		if text, err = os.ReadFile(ca); err != nil {
+		f, err := os.Open(ca)
+		if err == nil {
+			text, err = io.ReadAll(io.LimitReader(f, maxAuthorities))
+			_ = f.Close() // it was read only
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read certificate authority: %w: %w", err, fettle.ErrInvalid)
 		}
 	}

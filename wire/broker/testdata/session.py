@@ -1,4 +1,4 @@
-"""A session of Python's stomp.py with a broker: session.py PORT VERSION. It prints what it sees, one line each."""
+"""A session of Python's stomp.py with a broker: session.py PORT VERSION [CA]. It prints what it sees, one line each."""
 import queue
 import sys
 
@@ -36,6 +36,8 @@ def ack(conn, frame, nack=False):
 
 
 conn = Connection([("127.0.0.1", port)], heartbeats=(15000, 15000))
+if len(sys.argv) > 3:
+    conn.set_ssl([("127.0.0.1", port)], ca_certs=sys.argv[3])
 conn.set_listener("", Listener())
 conn.connect("joe", "secret", wait=True)
 
