@@ -49,11 +49,11 @@ type Agent struct {
 	connected    bool
 	greeted      time.Time // when hello was last sent on this connection; zero: not yet
 	hellos       int       // that were not answered in time on this connection
+	said         []string  // ids of the last ones on this connection
 	welcomed     bool      // hello was answered on this connection
 	beatEvery    time.Duration
 	nextBeat     *time.Timer
 	held         []*wire.Delivery // came before the time was known
-	hello        string           // id of the last hello
 	replays      *trust.Replays
 	facts        publisher
 	tasks        taskTable
@@ -272,7 +272,7 @@ func (l listener) Received(d *wire.Delivery) {
 }
 
 func (a *Agent) onConnected() {
-	a.connected, a.welcomed, a.greeted, a.hellos = true, false, time.Time{}, 0
+	a.connected, a.welcomed, a.greeted, a.hellos, a.said = true, false, time.Time{}, 0, nil
 }
 
 func (a *Agent) onLost() {
@@ -284,9 +284,10 @@ func (a *Agent) greet() {
 	if !a.connected || !a.greeted.IsZero() || a.facts.current.None() && !a.facts.overdue {
 		return
 	}
-	a.greeted, a.hello = time.Now(), wire.NewID()
+	id := wire.NewID()
+	a.greeted, a.said = time.Now(), append(a.said[max(0, len(a.said)+1-maxSaid):], id)
 	a.facts.listed = true // hello carries the names
-	a.sendAs(a.hello, wire.TypeHello, a.dest.Facts(), wire.Hello{
+	a.sendAs(id, wire.TypeHello, a.dest.Facts(), wire.Hello{
 		Session: a.session, Seq: a.facts.seq, FactsHash: a.facts.hello(), ChecksHash: a.checks.hash(),
 		Agent: a.info(), Classes: a.facts.classes, Commands: a.facts.commands,
 	})
@@ -300,6 +301,9 @@ func (a *Agent) info() fettle.AgentInfo {
 	}
 	return info
 }
+
+// maxSaid is how many hellos may wait for their answer: a server that is behind answers an early one.
+const maxSaid = 8
 
 // helloAgain is how often a hello is said that is not answered, in the end: the server may be behind, and each hello costs it an answer.
 const helloAgain = time.Minute

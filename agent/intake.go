@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -70,7 +71,7 @@ func (a *Agent) fresh(env wire.Envelope, now fettle.Millis) error {
 	return nil
 }
 
-// welcome takes an answer to the last hello. An older one, said again by whoever holds the broker, would set the clock back, and what has
+// welcome takes an answer to a hello of this connection. An older one, said again by whoever holds the broker, would set the clock back, and what has
 // expired would be done.
 func (a *Agent) welcome(ctx context.Context, env wire.Envelope, d *wire.Delivery) {
 	defer a.ack(d)
@@ -79,7 +80,7 @@ func (a *Agent) welcome(ctx context.Context, env wire.Envelope, d *wire.Delivery
 		return
 	}
 	err := a.replays.Check(env.ID, env.At)
-	if err == nil && w.Hello != a.hello {
+	if err == nil && !slices.Contains(a.said, w.Hello) {
 		err = fmt.Errorf("a welcome to another hello: %w", fettle.ErrDenied)
 	}
 	if err != nil {
