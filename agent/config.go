@@ -90,8 +90,8 @@ func (c Config) Validate() error {
 	if c.SpoolBytes < minSpool {
 		bad("spool_bytes: %d is less than %d", c.SpoolBytes, minSpool)
 	}
-	if c.KeyMaxAge != 0 && c.KeyMaxAge < minKeyAge {
-		bad("key_max_age: %v is less than %v", c.KeyMaxAge, minKeyAge)
+	if c.KeyMaxAge != 0 && c.KeyMaxAge < MinKeyAge {
+		bad("key_max_age: %v is less than %v", c.KeyMaxAge, MinKeyAge)
 	}
 	if c.StopTimeout < 0 || c.StopTimeout > 3*time.Second {
 		bad("stop_timeout: %v is not between 0s and 3s: an agent stops within five", c.StopTimeout)
@@ -102,8 +102,8 @@ func (c Config) Validate() error {
 // minSpool leaves room beside the largest result.
 const minSpool = 1 << 20
 
-// minKeyAge is how long keys live at least: what was sealed for the last but one cannot be read any more.
-const minKeyAge = 25 * time.Hour
+// MinKeyAge is how long keys live at least: what was sealed for the last but one cannot be read any more.
+const MinKeyAge = 25 * time.Hour
 
 // prefetch is how many messages may be on their way to the node: a node that is slow does not hold more in memory.
 const prefetch = 32

@@ -36,6 +36,7 @@ type agentSettings struct {
 	NRPEConfig string        `yaml:"nrpe-config" help:"NRPE configuration whose commands this node offers"`
 	PluginDirs []string      `yaml:"plugin-dirs" help:"directories whose Nagios plugins check.run may run"`
 	Collective string        `yaml:"collective" help:"what destinations begin with; empty stands for fettle"`
+	KeyMaxAge  time.Duration `yaml:"key-max-age" help:"the node makes new keys when its own are older; 0: when it is told to"`
 	FactsEvery time.Duration `yaml:"facts-interval" help:"how often facts are collected"`
 	VolatileEv time.Duration `yaml:"volatile-interval" help:"how often volatile facts are published at most"`
 	Beat       time.Duration `yaml:"beat-interval" help:"how often the agent says that it is there, until the server says otherwise"`
@@ -91,6 +92,9 @@ func (c agentSettings) Validate() error {
 			bad(key, "%s is not between 1s and 24h", d)
 		}
 	}
+	if c.KeyMaxAge != 0 && c.KeyMaxAge < agent.MinKeyAge {
+		bad("key-max-age", "%s is less than %s, and not 0", c.KeyMaxAge, agent.MinKeyAge)
+	}
 	for key, n := range map[string]int{"run-slots": c.RunSlots, "check-slots": c.CheckSlots} {
 		if n < 1 || n > 1000 {
 			bad(key, "%d is not between 1 and 1000", n)
@@ -129,6 +133,7 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	if ac.TLS, err = clientTLS(cfg.CA, cfg.ClientCert, cfg.ClientKey); err != nil {
 		return nil, err
 	}
+	ac.KeyMaxAge = cfg.KeyMaxAge
 	ac.FactsInterval, ac.VolatileInterval, ac.BeatInterval = cfg.FactsEvery, cfg.VolatileEv, cfg.Beat
 	ac.RunSlots, ac.CheckSlots = cfg.RunSlots, cfg.CheckSlots
 	nrpe := cfg.NRPEConfig
