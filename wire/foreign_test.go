@@ -372,3 +372,24 @@ func TestRabbitThatIsFullKeepsReceipts(t *testing.T) {
 		t.Error("ten more were receipted by a queue for one")
 	}
 }
+
+func TestRabbitHasVirtualHosts(t *testing.T) {
+	r, admin := rabbit(t)
+	host := "vhost/" + r.dest.Collective // a slash is written as in URLs
+	admin("add_vhost", host)
+	t.Cleanup(func() { admin("delete_vhost", host) })
+	admin("set_permissions", "-p", host, r.login, ".*", ".*", ".*")
+	inside := *r
+	inside.server += "/" + url.PathEscape(host)
+	p := inside.dial(wire.Subscription{Destination: r.dest.Facts(), Prefetch: 1})
+	p.posts(r.dest.Facts(), wire.Message{Body: []byte("here")})
+	if d := p.next(); string(d.Message.Body) != "here" {
+		t.Errorf("%q came", d.Message.Body)
+	}
+	if list := admin("list_queues", "-p", host, "name"); !strings.Contains(list, r.dest.Collective+".facts") {
+		t.Errorf("the queue is not in %s:\n%s", host, list)
+	}
+	if list := admin("list_queues", "name"); strings.Contains(list, r.dest.Collective+".facts") {
+		t.Errorf("the queue is in /:\n%s", list)
+	}
+}
