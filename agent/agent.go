@@ -39,6 +39,7 @@ type Agent struct {
 	meters  *meters
 	sparse  sparse
 	ready   chan struct{} // closed at the first welcome
+	about   atomic.Pointer[Known]
 
 	refusals atomic.Int64 // logins that were refused, one after the other
 	rejoin   atomic.Bool  // it is to be enrolled again
@@ -109,6 +110,14 @@ func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, 
 
 // Ready is closed when a server has welcomed the agent for the first time.
 func (a *Agent) Ready() <-chan struct{} { return a.ready }
+
+// Known gives what the agent knows of its node now: nothing before the first collection of facts. It is safe for concurrent use.
+func (a *Agent) Known() Known {
+	if known := a.about.Load(); known != nil {
+		return *known
+	}
+	return Known{Agent: a.info()}
+}
 
 // Run lives until ctx ends. Then it takes no more tasks, gives what is running StopTimeout to end, and returns within five seconds, with nil.
 func (a *Agent) Run(ctx context.Context) error {

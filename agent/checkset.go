@@ -135,6 +135,9 @@ func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatu
 	}
 	state := fmt.Sprintf("%d %d %d", check.Rev, out.Status, out.Output.Code)
 	result := a.result(task, out, began)
+	if out.Status == fettle.StatusRefused {
+		a.auditEnded(task, result) // what was done again and again, as it was agreed, is not written down each time
+	}
 	e := wire.Entry{
 		ID: string(task.ID), Class: wire.ClassCheck, Key: check.Name, State: state, Body: encodeResult(result),
 		Lazy: a.checks.alike(check.Name, state), // a transition waits for the disk, one more of the same does not

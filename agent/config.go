@@ -43,7 +43,8 @@ type Config struct {
 	StopTimeout  time.Duration // for what is running when the agent is told to stop
 	WaitForFacts time.Duration // the agent says hello without facts when the first collection takes longer
 
-	Welcomed func() // called once, when the server has answered the first hello; it must not block; nil: nobody is told
+	Audit    func(AuditEntry) // is told of every task, from many goroutines; it is not to block for long; nil: nobody is told
+	Welcomed func()           // called once, when the server has answered the first hello; it must not block; nil: nobody is told
 	Link     wire.LinkConfig
 	Metrics  *metrics.Set // nil: nobody reads them
 }

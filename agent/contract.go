@@ -46,6 +46,13 @@ type Call struct {
 	Stream func(stream string, chunk []byte)
 }
 
+// Known is what an agent knows of its node.
+type Known struct {
+	Facts   []byte // the facts document, in JSON; nil: none yet
+	Classes []string
+	Agent   fettle.AgentInfo
+}
+
 // Outcome is what an action gave.
 type Outcome struct {
 	Status  fettle.Status

@@ -93,6 +93,7 @@ func (a *Agent) collected(ctx context.Context, snap facts.Snapshot, doc wire.Doc
 	}
 	if !doc.None() {
 		a.facts.current = a.hold(doc, len(asked) > 0)
+		a.about.Store(&Known{Facts: doc.Raw, Classes: snap.Classes, Agent: a.info()})
 		a.facts.list(snap.Classes, commands)
 	}
 	for _, done := range asked {

@@ -199,6 +199,7 @@ func (a *Agent) work(ctx context.Context, j *job) {
 		}
 	}
 	a.ack(j.delivery)
+	a.auditBegun(j.task, began)
 	out := a.do(ctx, j.task)
 	if why := context.Cause(ctx); why != nil && out.Status != fettle.StatusOK {
 		if out.Status, out.Message = fettle.StatusCancelled, "cancelled while it ran"; errors.Is(why, errStopped) {
@@ -281,6 +282,7 @@ func cut(s string, n int) string {
 
 // keep puts a result into the spool and strikes the task out of the ledger; it tells whether the result is on disk, or need not be.
 func (a *Agent) keep(ctx context.Context, j *job, r fettle.Result) bool {
+	a.auditEnded(j.task, r)
 	e := wire.Entry{ID: string(r.Task), Class: wire.ClassResult, Body: encodeResult(r), Volatile: j.idempotent}
 	err := a.spool.Put(ctx, e)
 	if errors.Is(err, wire.ErrFull) && !e.Volatile {

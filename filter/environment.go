@@ -23,6 +23,8 @@ const (
 	Tally
 	// Condition is a composition's view of itself: context, inputs, steps.
 	Condition
+	// NodePolicy is a node's view of itself, and of who asks what of it: what OnNode has, and user, action, inputs.
+	NodePolicy
 )
 
 // String gives the word for e.
@@ -33,7 +35,7 @@ func (e Environment) String() string {
 	return environmentNames[e]
 }
 
-var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition"}
+var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition", "node-policy"}
 
 // Bounds of a program. A filter is typed by people and stored by the thousand; these are far above what either needs.
 const (
@@ -109,6 +111,8 @@ var environments = [...]func() (*language, error){
 	Policy:    sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, serverNames, policyNames) }),
 	Tally:     sync.OnceValues(func() (*language, error) { return newLanguage(tallyNames()) }),
 	Condition: sync.OnceValues(func() (*language, error) { return newLanguage(conditionNames) }),
+
+	NodePolicy: sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, policyNames) }),
 }
 
 // language is what an environment's filters are compiled in. It does not change.

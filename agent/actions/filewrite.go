@@ -180,17 +180,14 @@ func fileTemplate(cfg Config, call Call) Outcome {
 		vars[name] = value
 	}
 	node := map[string]any{"identity": string(cfg.Node), "vars": vars, "facts": map[string]any{}, "classes": []string{}}
-	if cfg.Known != nil {
-		known := cfg.Known()
-		node["classes"] = known.Classes
-		facts := map[string]any{}
-		d := json.NewDecoder(bytes.NewReader(known.Facts))
-		d.UseNumber() // a number is written as it was read
-		if err := d.Decode(&facts); len(known.Facts) > 0 && err != nil {
-			return failed("the facts of this node cannot be read: %v", err)
-		}
-		node["facts"] = facts
+	known := cfg.Known()
+	facts := map[string]any{}
+	d := json.NewDecoder(bytes.NewReader(known.Facts))
+	d.UseNumber() // a number is written as it was read
+	if err := d.Decode(&facts); len(known.Facts) > 0 && err != nil {
+		return failed("the facts of this node cannot be read: %v", err)
 	}
+	node["classes"], node["facts"] = known.Classes, facts
 	out := bounded{limit: plugins.MaxFile}
 	if err := t.Execute(&out, node); err != nil {
 		return failed("%s", strings.TrimPrefix(err.Error(), "template: "))

@@ -28,6 +28,9 @@ type Config struct {
 	// Known gives what the agent knows of its node now; the policy and templates are about it. It is called from many goroutines. nil: nothing.
 	Known func() Known
 
+	// Policy has the last word on what is done here. nil: everything is allowed.
+	Policy *Policy
+
 	// Restart has the agent begin again as soon as the results that it has are kept. nil: this agent cannot.
 	Restart func()
 
@@ -37,18 +40,13 @@ type Config struct {
 	Root string // of the file system in which services and packages are looked for, for tests; empty: /
 }
 
-// Known is what an agent knows of its node.
-type Known struct {
-	Facts   []byte // the facts document, in JSON; nil: none yet
-	Classes []string
-	Agent   fettle.AgentInfo
-}
-
 type (
 	// Call is one action asked of the node.
 	Call = agent.Call
 	// Outcome is what an action gave. It becomes a result.
 	Outcome = agent.Outcome
+	// Known is what the agent knows of its node.
+	Known = agent.Known
 )
 
 // Action is an action that the node can do. Do is given validated inputs and a context with a deadline, and may be called concurrently.
@@ -70,6 +68,9 @@ func manifest(name string) plugins.Action {
 type Table struct {
 	actions map[string]Action
 	nrpe    *nrpeFile
+	node    fettle.NodeID
+	policy  *Policy
+	known   func() Known
 }
 
 // New gives the table of built-in actions, and of more. The error tells every fault of a manifest, and names that are taken twice.
@@ -77,7 +78,13 @@ func New(cfg Config, more ...Action) (*Table, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	t := &Table{actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log}}
+	if cfg.Known == nil {
+		cfg.Known = func() Known { return Known{} }
+	}
+	t := &Table{
+		actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log},
+		node: cfg.Node, policy: cfg.Policy, known: cfg.Known,
+	}
 	var faults []error
 	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg),
 		packageActions(cfg), nettestActions(), httpActions(), gitActions(), puppetActions(cfg), factsActions(cfg), userActions(), more)
@@ -144,6 +151,9 @@ func (t *Table) Do(ctx context.Context, call Call) Outcome {
 	}
 	ctx, cancel := context.WithTimeout(ctx, call.Timeout)
 	defer cancel()
+	if err := t.policy.allows(ctx, call, t.node, t.known); err != nil {
+		return Outcome{Status: fettle.StatusRefused, Message: err.Error()}
+	}
 	return a.Do(ctx, call)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,6 +37,8 @@ type agentSettings struct {
 	Pool       string        `yaml:"pool" help:"not used: the pool of a node comes by its join token"`
 	NRPEConfig string        `yaml:"nrpe-config" help:"NRPE configuration whose commands this node offers"`
 	PluginDirs []string      `yaml:"plugin-dirs" help:"directories whose Nagios plugins check.run may run"`
+	PolicyFile string        `yaml:"policy-file" help:"this node's own policy, which has the last word on what is done here; none where it is not there"`
+	AuditFile  string        `yaml:"audit-file" help:"file in which every task is noted; empty: audit.log in the state directory"`
 	Collective string        `yaml:"collective" help:"what destinations begin with; empty stands for fettle"`
 	KeyMaxAge  time.Duration `yaml:"key-max-age" help:"the node makes new keys when its own are older; 0: when it is told to"`
 	FactsEvery time.Duration `yaml:"facts-interval" help:"how often facts are collected"`
@@ -48,13 +52,22 @@ type agentSettings struct {
 	facts.Config `yaml:",inline"`
 }
 
+// defaultPolicy is where an administrator puts the node's own policy. Another file that is named has to be there.
+const defaultPolicy = "/etc/fettle/policy.yaml"
+
+// Of the log of what was asked of a node: the size of one file in bytes, and how many older ones are kept.
+const (
+	auditBytes = 8 << 20
+	auditOld   = 4
+)
+
 // defaultNRPEConfig is where Debian and Red Hat have it.
 const defaultNRPEConfig = "/etc/nagios/nrpe.cfg"
 
 func defaultAgentSettings() agentSettings {
 	a := agent.DefaultConfig()
 	cfg := agentSettings{
-		State: filepath.Join(stateDir, "agent"), NRPEConfig: defaultNRPEConfig, FactsEvery: a.FactsInterval, VolatileEv: a.VolatileInterval, Beat: a.BeatInterval,
+		State: filepath.Join(stateDir, "agent"), NRPEConfig: defaultNRPEConfig, PolicyFile: defaultPolicy, FactsEvery: a.FactsInterval, VolatileEv: a.VolatileInterval, Beat: a.BeatInterval,
 		RunSlots: a.RunSlots, CheckSlots: a.CheckSlots, PluginDirs: []string{"/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"},
 		LogLevel: "info", LogFormat: "text", Config: facts.DefaultConfig(), Broker: embedded,
 	}
@@ -109,10 +122,13 @@ type node struct {
 	agent     *agent.Agent
 	collector *facts.Collector
 	lock      *os.File // of the state directory
+	audit     *agent.AuditLog
 }
 
 // openNode wires an agent of this machine.
-func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *slog.Logger) (*node, error) {
+//
+// restart has this process begin again; nil: it is not the agent's alone.
+func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *slog.Logger, restart func()) (*node, error) {
 	id, err := identityOf(ctx, cfg, log)
 	if err != nil {
 		return nil, err
@@ -142,9 +158,20 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 			return nil, err
 		}
 	}
+	policy, err := openPolicy(cfg.PolicyFile, log)
+	if err != nil {
+		return nil, err
+	}
+	factsDir := ""
+	if len(cfg.Dirs) > 0 {
+		if factsDir, err = filepath.Abs(cfg.Dirs[0]); err != nil { // where two name the same fact, the earlier directory wins
+			return nil, err
+		}
+	}
 	table, err := actions.New(actions.Config{
-		Node: id, Version: version, NRPEConfig: nrpe, PluginDirs: cfg.PluginDirs, Log: log,
+		Node: id, Version: version, NRPEConfig: nrpe, PluginDirs: cfg.PluginDirs, Log: log, FactsDir: factsDir, PuppetDirs: cfg.PuppetDirs, Policy: policy, Restart: restart,
 		Facts: func(ctx context.Context) (map[string]any, error) { return n.agent.Refresh(ctx) },
+		Known: func() actions.Known { return n.agent.Known() },
 	})
 	if err != nil {
 		return nil, err
@@ -155,10 +182,26 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	if n.lock, err = lockState(cfg.State); err != nil {
 		return nil, err
 	}
-	if n.agent, err = agent.New(ac, n.collector, table, log); err != nil {
+	if n.audit, err = agent.OpenAuditLog(cmp.Or(cfg.AuditFile, filepath.Join(cfg.State, "audit.log")), auditBytes, auditOld); err != nil {
 		return nil, errors.Join(err, n.lock.Close())
 	}
+	ac.Audit = func(e agent.AuditEntry) {
+		if err := n.audit.Write(e); err != nil {
+			log.Error("a task is not in the audit log", "task", string(e.Task), "err", err)
+		}
+	}
+	if n.agent, err = agent.New(ac, n.collector, table, log); err != nil {
+		return nil, errors.Join(err, n.lock.Close(), n.audit.Close())
+	}
 	return n, nil
+}
+
+// openPolicy reads the node's policy; nil: it has none.
+func openPolicy(file string, log *slog.Logger) (*actions.Policy, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return actions.OpenPolicy(file, file == defaultPolicy, log)
 }
 
 // enrolWith has an agent use what stands in a secret file: a join token, or a login that the broker knows.
@@ -200,7 +243,7 @@ func (n *node) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.collector.Run(ctx) })
 	g.Go(func() error { return n.agent.Run(ctx) })
-	return errors.Join(g.Wait(), n.lock.Close())
+	return errors.Join(g.Wait(), n.lock.Close(), n.audit.Close())
 }
 
 func (a *app) agentCommand() *cobra.Command {
@@ -228,12 +271,22 @@ func (a *app) agentCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ctx := cmd.Context()
-		n, err := openNode(ctx, cfg, secret, newLog(a.stderr, cfg.LogLevel, cfg.LogFormat))
+		ctx, stop := context.WithCancel(cmd.Context())
+		defer stop()
+		var again atomic.Bool
+		n, err := openNode(ctx, cfg, secret, newLog(a.stderr, cfg.LogLevel, cfg.LogFormat), func() { again.Store(true); stop() })
 		if err != nil {
 			return err
 		}
-		return a.announce(ctx, n.run, n.agent.Ready(), fmt.Sprintf("ready role=agent identity=%s server=%s", n.id, strings.Join(cfg.Server, ",")))
+		err = a.announce(ctx, n.run, n.agent.Ready(), fmt.Sprintf("ready role=agent identity=%s server=%s", n.id, strings.Join(cfg.Server, ",")))
+		if !again.Load() || cmd.Context().Err() != nil {
+			return err
+		}
+		program, fault := os.Executable() // where the program is now, that may be another version
+		if fault != nil {
+			return errors.Join(err, fault)
+		}
+		return errors.Join(err, a.become(cmd.Context(), program, os.Args))
 	}
 	return cmd
 }

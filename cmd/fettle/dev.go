@@ -49,7 +49,7 @@ func (a *app) dev(ctx context.Context, srv serverSettings, agt agentSettings) er
 	agt.Server, agt.CA = []string{m.stompURL()}, m.ca()
 	agt.Broker = embedded
 	agt.State = filepath.Join(srv.State, "agent")
-	n, err := openNode(ctx, agt, m.secret, log)
+	n, err := openNode(ctx, agt, m.secret, log, nil)
 	if err != nil {
 		return errors.Join(err, m.close())
 	}
