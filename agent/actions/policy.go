@@ -141,11 +141,11 @@ func (p *Policy) allows(ctx context.Context, call Call, node fettle.NodeID, know
 	}
 	rules, allow, err := p.now()
 	if err != nil {
-		return &denied{fmt.Sprintf("refused: the node's policy cannot be read: %v", err)}
+		return &denied{fmt.Sprintf("the node's policy cannot be read: %v", err)}
 	}
 	record, err := policyRecord(call, node, known())
 	if err != nil {
-		return &denied{fmt.Sprintf("refused: the node's facts cannot be read: %v", err)}
+		return &denied{fmt.Sprintf("the node's facts cannot be read: %v", err)}
 	}
 	for _, r := range rules {
 		truth, missing := r.program.Match(ctx, record)
@@ -155,17 +155,17 @@ func (p *Policy) allows(ctx context.Context, call Call, node fettle.NodeID, know
 			if len(missing) > 0 {
 				why = ": " + missing[0].String()
 			}
-			return &denied{fmt.Sprintf("refused by the node's policy: rule %s is undefined%s", r.name, why)}
+			return &denied{fmt.Sprintf("the node's policy forbids it: rule %s is undefined%s", r.name, why)}
 		case truth == filter.True && r.allow:
 			return nil
 		case truth == filter.True:
-			return &denied{"refused by the node's policy: rule " + r.name}
+			return &denied{"the node's policy forbids it: rule " + r.name}
 		}
 	}
 	if allow {
 		return nil
 	}
-	return &denied{"refused by the node's policy: no rule allows it"}
+	return &denied{"the node's policy forbids it: no rule allows it"}
 }
 
 // denied is an ErrDenied whose text is for the one who asked.

@@ -49,25 +49,25 @@ func TestPolicyHasTheLastWord(t *testing.T) {
 	}
 	shell := map[string]any{"command": "echo hello"}
 	want(t, do("berta", "agent.ping", nil), fettle.StatusOK, "OK")
-	want(t, do("berta", "shell.run", shell), fettle.StatusRefused, "refused by the node's policy: rule no-shell-in-production")
+	want(t, do("berta", "shell.run", shell), fettle.StatusRefused, "the node's policy forbids it: rule no-shell-in-production")
 	want(t, do("anna", "shell.run", shell), fettle.StatusOK, "hello")
 	want(t, do("berta", "shell.run", nil), fettle.StatusMissingInput, "shell.run: input command is missing")
-	want(t, do("berta", "file.push", map[string]any{"path": path + ".x", "content": "more than ten"}), fettle.StatusRefused, "refused by the node's policy: rule only-small-things")
-	want(t, do("berta", "agent.restart", nil), fettle.StatusRefused, "refused by the node's policy: rule rack-is-known is undefined: facts.rack")
+	want(t, do("berta", "file.push", map[string]any{"path": path + ".x", "content": "more than ten"}), fettle.StatusRefused, "the node's policy forbids it: rule only-small-things")
+	want(t, do("berta", "agent.restart", nil), fettle.StatusRefused, "the node's policy forbids it: rule rack-is-known is undefined: facts.rack")
 
 	if err := os.WriteFile(path, []byte("default: deny\nrules:\n- {name: ping, allow: action == 'agent.ping'}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want(t, do("anna", "agent.ping", nil), fettle.StatusOK, "OK")
-	want(t, do("anna", "shell.run", shell), fettle.StatusRefused, "refused by the node's policy: no rule allows it")
+	want(t, do("anna", "shell.run", shell), fettle.StatusRefused, "the node's policy forbids it: no rule allows it")
 	if err := os.WriteFile(path, []byte("default: allow\nrules: [{name: x}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want(t, do("anna", "agent.ping", nil), fettle.StatusRefused, "refused: the node's policy cannot be read: policy "+path+": rule x needs either allow or deny")
+	want(t, do("anna", "agent.ping", nil), fettle.StatusRefused, "the node's policy cannot be read: policy "+path+": rule x needs either allow or deny")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	want(t, do("anna", "agent.ping", nil), fettle.StatusRefused, "refused: the node's policy cannot be read: policy "+path+": there is no")
+	want(t, do("anna", "agent.ping", nil), fettle.StatusRefused, "the node's policy cannot be read: policy "+path+": there is no")
 }
 
 func TestPolicyThatNeedNotBeThere(t *testing.T) {

@@ -15,14 +15,14 @@ import (
 func (a *app) docsCommand(root *cobra.Command) *cobra.Command {
 	pages := map[string]func(io.Writer){
 		"cli":    func(w io.Writer) { cliPage(w, root, a.pluginCommand(&verdictOrder{}, &clientContext{}, new(string))) },
-		"config": configPage,
+		"config": configPage, "actions": actionsPage,
 	}
 	return &cobra.Command{
-		Use: "docs cli|config", Short: "print a page of the documentation", Hidden: true, GroupID: groupOther,
+		Use: "docs cli|config|actions", Short: "print a page of the documentation", Hidden: true, GroupID: groupOther,
 		Example: "  fettle docs cli > docs/cli.md",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || pages[args[0]] == nil {
-				return fmt.Errorf("say which page: cli or config")
+				return fmt.Errorf("say which page: cli, config or actions")
 			}
 			return nil
 		},

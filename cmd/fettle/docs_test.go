@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write the pages of docs/ that the progr
 
 // The pages that the program prints are those that stand in docs/: go test ./cmd/fettle -run Docs -update writes them.
 func TestDocsAreFresh(t *testing.T) {
-	for _, page := range []string{"cli", "config"} {
+	for _, page := range []string{"cli", "config", "actions"} {
 		t.Run(page, func(t *testing.T) {
 			file := "../../docs/" + page + ".md"
 			want := call(t, "fettle", "docs", page).wants(t, exitOK).stdout

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
@@ -53,10 +53,11 @@ func rankOf(res client.ResultItem) int {
 }
 
 // gather prints what nodes answered, failures first: nodes with the same answer stand under one folded name.
-func (a *app) gather(results []client.ResultItem) {
+func (a *app) gather(action string, results []client.ResultItem) {
+	manifest, _ := plugins.Lookup(action) // of an action that this program does not know, everything is shown as it is
 	groups := map[string]*gathered{}
 	for _, res := range results {
-		text := answerText(res)
+		text := answerText(manifest, res)
 		key := strconv.Itoa(rankOf(res)) + "\x00" + text
 		if groups[key] == nil {
 			groups[key] = &gathered{rank: rankOf(res), text: text}
@@ -107,19 +108,13 @@ func (a *app) printAnswers(g *gathered) {
 }
 
 // answerText is what a node's answer says, without what differs by nature from node to node.
-func answerText(res client.ResultItem) string {
+func answerText(manifest plugins.Action, res client.ResultItem) string {
 	text := message(res)
 	if res.Output != nil && res.Output.Long != "" {
 		text += "\n" + res.Output.Long
 	}
-	var data map[string]any
-	if res.Output == nil && json.Unmarshal(res.Data, &data) == nil {
-		for _, key := range slices.Sorted(maps.Keys(data)) {
-			if res.Status == fettle.StatusOK && key == "time" {
-				continue
-			}
-			text += fmt.Sprintf("\n%s: %v", key, data[key])
-		}
+	if res.Output == nil {
+		text += dataText(manifest, res)
 	}
 	return text
 }

@@ -58,7 +58,7 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun) error 
 		a.tellEmpty(r)
 		return nil
 	}
-	a.gather(seen.results)
+	a.gather(r.Action, seen.results)
 	for _, one := range seen.run.Refused {
 		fmt.Fprintf(a.stdout, "%s %s (%d): %s\n", a.paint(red, "not asked"), nagios.Fold(one.Nodes), one.Count, clean(one.Reason))
 	}
