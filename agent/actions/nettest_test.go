@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,8 +43,9 @@ func site(t *testing.T) (plain, secure *httptest.Server) {
 		w.Header().Set("Content-Length", "10")
 		_, _ = w.Write([]byte("half"))
 	})
-	plain, secure = httptest.NewServer(mux), httptest.NewTLSServer(mux)
-	secure.Config.ErrorLog = nil
+	plain, secure = httptest.NewServer(mux), httptest.NewUnstartedServer(mux)
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // one who does not trust it says so
+	secure.StartTLS()
 	t.Cleanup(plain.Close)
 	t.Cleanup(secure.Close)
 	return plain, secure

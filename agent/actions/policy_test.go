@@ -128,3 +128,28 @@ func FuzzParsePolicy(f *testing.F) {
 		}
 	})
 }
+
+func TestPolicyOfTheExample(t *testing.T) {
+	raw, err := os.ReadFile("../../examples/policy/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _ := policyTable(t, string(raw))
+	for _, tt := range []struct {
+		caller, action string
+		inputs         map[string]any
+		refused        string
+	}{
+		{"", "nrpe.check", map[string]any{"command": "check_uptime"}, ""},
+		{"anna", "shell.run", map[string]any{"command": "true"}, ""},
+		{"carl", "shell.run", map[string]any{"command": "true"}, "no-shell-in-production"},
+		{"carl", "file.push", map[string]any{"path": "/etc/passwd", "content": ""}, "only-our-files"},
+		{"carl", "service.stop", map[string]any{"name": "mysql"}, "databases-are-not-restarted"},
+		{"carl", "agent.ping", nil, ""},
+	} {
+		out := table.Do(t.Context(), Call{Action: tt.action, Inputs: tt.inputs, Caller: tt.caller})
+		if tt.refused == "" && out.Status != fettle.StatusOK || tt.refused != "" && !strings.HasSuffix(out.Message, "rule "+tt.refused) {
+			t.Errorf("%s of %q: %v %s", tt.action, tt.caller, out.Status, out.Message)
+		}
+	}
+}

@@ -110,8 +110,8 @@ func TestShellTimesOutAndIsCancelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := table.Do(t.Context(), Call{Action: "shell.run", Inputs: map[string]any{"command": "echo begun; sleep 60"}, Timeout: 300 * time.Millisecond})
-	want(t, out, fettle.StatusTimeout, "the command timed out after 300ms")
+	out := table.Do(t.Context(), Call{Action: "shell.run", Inputs: map[string]any{"command": "echo begun; sleep 60"}, Timeout: 1500 * time.Millisecond})
+	want(t, out, fettle.StatusTimeout, "the command timed out after 1.5s")
 	if out.Data["stdout"] != "begun\n" || out.Data["signal"] != "TERM" {
 		t.Errorf("data %v", out.Data)
 	}

@@ -20,6 +20,9 @@ inputs to what they have to be. Inputs are written ` + "`name=value`" + `, a lis
     fettle run package.install name=nginx version=1.22.1-9 -C role::web
     fettle run service.restart name=nginx -F country=de
     fettle run process.grep pattern='java.*-Xmx' --all
+    fettle run file.push path=/etc/motd content@=motd.txt --all
+
+` + "`name@=FILE`" + ` gives what a file of yours holds.
 
 ## How it is done
 

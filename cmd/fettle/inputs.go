@@ -1,17 +1,27 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/plugins"
 )
 
-// readInputs gives name=value words the types that the action's manifest declares; of an action that this program does not know, text.
+// readInputs gives name=value words the types that the action's manifest declares; of an action that this program does not know, text. name@=FILE
+// stands for what a file holds.
 func readInputs(action string, words []string) (map[string]any, error) {
+	words, err := readFiles(words)
+	if err != nil {
+		return nil, err
+	}
 	manifest, err := plugins.Lookup(action)
 	if err != nil {
 		inputs := map[string]any{}
@@ -25,6 +35,37 @@ func readInputs(action string, words []string) (map[string]any, error) {
 		return inputs, nil
 	}
 	return plugins.ParseInputs(manifest, words)
+}
+
+// maxInputFile bounds a file whose content is an input, in bytes: it has to fit into a message.
+const maxInputFile = 1 << 20
+
+// readFiles gives words in which name@=FILE has become name=CONTENT. Content that is no text is given in base64, as the input base64.
+func readFiles(words []string) ([]string, error) {
+	out := slices.Clone(words)
+	for i, word := range words {
+		name, file, found := strings.Cut(word, "@=")
+		if !found || name == "" || strings.Contains(name, "=") {
+			continue
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("input %s: %w", name, err)
+		}
+		raw, err := io.ReadAll(io.LimitReader(f, maxInputFile+1))
+		_ = f.Close() // it was read only
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("input %s: %w", name, err)
+		case len(raw) > maxInputFile:
+			return nil, fmt.Errorf("input %s: %s has more than %d bytes: %w", name, file, maxInputFile, fettle.ErrInvalid)
+		case name == "content" && (!utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0):
+			out[i] = "base64=" + base64.StdEncoding.EncodeToString(raw)
+		default:
+			out[i] = name + "=" + string(raw)
+		}
+	}
+	return out, nil
 }
 
 func inputsText(inputs map[string]any) string {

@@ -30,7 +30,7 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Sends one task to each node of the roster and prints what comes back: failures first and in full, equal outputs
 gathered under folded names, and a tally that always adds up to the roster.
 
-Positionals after the action are inputs only; nodes are chosen by -S -W -F -C -I, --roster or --all.
+Positionals after the action are inputs only, INPUT@=FILE for what a file holds; nodes are chosen by -S -W -F -C -I, --roster or --all.
 Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 nobody matched.`,
 		Example: `  fettle run agent.ping --all
   fettle run nrpe.check command=check_load -W environment=production
