@@ -189,3 +189,28 @@ func TestNoChangeOfACheckCanBeOvertaken(t *testing.T) {
 		}
 	})
 }
+
+// TestARefusedTaskIsNotBegunLater: a copy of it may still be on its way when the server has its result, and meanwhile the disk may have room again.
+func TestARefusedTaskIsNotBegunLater(t *testing.T) {
+	run(t, func(w *world) {
+		w.halt()
+		w.cfg.State = t.TempDir()
+		if err := os.Symlink(filepath.Join(w.cfg.State, "gone", "ledger"), filepath.Join(w.cfg.State, "ledger")); err != nil {
+			t.Fatal(err)
+		}
+		w.begin()
+		w.ask("t1", "test.once")
+		for i := range 40 { // more than the results that are remembered beside the ledger
+			w.ask(fmt.Sprint("p", i), "test.ping")
+			synctest.Wait()
+		}
+		if err := os.Mkdir(filepath.Join(w.cfg.State, "gone"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.ask("t1", "test.once")
+		synctest.Wait()
+		if n := w.table.count("test.once"); n != 0 {
+			t.Errorf("it was refused, and then executed %d times", n)
+		}
+	})
+}

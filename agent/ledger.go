@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,11 +45,14 @@ type ledger struct {
 	notes map[fettle.TaskID]note
 	dirty wire.Ticket // of the last record that nobody has waited for
 	alive int64       // bytes of the records that a rewriting would keep, about
+	// refusals are in memory only: tasks that were not begun, perhaps because nothing could be written, until they expire. Copies of them that are on
+	// their way must not be begun after all. A kill cuts the connection on which they would come.
+	refusals map[fettle.TaskID]fettle.Millis
 }
 
 // openLedger reads the ledger at path. A nil open means the file system.
 func openLedger(path string, max int, open wire.OpenFunc) (*ledger, error) {
-	l := &ledger{max: max, notes: map[fettle.TaskID]note{}}
+	l := &ledger{max: max, notes: map[fettle.TaskID]note{}, refusals: map[fettle.TaskID]fettle.Millis{}}
 	journal, err := wire.OpenJournal(path, open, func(_ int64, record []byte) error {
 		var n note
 		if json.Unmarshal(record, &n) == nil && n.ID != "" { // one that is not understood is of a later version
@@ -132,6 +136,15 @@ func (l *ledger) cancelled(id fettle.TaskID, now fettle.Millis) error {
 	return l.write(note{ID: id, Phase: phaseCancelled, Until: now.Add(fettle.MaxExpiry + remember)}, true)
 }
 
+// refused remembers that a task is answered without having been begun.
+func (l *ledger) refused(t fettle.Task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.refusals) < l.max {
+		l.refusals[t.ID] = t.Expires
+	}
+}
+
 // sync waits until all that was noted is on disk.
 func (l *ledger) sync() error {
 	l.mu.Lock()
@@ -144,6 +157,9 @@ func (l *ledger) sync() error {
 func (l *ledger) phase(id fettle.TaskID) phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, refused := l.refusals[id]; refused && l.notes[id].Phase == "" {
+		return phaseDone
+	}
 	return l.notes[id].Phase
 }
 
@@ -173,6 +189,7 @@ func (l *ledger) forget(now fettle.Millis) error {
 			delete(l.notes, id)
 		}
 	}
+	maps.DeleteFunc(l.refusals, func(_ fettle.TaskID, expires fettle.Millis) bool { return expires < now })
 	if len(l.notes) == 0 {
 		return l.journal.Reset()
 	}

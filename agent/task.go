@@ -192,6 +192,7 @@ func (a *Agent) work(ctx context.Context, j *job) {
 	began := time.Now()
 	if !j.idempotent {
 		if err := a.ledger.begun(j.task, fettle.MillisOf(began)); err != nil {
+			a.ledger.refused(j.task)
 			j.idempotent = !j.noted // nothing is in the ledger, so there is nothing to strike out
 			a.keep(ctx, j, a.result(j.task, refusal("the node cannot note the task: "+err.Error()), time.Time{}))
 			a.ack(j.delivery)
@@ -247,6 +248,9 @@ func (a *Agent) result(t fettle.Task, out Outcome, began time.Time) fettle.Resul
 
 // answer gives a result to a task that is not executed.
 func (a *Agent) answer(ctx context.Context, j *job, out Outcome) {
+	if !j.idempotent {
+		a.ledger.refused(j.task)
+	}
 	a.keep(context.WithoutCancel(ctx), j, a.result(j.task, out, time.Time{}))
 	a.ack(j.delivery)
 }
