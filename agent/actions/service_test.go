@@ -73,9 +73,11 @@ func TestServiceOfInitD(t *testing.T) {
 		t.Errorf("restarted, and it is still process %s", pid)
 	}
 	is(service("stop"), "thing is stopped", true, "stopped")
-	if n, _ := strconv.Atoi(strings.TrimSpace(string(again))); !gone(n) {
-		t.Errorf("process %d lives", n)
+	n, err := strconv.Atoi(strings.TrimSpace(string(again)))
+	if err != nil {
+		t.Fatal(err)
 	}
+	eventually(t, "its process to end", func() bool { return gone(n) })
 
 	for _, tt := range []struct{ file, message string }{{"dies", "thing is stopped after its start"}, {"broken", "start of thing: exit 1: no configuration"}} {
 		if err := os.WriteFile(filepath.Join(root, tt.file), nil, 0o600); err != nil {
