@@ -181,6 +181,9 @@ func (a *app) printFound(found *client.NodeList, q question, fold bool) error {
 	l.columns = append(l.columns, "+ENROLLED")
 	for _, n := range found.Nodes {
 		row := []string{string(n.Identity), string(n.Liveness), ago(n.Seen)}
+		if n.Contested != nil && a.output != "csv" {
+			row[1] += ", contested"
+		}
 		switch {
 		case n.Liveness == "": // of the past it is not known
 			row[2] = ""

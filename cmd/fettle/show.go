@@ -166,6 +166,9 @@ func (a *app) printNode(n *client.NodeInfo) error {
 		}
 	}
 	line("node", string(n.Identity))
+	if n.Contested != nil {
+		line("contested", *n.Contested)
+	}
 	if n.Liveness != "" { // of the past it is not known
 		line("liveness", fmt.Sprintf("%s, seen %s", a.paintLiveness(n.Liveness), ago(n.Seen)))
 	}

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/api"
 	"github.com/fettle-dev/fettle/server/enrol"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/trust"
@@ -23,7 +25,7 @@ func (m *middle) openRegistry(ctx context.Context) (err error) {
 	}
 	ca, pin := m.brokerCA()
 	m.nodes, err = enrol.New(enrol.Config{
-		CA: ca, CAPin: pin, Approval: m.cfg.EnrolApproval, Root: m.keys.Root(), LoginKey: m.keys.LoginKey(),
+		CA: ca, CAPin: pin, Approval: m.cfg.EnrolApproval, Root: m.keys.Root(), LoginKey: m.keys.LoginKey(), Keys: m.keys,
 		Cut: func(id fettle.NodeID, reason string) {
 			if m.broker != nil {
 				_, _ = m.broker.Disconnect(string(id), reason) // it may not be connected
@@ -76,4 +78,21 @@ func (m *middle) renew(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// enrolments is the registry with what an order of a person calls for at once.
+type enrolments struct {
+	*enrol.Registry
+	server *server.Server
+}
+
+var _ api.Enrolments = enrolments{}
+
+// Rotate notes that a node is to make itself a new key, and tells it so if it is there.
+func (e enrolments) Rotate(ctx context.Context, id fettle.NodeID, caller string) error {
+	if err := e.Registry.Rotate(ctx, id, caller); err != nil {
+		return err
+	}
+	e.server.RotateKey(ctx, id)
+	return nil
 }

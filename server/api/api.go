@@ -30,6 +30,7 @@ type Config struct {
 	Broker       Broker            // nil: the server uses a broker that is not its own
 	People       *auth.People      // who signs in by name; nil: nobody does
 	Audit        *audit.Log        // nil: nothing is put down
+	Enrolments   Enrolments        // nil: no node can enrol
 }
 
 // defaults gives c with what is not set.
@@ -117,6 +118,7 @@ func (a *rest) routes() {
 	a.checkRoutes()
 	a.prometheusRoutes()
 	a.tokenRoutes()
+	a.enrolRoutes()
 	a.brokerRoutes()
 	a.letterRoutes()
 	a.sessionRoutes()

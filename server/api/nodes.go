@@ -40,29 +40,31 @@ type NodeList struct {
 
 // NodeItem is a node in a list.
 type NodeItem struct {
-	Identity fettle.NodeID    `json:"identity"`
-	Liveness fettle.Liveness  `json:"liveness" enum:"alive,late,silent"`
-	Seen     time.Time        `json:"seen" doc:"When a byte of it was last received"`
-	Enrolled time.Time        `json:"enrolled" doc:"When it was first heard of"`
-	FactsAt  *time.Time       `json:"facts_at,omitempty" doc:"When its facts last changed"`
-	Fields   map[string]Value `json:"fields,omitempty" doc:"What was asked for by fields; a node that lacks one has no such key"`
+	Identity  fettle.NodeID    `json:"identity"`
+	Liveness  fettle.Liveness  `json:"liveness" enum:"alive,late,silent"`
+	Seen      time.Time        `json:"seen" doc:"When a byte of it was last received"`
+	Enrolled  time.Time        `json:"enrolled" doc:"When it was first heard of"`
+	FactsAt   *time.Time       `json:"facts_at,omitempty" doc:"When its facts last changed"`
+	Contested string           `json:"contested,omitempty" doc:"Why nothing is asked of it; left out: it is"`
+	Fields    map[string]Value `json:"fields,omitempty" doc:"What was asked for by fields; a node that lacks one has no such key"`
 }
 
 // NodeInfo is all that is known of one node.
 type NodeInfo struct {
-	Identity fettle.NodeID        `json:"identity"`
-	Facts    Object               `json:"facts"`
-	Hash     string               `json:"facts_hash"`
-	FactsAt  *time.Time           `json:"facts_at,omitempty" doc:"When its facts last changed"`
-	Classes  []string             `json:"classes"`
-	Agent    fettle.AgentInfo     `json:"agent"`
-	Commands []string             `json:"commands" doc:"Check commands that it offers"`
-	Pools    []string             `json:"pools"`
-	Labels   map[string]string    `json:"labels"`
-	Liveness fettle.Liveness      `json:"liveness" enum:"alive,late,silent," doc:"Empty for a moment of the past"`
-	Seen     time.Time            `json:"seen" doc:"When a byte of it was last received"`
-	Enrolled time.Time            `json:"enrolled" doc:"When it was first heard of"`
-	Checks   map[string]NodeCheck `json:"checks"`
+	Identity  fettle.NodeID        `json:"identity"`
+	Facts     Object               `json:"facts"`
+	Hash      string               `json:"facts_hash"`
+	FactsAt   *time.Time           `json:"facts_at,omitempty" doc:"When its facts last changed"`
+	Classes   []string             `json:"classes"`
+	Agent     fettle.AgentInfo     `json:"agent"`
+	Commands  []string             `json:"commands" doc:"Check commands that it offers"`
+	Pools     []string             `json:"pools"`
+	Labels    map[string]string    `json:"labels"`
+	Liveness  fettle.Liveness      `json:"liveness" enum:"alive,late,silent," doc:"Empty for a moment of the past"`
+	Seen      time.Time            `json:"seen" doc:"When a byte of it was last received"`
+	Enrolled  time.Time            `json:"enrolled" doc:"When it was first heard of"`
+	Checks    map[string]NodeCheck `json:"checks"`
+	Contested string               `json:"contested,omitempty" doc:"Why nothing is asked of it; left out: it is"`
 }
 
 // NodeCheck is what one node's last results say of one check.
@@ -159,6 +161,7 @@ func (a *rest) find(ctx context.Context, q server.FindQuery, fields *fieldList) 
 		}
 		list.Nodes = append(list.Nodes, NodeItem{
 			Identity: n.Identity, Liveness: n.Liveness, Seen: n.Seen.Time(), Enrolled: n.Enrolled.Time(), FactsAt: moment(n.FactsAt), Fields: fields.of(n, columns),
+			Contested: a.contested(n.Identity),
 		})
 	}
 	return list, nil
@@ -184,7 +187,7 @@ func (a *rest) showNode(ctx context.Context, in *struct {
 	info := NodeInfo{
 		Identity: n.Identity, Facts: Object(n.Facts), Hash: n.Hash, FactsAt: moment(n.FactsAt), Classes: orNone(n.Classes), Agent: n.Agent,
 		Commands: orNone(n.Commands), Pools: orNone(n.Pools), Labels: orEmpty(n.Labels), Liveness: n.Liveness, Seen: n.Seen.Time(),
-		Enrolled: n.Enrolled.Time(), Checks: make(map[string]NodeCheck, len(n.Checks)),
+		Enrolled: n.Enrolled.Time(), Checks: make(map[string]NodeCheck, len(n.Checks)), Contested: a.contested(n.Identity),
 	}
 	info.Agent.Plugins = orEmpty(info.Agent.Plugins)
 	for name, s := range n.Checks {

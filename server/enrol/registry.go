@@ -42,6 +42,7 @@ type Config struct {
 	CA       string            // PEM of the CA of the listeners, for nodes; empty: the system knows it, or there is no TLS
 	CAPin    []byte            // SHA-256 of its SubjectPublicKeyInfo, for tokens; empty as CA is
 	Now      func() time.Time  // nil: time.Now
+	Keys     *trust.Authority  // of the server; nil: there are none to show or to change
 	// Cut ends the broker connection of a node whose key is not good any more. Nil: there is none to end. It must not call the registry.
 	Cut func(id fettle.NodeID, reason string)
 }

@@ -237,6 +237,77 @@ func (a *API) DeleteToken(ctx context.Context, id string) error {
 	return gone(a.calls.DeleteToken(ctx, id))
 }
 
+// JoinTokens lists the join tokens, the newest first.
+func (a *API) JoinTokens(ctx context.Context) ([]JoinTokenInfo, error) {
+	list, err := read[JoinTokenList](a.calls.ListJoinTokens(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Tokens, nil
+}
+
+// CreateJoinToken makes a join token. Its text is in this answer and nowhere else.
+func (a *API) CreateJoinToken(ctx context.Context, in JoinTokenOrder) (*NewJoinToken, error) {
+	return read[NewJoinToken](a.calls.CreateJoinToken(ctx, in))
+}
+
+// DeleteJoinToken takes a join token back. ErrNotFound: there is none of that id.
+func (a *API) DeleteJoinToken(ctx context.Context, id string) error {
+	return gone(a.calls.DeleteJoinToken(ctx, id))
+}
+
+// Enrolments lists identities with their keys and claims, all pages of them.
+func (a *API) Enrolments(ctx context.Context, p ListEnrolmentsParams) ([]EnrolmentInfo, error) {
+	p.Limit = new(int64(page))
+	all := []EnrolmentInfo{}
+	for {
+		list, err := read[EnrolmentList](a.calls.ListEnrolments(ctx, &p))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.Enrolments...)
+		if list.Next == "" {
+			return all, nil
+		}
+		p.Cursor = &list.Next
+	}
+}
+
+// ApproveEnrolment lets in the machine that waits for an identity. ErrNotFound: none does. ErrConflict: it is in.
+func (a *API) ApproveEnrolment(ctx context.Context, id fettle.NodeID) error {
+	return gone(a.calls.ApproveEnrolment(ctx, string(id)))
+}
+
+// RevokeEnrolment makes a node's keys worthless; its identity stays bound.
+func (a *API) RevokeEnrolment(ctx context.Context, id fettle.NodeID) error {
+	return gone(a.calls.RevokeEnrolment(ctx, string(id)))
+}
+
+// ReleaseEnrolment forgets the keys of an identity, and the claims to it.
+func (a *API) ReleaseEnrolment(ctx context.Context, id fettle.NodeID) error {
+	return gone(a.calls.ReleaseEnrolment(ctx, string(id)))
+}
+
+// ClearEnrolment forgets the claims to an identity; its keys stay.
+func (a *API) ClearEnrolment(ctx context.Context, id fettle.NodeID) error {
+	return gone(a.calls.ClearEnrolment(ctx, string(id)))
+}
+
+// RotateEnrolment has a node make itself a new key.
+func (a *API) RotateEnrolment(ctx context.Context, id fettle.NodeID) error {
+	return gone(a.calls.RotateEnrolment(ctx, string(id)))
+}
+
+// ServerKey tells of the key that the server signs with.
+func (a *API) ServerKey(ctx context.Context) (*ServerKeyInfo, error) {
+	return read[ServerKeyInfo](a.calls.ShowServerKey(ctx))
+}
+
+// RotateServerKey makes the server a new key. ErrUnavailable: the fleet root was moved away.
+func (a *API) RotateServerKey(ctx context.Context, revokeOld bool) (*ServerKeyInfo, error) {
+	return read[ServerKeyInfo](a.calls.RotateServerKey(ctx, ServerKeyOrder{RevokeOld: &revokeOld}))
+}
+
 // Broker tells what the server's own broker does. ErrNotFound: it uses another.
 func (a *API) Broker(ctx context.Context) (*BrokerInfo, error) {
 	return read[BrokerInfo](a.calls.ShowBroker(ctx))

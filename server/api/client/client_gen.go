@@ -18,6 +18,69 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for EnrolmentInfoStanding.
+const (
+	EnrolmentInfoStandingActive  EnrolmentInfoStanding = "active"
+	EnrolmentInfoStandingClaimed EnrolmentInfoStanding = "claimed"
+	EnrolmentInfoStandingPending EnrolmentInfoStanding = "pending"
+	EnrolmentInfoStandingRevoked EnrolmentInfoStanding = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the EnrolmentInfoStanding enum.
+func (e EnrolmentInfoStanding) Valid() bool {
+	switch e {
+	case EnrolmentInfoStandingActive:
+		return true
+	case EnrolmentInfoStandingClaimed:
+		return true
+	case EnrolmentInfoStandingPending:
+		return true
+	case EnrolmentInfoStandingRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JoinTokenOrderApproval.
+const (
+	Auto   JoinTokenOrderApproval = "auto"
+	Manual JoinTokenOrderApproval = "manual"
+)
+
+// Valid indicates whether the value is a known member of the JoinTokenOrderApproval enum.
+func (e JoinTokenOrderApproval) Valid() bool {
+	switch e {
+	case Auto:
+		return true
+	case Manual:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NodeKeyInfoStanding.
+const (
+	NodeKeyInfoStandingActive  NodeKeyInfoStanding = "active"
+	NodeKeyInfoStandingPending NodeKeyInfoStanding = "pending"
+	NodeKeyInfoStandingRevoked NodeKeyInfoStanding = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the NodeKeyInfoStanding enum.
+func (e NodeKeyInfoStanding) Valid() bool {
+	switch e {
+	case NodeKeyInfoStandingActive:
+		return true
+	case NodeKeyInfoStandingPending:
+		return true
+	case NodeKeyInfoStandingRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PolicyBodyEffect.
 const (
 	PolicyBodyEffectAllow PolicyBodyEffect = "allow"
@@ -189,6 +252,27 @@ func (e ListDestinationsParamsSort) Valid() bool {
 	case ListDestinationsParamsSortOldest:
 		return true
 	case ListDestinationsParamsSortOut:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListEnrolmentsParamsStanding.
+const (
+	ListEnrolmentsParamsStandingActive  ListEnrolmentsParamsStanding = "active"
+	ListEnrolmentsParamsStandingPending ListEnrolmentsParamsStanding = "pending"
+	ListEnrolmentsParamsStandingRevoked ListEnrolmentsParamsStanding = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the ListEnrolmentsParamsStanding enum.
+func (e ListEnrolmentsParamsStanding) Valid() bool {
+	switch e {
+	case ListEnrolmentsParamsStandingActive:
+		return true
+	case ListEnrolmentsParamsStandingPending:
+		return true
+	case ListEnrolmentsParamsStandingRevoked:
 		return true
 	default:
 		return false
@@ -441,6 +525,17 @@ type CheckOutput = fettle.CheckOutput
 // CheckTally defines model for CheckTally.
 type CheckTally = fettle.CheckTally
 
+// ClaimInfo defines model for ClaimInfo.
+type ClaimInfo struct {
+	// Claim Id of the key that asked, or sessions: two agents take turns with one key
+	Claim   string    `json:"claim"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+	Machine *string   `json:"machine,omitempty"`
+	Reason  string    `json:"reason"`
+	Tries   int64     `json:"tries"`
+}
+
 // Clause defines model for Clause.
 type Clause struct {
 	Asked     *int64   `json:"asked,omitempty"`
@@ -555,6 +650,33 @@ type Disconnected struct {
 	Sessions []string `json:"sessions"`
 }
 
+// EnrolmentInfo defines model for EnrolmentInfo.
+type EnrolmentInfo struct {
+	// Claims Machines that asked for the identity with a key that is not its own
+	Claims []ClaimInfo `json:"claims,omitempty"`
+
+	// Contested Why nothing is asked of the node; left out: it is
+	Contested *string `json:"contested,omitempty"`
+
+	// Keys The oldest first; there are two while one replaces the other
+	Keys []NodeKeyInfo `json:"keys"`
+	Node fettle.NodeID `json:"node"`
+
+	// Standing Of its best key; claimed: it has none, and machines asked for it
+	Standing EnrolmentInfoStanding `json:"standing"`
+}
+
+// EnrolmentInfoStanding Of its best key; claimed: it has none, and machines asked for it
+type EnrolmentInfoStanding string
+
+// EnrolmentList defines model for EnrolmentList.
+type EnrolmentList struct {
+	Enrolments []EnrolmentInfo `json:"enrolments"`
+
+	// Next Cursor of the next page; empty: this is the last
+	Next string `json:"next"`
+}
+
 // ErrorDetail defines model for ErrorDetail.
 type ErrorDetail struct {
 	// Location Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id'
@@ -619,6 +741,61 @@ type Input struct {
 	Secret      *bool       `json:"secret,omitempty"`
 	Type        string      `json:"type"`
 }
+
+// JoinTokenInfo defines model for JoinTokenInfo.
+type JoinTokenInfo struct {
+	// Approval auto or manual; left out: as the server is set
+	Approval  *string   `json:"approval,omitempty"`
+	Created   time.Time `json:"created"`
+	CreatedBy string    `json:"created_by"`
+
+	// Ended Why it lets nobody in any more; left out: it does
+	Ended *string `json:"ended,omitempty"`
+
+	// Expires Left out: never
+	Expires *time.Time `json:"expires,omitempty"`
+	Id      string     `json:"id"`
+
+	// Labels Of the nodes that enrol with it
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Name For people
+	Name string `json:"name"`
+
+	// Pool Of the nodes that enrol with it
+	Pool *string `json:"pool,omitempty"`
+	Used int64   `json:"used"`
+
+	// Uses How many machines it lets in; -1: no limit
+	Uses int64 `json:"uses"`
+}
+
+// JoinTokenList defines model for JoinTokenList.
+type JoinTokenList struct {
+	Tokens []JoinTokenInfo `json:"tokens"`
+}
+
+// JoinTokenOrder defines model for JoinTokenOrder.
+type JoinTokenOrder struct {
+	// Approval Who lets in a machine that shows it: the token itself, or an operator; left out: as the server is set
+	Approval *JoinTokenOrderApproval `json:"approval,omitempty"`
+	Labels   map[string]string       `json:"labels,omitempty"`
+
+	// Name For people
+	Name *string `json:"name,omitempty"`
+	Pool *string `json:"pool,omitempty"`
+
+	// Ttl How long it lets machines in; left out: 24h, 0s: for ever
+	//
+	// Examples: 24h
+	Ttl *string `json:"ttl,omitempty"`
+
+	// Uses How many machines it lets in; left out: one, -1: no limit
+	Uses *int64 `json:"uses,omitempty"`
+}
+
+// JoinTokenOrderApproval Who lets in a machine that shows it: the token itself, or an operator; left out: as the server is set
+type JoinTokenOrderApproval string
 
 // LetterChoice defines model for LetterChoice.
 type LetterChoice struct {
@@ -707,6 +884,37 @@ type LoginOrder struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// NewJoinToken defines model for NewJoinToken.
+type NewJoinToken struct {
+	// Approval auto or manual; left out: as the server is set
+	Approval  *string   `json:"approval,omitempty"`
+	Created   time.Time `json:"created"`
+	CreatedBy string    `json:"created_by"`
+
+	// Ended Why it lets nobody in any more; left out: it does
+	Ended *string `json:"ended,omitempty"`
+
+	// Expires Left out: never
+	Expires *time.Time `json:"expires,omitempty"`
+	Id      string     `json:"id"`
+
+	// Labels Of the nodes that enrol with it
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Name For people
+	Name string `json:"name"`
+
+	// Pool Of the nodes that enrol with it
+	Pool *string `json:"pool,omitempty"`
+
+	// Token To be given to fettle agent --join; it is kept nowhere
+	Token string `json:"token"`
+	Used  int64  `json:"used"`
+
+	// Uses How many machines it lets in; -1: no limit
+	Uses int64 `json:"uses"`
+}
+
 // NewName defines model for NewName.
 type NewName struct {
 	// To The new name
@@ -773,6 +981,9 @@ type NodeInfo struct {
 	// Commands Check commands that it offers
 	Commands []string `json:"commands"`
 
+	// Contested Why nothing is asked of it; left out: it is
+	Contested *string `json:"contested,omitempty"`
+
 	// Enrolled When it was first heard of
 	Enrolled time.Time       `json:"enrolled"`
 	Facts    json.RawMessage `json:"facts"`
@@ -793,6 +1004,9 @@ type NodeInfo struct {
 
 // NodeItem defines model for NodeItem.
 type NodeItem struct {
+	// Contested Why nothing is asked of it; left out: it is
+	Contested *string `json:"contested,omitempty"`
+
 	// Enrolled When it was first heard of
 	Enrolled time.Time `json:"enrolled"`
 
@@ -807,6 +1021,33 @@ type NodeItem struct {
 	// Seen When a byte of it was last received
 	Seen time.Time `json:"seen"`
 }
+
+// NodeKeyInfo defines model for NodeKeyInfo.
+type NodeKeyInfo struct {
+	// Agent The agent's version then
+	Agent    *string    `json:"agent,omitempty"`
+	Approved *time.Time `json:"approved,omitempty"`
+
+	// ApprovedBy Left out: the token did
+	ApprovedBy *string           `json:"approved_by,omitempty"`
+	Created    time.Time         `json:"created"`
+	Id         string            `json:"id"`
+	Labels     map[string]string `json:"labels,omitempty"`
+
+	// Machine Digest of what tells the machine from a copy of it
+	Machine *string `json:"machine,omitempty"`
+	Pool    *string `json:"pool,omitempty"`
+
+	// Rotate The node is to make itself a new key
+	Rotate   *bool               `json:"rotate,omitempty"`
+	Standing NodeKeyInfoStanding `json:"standing"`
+
+	// Token Id of the join token with which the node enrolled
+	Token *string `json:"token,omitempty"`
+}
+
+// NodeKeyInfoStanding defines model for NodeKeyInfo.Standing.
+type NodeKeyInfoStanding string
 
 // NodeList defines model for NodeList.
 type NodeList struct {
@@ -1224,6 +1465,32 @@ type ScrapeGroup struct {
 	Targets []string          `json:"targets"`
 }
 
+// ServerKeyInfo defines model for ServerKeyInfo.
+type ServerKeyInfo struct {
+	// Epoch Grows with every new key
+	Epoch int64  `json:"epoch"`
+	Id    string `json:"id"`
+
+	// MinEpoch Keys of an earlier epoch are not believed any more
+	MinEpoch int64 `json:"min_epoch"`
+
+	// NotAfter The certificate is renewed long before
+	NotAfter  time.Time `json:"not_after"`
+	NotBefore time.Time `json:"not_before"`
+
+	// Root SHA-256 of the fleet root's public key, in hexadecimal: what join tokens carry and nodes pin
+	Root string `json:"root"`
+
+	// RootHere The fleet root is in the state directory, and was not moved away
+	RootHere bool `json:"root_here"`
+}
+
+// ServerKeyOrder defines model for ServerKeyOrder.
+type ServerKeyOrder struct {
+	// RevokeOld The old one is stolen: let nobody believe it from now on, not only from tomorrow
+	RevokeOld *bool `json:"revoke_old,omitempty"`
+}
+
 // SlowList defines model for SlowList.
 type SlowList struct {
 	// Cut The last of them, the latest first
@@ -1505,6 +1772,24 @@ type ListDeadLettersParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListEnrolmentsParams defines parameters for ListEnrolments.
+type ListEnrolmentsParams struct {
+	// Standing Only these; left out: all
+	Standing *ListEnrolmentsParamsStanding `form:"standing,omitempty" json:"standing,omitempty"`
+
+	// Contested Only those that are claimed by others
+	Contested *bool `form:"contested,omitempty" json:"contested,omitempty"`
+
+	// Limit Identities a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListEnrolmentsParamsStanding defines parameters for ListEnrolments.
+type ListEnrolmentsParamsStanding string
+
 // ListFactsParams defines parameters for ListFacts.
 type ListFactsParams struct {
 	// Where A filter in CEL; left out: all nodes. It must not be empty
@@ -1700,6 +1985,9 @@ type ExplainLongFilterJSONRequestBody = ExplainOrder
 // SaveFilterJSONRequestBody defines body for SaveFilter for application/json ContentType.
 type SaveFilterJSONRequestBody = FilterOrder
 
+// CreateJoinTokenJSONRequestBody defines body for CreateJoinToken for application/json ContentType.
+type CreateJoinTokenJSONRequestBody = JoinTokenOrder
+
 // CreateLoginLinkJSONRequestBody defines body for CreateLoginLink for application/json ContentType.
 type CreateLoginLinkJSONRequestBody = LoginOrder
 
@@ -1717,6 +2005,9 @@ type PreviewRosterJSONRequestBody = PreviewOrder
 
 // StartRunJSONRequestBody defines body for StartRun for application/json ContentType.
 type StartRunJSONRequestBody = RunOrder
+
+// RotateServerKeyJSONRequestBody defines body for RotateServerKey for application/json ContentType.
+type RotateServerKeyJSONRequestBody = ServerKeyOrder
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = Credentials
@@ -1920,6 +2211,53 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/dead-letters/{seq} (the `ShowDeadLetter` operationId).
 	ShowDeadLetter(ctx context.Context, seq int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListEnrolments List identities
+	//
+	// Which key speaks for which node, who waits for approval, and who claims what is not his.
+	//
+	// Corresponds with GET /api/v1/enrolments (the `ListEnrolments` operationId).
+	ListEnrolments(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowEnrolment Show an identity
+	//
+	// Corresponds with GET /api/v1/enrolments/{identity} (the `ShowEnrolment` operationId).
+	ShowEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveEnrolment Approve a machine
+	//
+	// It waits with a key for this identity; from now on it is the node.
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/approve (the `ApproveEnrolment` operationId).
+	ApproveEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClearEnrolment Clear the claims to an identity
+	//
+	// They are forgotten, and the node is asked again if it was contested; its key stays.
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/clear (the `ClearEnrolment` operationId).
+	ClearEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseEnrolment Release an identity
+	//
+	// Its keys and the claims to it are forgotten: the next machine that asks with a join token has it.
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/release (the `ReleaseEnrolment` operationId).
+	ReleaseEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeEnrolment Revoke a node's keys
+	//
+	// Nothing that they sign is taken, and its connection ends. The identity stays bound until it is released.
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/revoke (the `RevokeEnrolment` operationId).
+	RevokeEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateEnrolment Have a node make itself a new key
+	//
+	// At once if it is there, otherwise when it comes back.
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/rotate (the `RotateEnrolment` operationId).
+	RotateEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListFacts List facts
 	//
 	// Every path that the chosen nodes have, with its type, how many have it and how many values there are.
@@ -2004,6 +2342,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 	SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListJoinTokens List join tokens
+	//
+	// The newest first.
+	//
+	// Corresponds with GET /api/v1/join-tokens (the `ListJoinTokens` operationId).
+	ListJoinTokens(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateJoinTokenWithBody Create a join token
+	//
+	// The answer shows its text, once: machines enrol with it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+	CreateJoinTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateJoinToken Create a join token
+	//
+	// The answer shows its text, once: machines enrol with it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+	CreateJoinToken(ctx context.Context, body CreateJoinTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteJoinToken Delete a join token
+	//
+	// It lets nobody in from now on; who enrolled with it stays.
+	//
+	// Corresponds with DELETE /api/v1/join-tokens/{id} (the `DeleteJoinToken` operationId).
+	DeleteJoinToken(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AskNodes Ask the nodes themselves
 	//
@@ -2203,6 +2573,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/{id}/unanswered (the `ListUnanswered` operationId).
 	ListUnanswered(ctx context.Context, id string, params *ListUnansweredParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowServerKey Show the server's key
+	//
+	// Corresponds with GET /api/v1/server-key (the `ShowServerKey` operationId).
+	ShowServerKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateServerKeyWithBody Make the server a new key
+	//
+	// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+	RotateServerKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateServerKey Make the server a new key
+	//
+	// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+	RotateServerKey(ctx context.Context, body RotateServerKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSessionWithBody Sign in
 	//
@@ -2621,6 +3014,123 @@ func (c *Caller) ShowDeadLetter(ctx context.Context, seq int64, reqEditors ...Re
 	return c.Client.Do(req)
 }
 
+// ListEnrolments List identities
+//
+// Which key speaks for which node, who waits for approval, and who claims what is not his.
+//
+// Corresponds with GET /api/v1/enrolments (the `ListEnrolments` operationId).
+func (c *Caller) ListEnrolments(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEnrolmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowEnrolment Show an identity
+//
+// Corresponds with GET /api/v1/enrolments/{identity} (the `ShowEnrolment` operationId).
+func (c *Caller) ShowEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowEnrolmentRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveEnrolment Approve a machine
+//
+// It waits with a key for this identity; from now on it is the node.
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/approve (the `ApproveEnrolment` operationId).
+func (c *Caller) ApproveEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveEnrolmentRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClearEnrolment Clear the claims to an identity
+//
+// They are forgotten, and the node is asked again if it was contested; its key stays.
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/clear (the `ClearEnrolment` operationId).
+func (c *Caller) ClearEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClearEnrolmentRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseEnrolment Release an identity
+//
+// Its keys and the claims to it are forgotten: the next machine that asks with a join token has it.
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/release (the `ReleaseEnrolment` operationId).
+func (c *Caller) ReleaseEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseEnrolmentRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeEnrolment Revoke a node's keys
+//
+// Nothing that they sign is taken, and its connection ends. The identity stays bound until it is released.
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/revoke (the `RevokeEnrolment` operationId).
+func (c *Caller) RevokeEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeEnrolmentRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateEnrolment Have a node make itself a new key
+//
+// At once if it is there, otherwise when it comes back.
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/rotate (the `RotateEnrolment` operationId).
+func (c *Caller) RotateEnrolment(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateEnrolmentRequest(c.Server, identity)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListFacts List facts
 //
 // Every path that the chosen nodes have, with its type, how many have it and how many values there are.
@@ -2806,6 +3316,78 @@ func (c *Caller) SaveFilterWithBody(ctx context.Context, name string, contentTyp
 // Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 func (c *Caller) SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSaveFilterRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListJoinTokens List join tokens
+//
+// The newest first.
+//
+// Corresponds with GET /api/v1/join-tokens (the `ListJoinTokens` operationId).
+func (c *Caller) ListJoinTokens(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListJoinTokensRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateJoinTokenWithBody Create a join token
+//
+// The answer shows its text, once: machines enrol with it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+func (c *Caller) CreateJoinTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateJoinTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateJoinToken Create a join token
+//
+// The answer shows its text, once: machines enrol with it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+func (c *Caller) CreateJoinToken(ctx context.Context, body CreateJoinTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateJoinTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteJoinToken Delete a join token
+//
+// It lets nobody in from now on; who enrolled with it stays.
+//
+// Corresponds with DELETE /api/v1/join-tokens/{id} (the `DeleteJoinToken` operationId).
+func (c *Caller) DeleteJoinToken(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteJoinTokenRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -3255,6 +3837,59 @@ func (c *Caller) ListResults(ctx context.Context, id string, params *ListResults
 // Corresponds with GET /api/v1/runs/{id}/unanswered (the `ListUnanswered` operationId).
 func (c *Caller) ListUnanswered(ctx context.Context, id string, params *ListUnansweredParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListUnansweredRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowServerKey Show the server's key
+//
+// Corresponds with GET /api/v1/server-key (the `ShowServerKey` operationId).
+func (c *Caller) ShowServerKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowServerKeyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateServerKeyWithBody Make the server a new key
+//
+// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+func (c *Caller) RotateServerKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateServerKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateServerKey Make the server a new key
+//
+// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+func (c *Caller) RotateServerKey(ctx context.Context, body RotateServerKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateServerKeyRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4311,6 +4946,300 @@ func NewShowDeadLetterRequest(server string, seq int64) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListEnrolmentsRequest constructs an http.Request for the ListEnrolments method
+func NewListEnrolmentsRequest(server string, params *ListEnrolmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Standing != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "standing", *params.Standing, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Contested != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "contested", *params.Contested, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowEnrolmentRequest constructs an http.Request for the ShowEnrolment method
+func NewShowEnrolmentRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApproveEnrolmentRequest constructs an http.Request for the ApproveEnrolment method
+func NewApproveEnrolmentRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewClearEnrolmentRequest constructs an http.Request for the ClearEnrolment method
+func NewClearEnrolmentRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments/%s/clear", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReleaseEnrolmentRequest constructs an http.Request for the ReleaseEnrolment method
+func NewReleaseEnrolmentRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments/%s/release", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeEnrolmentRequest constructs an http.Request for the RevokeEnrolment method
+func NewRevokeEnrolmentRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments/%s/revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRotateEnrolmentRequest constructs an http.Request for the RotateEnrolment method
+func NewRotateEnrolmentRequest(server string, identity string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "identity", identity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/enrolments/%s/rotate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListFactsRequest constructs an http.Request for the ListFacts method
 func NewListFactsRequest(server string, params *ListFactsParams) (*http.Request, error) {
 	var err error
@@ -4805,6 +5734,107 @@ func NewSaveFilterRequestWithBody(server string, name string, contentType string
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListJoinTokensRequest constructs an http.Request for the ListJoinTokens method
+func NewListJoinTokensRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/join-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateJoinTokenRequest calls the generic CreateJoinToken builder with application/json body
+func NewCreateJoinTokenRequest(server string, body CreateJoinTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateJoinTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateJoinTokenRequestWithBody constructs an http.Request for the CreateJoinToken method, with any body, and a specified content type
+func NewCreateJoinTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/join-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteJoinTokenRequest constructs an http.Request for the DeleteJoinToken method
+func NewDeleteJoinTokenRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/join-tokens/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -5938,6 +6968,73 @@ func NewListUnansweredRequest(server string, id string, params *ListUnansweredPa
 	return req, nil
 }
 
+// NewShowServerKeyRequest constructs an http.Request for the ShowServerKey method
+func NewShowServerKeyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/server-key")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRotateServerKeyRequest calls the generic RotateServerKey builder with application/json body
+func NewRotateServerKeyRequest(server string, body RotateServerKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateServerKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRotateServerKeyRequestWithBody constructs an http.Request for the RotateServerKey method, with any body, and a specified content type
+func NewRotateServerKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/server-key/rotate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewCreateSessionRequest calls the generic CreateSession builder with application/json body
 func NewCreateSessionRequest(server string, body CreateSessionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6694,6 +7791,67 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/dead-letters/{seq} (the `ShowDeadLetter` operationId).
 	ShowDeadLetterWithResponse(ctx context.Context, seq int64, reqEditors ...RequestEditorFn) (*ShowDeadLetterAnswer, error)
 
+	// ListEnrolmentsWithResponse List identities
+	//
+	// Which key speaks for which node, who waits for approval, and who claims what is not his.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/enrolments (the `ListEnrolments` operationId).
+	ListEnrolmentsWithResponse(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*ListEnrolmentsAnswer, error)
+
+	// ShowEnrolmentWithResponse Show an identity
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/enrolments/{identity} (the `ShowEnrolment` operationId).
+	ShowEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ShowEnrolmentAnswer, error)
+
+	// ApproveEnrolmentWithResponse Approve a machine
+	//
+	// It waits with a key for this identity; from now on it is the node.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/approve (the `ApproveEnrolment` operationId).
+	ApproveEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ApproveEnrolmentAnswer, error)
+
+	// ClearEnrolmentWithResponse Clear the claims to an identity
+	//
+	// They are forgotten, and the node is asked again if it was contested; its key stays.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/clear (the `ClearEnrolment` operationId).
+	ClearEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ClearEnrolmentAnswer, error)
+
+	// ReleaseEnrolmentWithResponse Release an identity
+	//
+	// Its keys and the claims to it are forgotten: the next machine that asks with a join token has it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/release (the `ReleaseEnrolment` operationId).
+	ReleaseEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ReleaseEnrolmentAnswer, error)
+
+	// RevokeEnrolmentWithResponse Revoke a node's keys
+	//
+	// Nothing that they sign is taken, and its connection ends. The identity stays bound until it is released.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/revoke (the `RevokeEnrolment` operationId).
+	RevokeEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*RevokeEnrolmentAnswer, error)
+
+	// RotateEnrolmentWithResponse Have a node make itself a new key
+	//
+	// At once if it is there, otherwise when it comes back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/enrolments/{identity}/rotate (the `RotateEnrolment` operationId).
+	RotateEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*RotateEnrolmentAnswer, error)
+
 	// ListFactsWithResponse List facts
 	//
 	// Every path that the chosen nodes have, with its type, how many have it and how many values there are.
@@ -6792,6 +7950,42 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 	SaveFilterWithResponse(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error)
+
+	// ListJoinTokensWithResponse List join tokens
+	//
+	// The newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/join-tokens (the `ListJoinTokens` operationId).
+	ListJoinTokensWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListJoinTokensAnswer, error)
+
+	// CreateJoinTokenWithBodyWithResponse Create a join token
+	//
+	// The answer shows its text, once: machines enrol with it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+	CreateJoinTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateJoinTokenAnswer, error)
+
+	// CreateJoinTokenWithResponse Create a join token
+	//
+	// The answer shows its text, once: machines enrol with it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+	CreateJoinTokenWithResponse(ctx context.Context, body CreateJoinTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateJoinTokenAnswer, error)
+
+	// DeleteJoinTokenWithResponse Delete a join token
+	//
+	// It lets nobody in from now on; who enrolled with it stays.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/join-tokens/{id} (the `DeleteJoinToken` operationId).
+	DeleteJoinTokenWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*DeleteJoinTokenAnswer, error)
 
 	// AskNodesWithResponse Ask the nodes themselves
 	//
@@ -7017,6 +8211,31 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/{id}/unanswered (the `ListUnanswered` operationId).
 	ListUnansweredWithResponse(ctx context.Context, id string, params *ListUnansweredParams, reqEditors ...RequestEditorFn) (*ListUnansweredAnswer, error)
+
+	// ShowServerKeyWithResponse Show the server's key
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/server-key (the `ShowServerKey` operationId).
+	ShowServerKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ShowServerKeyAnswer, error)
+
+	// RotateServerKeyWithBodyWithResponse Make the server a new key
+	//
+	// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+	RotateServerKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateServerKeyAnswer, error)
+
+	// RotateServerKeyWithResponse Make the server a new key
+	//
+	// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+	RotateServerKeyWithResponse(ctx context.Context, body RotateServerKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateServerKeyAnswer, error)
 
 	// CreateSessionWithBodyWithResponse Sign in
 	//
@@ -7814,6 +9033,307 @@ func (r ShowDeadLetterAnswer) ContentType() string {
 	return ""
 }
 
+type ListEnrolmentsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EnrolmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEnrolmentsAnswer) GetJSON200() *EnrolmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEnrolmentsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEnrolmentsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEnrolmentsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEnrolmentsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEnrolmentsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowEnrolmentAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EnrolmentInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowEnrolmentAnswer) GetJSON200() *EnrolmentInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowEnrolmentAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowEnrolmentAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowEnrolmentAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowEnrolmentAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowEnrolmentAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApproveEnrolmentAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApproveEnrolmentAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveEnrolmentAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveEnrolmentAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveEnrolmentAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveEnrolmentAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ClearEnrolmentAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ClearEnrolmentAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ClearEnrolmentAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ClearEnrolmentAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ClearEnrolmentAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ClearEnrolmentAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseEnrolmentAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseEnrolmentAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseEnrolmentAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseEnrolmentAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseEnrolmentAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseEnrolmentAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeEnrolmentAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeEnrolmentAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeEnrolmentAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeEnrolmentAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeEnrolmentAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeEnrolmentAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateEnrolmentAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateEnrolmentAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateEnrolmentAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateEnrolmentAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateEnrolmentAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateEnrolmentAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListFactsAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8233,6 +9753,143 @@ func (r SaveFilterAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SaveFilterAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListJoinTokensAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *JoinTokenList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListJoinTokensAnswer) GetJSON200() *JoinTokenList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListJoinTokensAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListJoinTokensAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListJoinTokensAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListJoinTokensAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListJoinTokensAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateJoinTokenAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *NewJoinToken
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateJoinTokenAnswer) GetJSON201() *NewJoinToken {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateJoinTokenAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateJoinTokenAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateJoinTokenAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateJoinTokenAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateJoinTokenAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteJoinTokenAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteJoinTokenAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteJoinTokenAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteJoinTokenAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteJoinTokenAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteJoinTokenAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9137,6 +10794,102 @@ func (r ListUnansweredAnswer) ContentType() string {
 	return ""
 }
 
+type ShowServerKeyAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ServerKeyInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowServerKeyAnswer) GetJSON200() *ServerKeyInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowServerKeyAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowServerKeyAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowServerKeyAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowServerKeyAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowServerKeyAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateServerKeyAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ServerKeyInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RotateServerKeyAnswer) GetJSON200() *ServerKeyInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateServerKeyAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateServerKeyAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateServerKeyAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateServerKeyAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateServerKeyAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type CreateSessionAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10006,6 +11759,109 @@ func (c *ClientWithResponses) ShowDeadLetterWithResponse(ctx context.Context, se
 	return ParseShowDeadLetterAnswer(rsp)
 }
 
+// ListEnrolmentsWithResponse List identities
+//
+// Which key speaks for which node, who waits for approval, and who claims what is not his.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/enrolments (the `ListEnrolments` operationId).
+func (c *ClientWithResponses) ListEnrolmentsWithResponse(ctx context.Context, params *ListEnrolmentsParams, reqEditors ...RequestEditorFn) (*ListEnrolmentsAnswer, error) {
+	rsp, err := c.ListEnrolments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEnrolmentsAnswer(rsp)
+}
+
+// ShowEnrolmentWithResponse Show an identity
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/enrolments/{identity} (the `ShowEnrolment` operationId).
+func (c *ClientWithResponses) ShowEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ShowEnrolmentAnswer, error) {
+	rsp, err := c.ShowEnrolment(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowEnrolmentAnswer(rsp)
+}
+
+// ApproveEnrolmentWithResponse Approve a machine
+//
+// It waits with a key for this identity; from now on it is the node.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/approve (the `ApproveEnrolment` operationId).
+func (c *ClientWithResponses) ApproveEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ApproveEnrolmentAnswer, error) {
+	rsp, err := c.ApproveEnrolment(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveEnrolmentAnswer(rsp)
+}
+
+// ClearEnrolmentWithResponse Clear the claims to an identity
+//
+// They are forgotten, and the node is asked again if it was contested; its key stays.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/clear (the `ClearEnrolment` operationId).
+func (c *ClientWithResponses) ClearEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ClearEnrolmentAnswer, error) {
+	rsp, err := c.ClearEnrolment(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClearEnrolmentAnswer(rsp)
+}
+
+// ReleaseEnrolmentWithResponse Release an identity
+//
+// Its keys and the claims to it are forgotten: the next machine that asks with a join token has it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/release (the `ReleaseEnrolment` operationId).
+func (c *ClientWithResponses) ReleaseEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*ReleaseEnrolmentAnswer, error) {
+	rsp, err := c.ReleaseEnrolment(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseEnrolmentAnswer(rsp)
+}
+
+// RevokeEnrolmentWithResponse Revoke a node's keys
+//
+// Nothing that they sign is taken, and its connection ends. The identity stays bound until it is released.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/revoke (the `RevokeEnrolment` operationId).
+func (c *ClientWithResponses) RevokeEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*RevokeEnrolmentAnswer, error) {
+	rsp, err := c.RevokeEnrolment(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeEnrolmentAnswer(rsp)
+}
+
+// RotateEnrolmentWithResponse Have a node make itself a new key
+//
+// At once if it is there, otherwise when it comes back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/enrolments/{identity}/rotate (the `RotateEnrolment` operationId).
+func (c *ClientWithResponses) RotateEnrolmentWithResponse(ctx context.Context, identity string, reqEditors ...RequestEditorFn) (*RotateEnrolmentAnswer, error) {
+	rsp, err := c.RotateEnrolment(ctx, identity, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateEnrolmentAnswer(rsp)
+}
+
 // ListFactsWithResponse List facts
 //
 // Every path that the chosen nodes have, with its type, how many have it and how many values there are.
@@ -10169,6 +12025,66 @@ func (c *ClientWithResponses) SaveFilterWithResponse(ctx context.Context, name s
 		return nil, err
 	}
 	return ParseSaveFilterAnswer(rsp)
+}
+
+// ListJoinTokensWithResponse List join tokens
+//
+// The newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/join-tokens (the `ListJoinTokens` operationId).
+func (c *ClientWithResponses) ListJoinTokensWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListJoinTokensAnswer, error) {
+	rsp, err := c.ListJoinTokens(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListJoinTokensAnswer(rsp)
+}
+
+// CreateJoinTokenWithBodyWithResponse Create a join token
+//
+// The answer shows its text, once: machines enrol with it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+func (c *ClientWithResponses) CreateJoinTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateJoinTokenAnswer, error) {
+	rsp, err := c.CreateJoinTokenWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateJoinTokenAnswer(rsp)
+}
+
+// CreateJoinTokenWithResponse Create a join token
+//
+// The answer shows its text, once: machines enrol with it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/join-tokens (the `CreateJoinToken` operationId).
+func (c *ClientWithResponses) CreateJoinTokenWithResponse(ctx context.Context, body CreateJoinTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateJoinTokenAnswer, error) {
+	rsp, err := c.CreateJoinToken(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateJoinTokenAnswer(rsp)
+}
+
+// DeleteJoinTokenWithResponse Delete a join token
+//
+// It lets nobody in from now on; who enrolled with it stays.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/join-tokens/{id} (the `DeleteJoinToken` operationId).
+func (c *ClientWithResponses) DeleteJoinTokenWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*DeleteJoinTokenAnswer, error) {
+	rsp, err := c.DeleteJoinToken(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteJoinTokenAnswer(rsp)
 }
 
 // AskNodesWithResponse Ask the nodes themselves
@@ -10544,6 +12460,49 @@ func (c *ClientWithResponses) ListUnansweredWithResponse(ctx context.Context, id
 		return nil, err
 	}
 	return ParseListUnansweredAnswer(rsp)
+}
+
+// ShowServerKeyWithResponse Show the server's key
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/server-key (the `ShowServerKey` operationId).
+func (c *ClientWithResponses) ShowServerKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ShowServerKeyAnswer, error) {
+	rsp, err := c.ShowServerKey(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowServerKeyAnswer(rsp)
+}
+
+// RotateServerKeyWithBodyWithResponse Make the server a new key
+//
+// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+func (c *ClientWithResponses) RotateServerKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateServerKeyAnswer, error) {
+	rsp, err := c.RotateServerKeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateServerKeyAnswer(rsp)
+}
+
+// RotateServerKeyWithResponse Make the server a new key
+//
+// Nodes believe it at once, by the fleet root, which has to be in the state directory. The old key is believed for a day more.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/server-key/rotate (the `RotateServerKey` operationId).
+func (c *ClientWithResponses) RotateServerKeyWithResponse(ctx context.Context, body RotateServerKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateServerKeyAnswer, error) {
+	rsp, err := c.RotateServerKey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateServerKeyAnswer(rsp)
 }
 
 // CreateSessionWithBodyWithResponse Sign in
@@ -11260,6 +13219,217 @@ func ParseShowDeadLetterAnswer(rsp *http.Response) (*ShowDeadLetterAnswer, error
 	return response, nil
 }
 
+// ParseListEnrolmentsAnswer parses an HTTP response from a ListEnrolmentsWithResponse call
+func ParseListEnrolmentsAnswer(rsp *http.Response) (*ListEnrolmentsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEnrolmentsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EnrolmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowEnrolmentAnswer parses an HTTP response from a ShowEnrolmentWithResponse call
+func ParseShowEnrolmentAnswer(rsp *http.Response) (*ShowEnrolmentAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowEnrolmentAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EnrolmentInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveEnrolmentAnswer parses an HTTP response from a ApproveEnrolmentWithResponse call
+func ParseApproveEnrolmentAnswer(rsp *http.Response) (*ApproveEnrolmentAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveEnrolmentAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseClearEnrolmentAnswer parses an HTTP response from a ClearEnrolmentWithResponse call
+func ParseClearEnrolmentAnswer(rsp *http.Response) (*ClearEnrolmentAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ClearEnrolmentAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReleaseEnrolmentAnswer parses an HTTP response from a ReleaseEnrolmentWithResponse call
+func ParseReleaseEnrolmentAnswer(rsp *http.Response) (*ReleaseEnrolmentAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseEnrolmentAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeEnrolmentAnswer parses an HTTP response from a RevokeEnrolmentWithResponse call
+func ParseRevokeEnrolmentAnswer(rsp *http.Response) (*RevokeEnrolmentAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeEnrolmentAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateEnrolmentAnswer parses an HTTP response from a RotateEnrolmentWithResponse call
+func ParseRotateEnrolmentAnswer(rsp *http.Response) (*RotateEnrolmentAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateEnrolmentAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListFactsAnswer parses an HTTP response from a ListFactsWithResponse call
 func ParseListFactsAnswer(rsp *http.Response) (*ListFactsAnswer, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -11540,6 +13710,101 @@ func ParseSaveFilterAnswer(rsp *http.Response) (*SaveFilterAnswer, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListJoinTokensAnswer parses an HTTP response from a ListJoinTokensWithResponse call
+func ParseListJoinTokensAnswer(rsp *http.Response) (*ListJoinTokensAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListJoinTokensAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest JoinTokenList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateJoinTokenAnswer parses an HTTP response from a CreateJoinTokenWithResponse call
+func ParseCreateJoinTokenAnswer(rsp *http.Response) (*CreateJoinTokenAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateJoinTokenAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest NewJoinToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteJoinTokenAnswer parses an HTTP response from a DeleteJoinTokenWithResponse call
+func ParseDeleteJoinTokenAnswer(rsp *http.Response) (*DeleteJoinTokenAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteJoinTokenAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -12167,6 +14432,72 @@ func ParseListUnansweredAnswer(rsp *http.Response) (*ListUnansweredAnswer, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Unanswered
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowServerKeyAnswer parses an HTTP response from a ShowServerKeyWithResponse call
+func ParseShowServerKeyAnswer(rsp *http.Response) (*ShowServerKeyAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowServerKeyAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ServerKeyInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateServerKeyAnswer parses an HTTP response from a RotateServerKeyWithResponse call
+func ParseRotateServerKeyAnswer(rsp *http.Response) (*RotateServerKeyAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateServerKeyAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ServerKeyInfo
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
