@@ -31,7 +31,7 @@ type batch struct {
 	patches  int                      // of facts
 	full     int                      // facts documents
 	refused  map[string]int           // dead letters by reason
-	said     map[fettle.NodeID]said
+	said     map[fettle.NodeID][]said
 	replays  int // hellos and beats that were dropped
 }
 
@@ -54,7 +54,7 @@ func (s *Server) newBatch() *batch {
 	return &batch{
 		s: s, now: fettle.MillisOf(s.Now()),
 		drafts: map[fettle.NodeID]*draft{}, states: map[stateKey]fettle.CheckState{}, hellos: map[fettle.NodeID]wire.Hello{},
-		asks: map[fettle.NodeID]bool{}, beats: map[fettle.NodeID]string{}, refused: map[string]int{}, said: map[fettle.NodeID]said{},
+		asks: map[fettle.NodeID]bool{}, beats: map[fettle.NodeID]string{}, refused: map[string]int{}, said: map[fettle.NodeID][]said{},
 	}
 }
 

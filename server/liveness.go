@@ -40,7 +40,7 @@ type sighting struct {
 	dropped  time.Time // when its connection was lost, with nothing received after it; zero: it was not
 	liveness fettle.Liveness
 	seen     fettle.Millis // as stored
-	said     said
+	said     []said        // in the last sessions
 	sessions sessions
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,47 +14,51 @@ const (
 	freshFor     = 5 * time.Minute // a beat that was sent earlier than this says nothing of now; nodes carry the server's clock
 	swapWindow   = 10 * time.Minute
 	swapsAllowed = 2 // back to a session that was there before; agents that start again have new ones
-	sessionsKept = 4 // of a node, beside the last
+	sessionsKept = 4 // of a node
 )
 
-// said is the last of what a node's session said, by id: ids of one process grow. What was signed once can be sent again by whoever saw it, and
-// is known by that. Hellos and beats stand apart, because they may overtake each other on their way.
+// said is the last of what a session of a node said, by id: ids of one process grow. What was signed once can be sent again by whoever saw it,
+// and is known by that. Hellos and beats stand apart, because they may overtake each other on their way.
 type said struct{ session, hello, beat string }
 
 // repeated tells whether a hello or a beat is one that came before, and notes it where it is not. Memory learns of it when the batch is committed.
 func (b *batch) repeated(from fettle.NodeID, session string, env wire.Envelope) bool {
-	s, noted := b.said[from]
+	list, noted := b.said[from]
 	if !noted {
-		s = b.s.presence.saidBy(from)
+		list = b.s.presence.saidBy(from)
 	}
-	if s.session != session {
-		s = said{session: session}
+	at := slices.IndexFunc(list, func(s said) bool { return s.session == session })
+	if at < 0 {
+		list, at = append(list, said{session: session}), len(list)
 	}
-	last := &s.beat
+	last := &list[at].beat
 	if env.Type == wire.TypeHello {
-		last = &s.hello
+		last = &list[at].hello
 	}
 	if env.ID <= *last {
 		b.replays++
 		return true
 	}
 	*last = env.ID
-	b.said[from] = s
+	if len(list) > sessionsKept {
+		list = list[1:]
+	}
+	b.said[from] = list
 	return false
 }
 
-// saidBy gives what was said last.
-func (p *presence) saidBy(id fettle.NodeID) said {
+// saidBy gives what was said last, in a few sessions. It belongs to the caller.
+func (p *presence) saidBy(id fettle.NodeID) []said {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s := p.last[id]; s != nil {
-		return s.said
+		return slices.Clone(s.said)
 	}
-	return said{}
+	return nil
 }
 
 // note lets take effect what was said in a batch.
-func (p *presence) note(all map[fettle.NodeID]said) {
+func (p *presence) note(all map[fettle.NodeID][]said) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, what := range all {
@@ -70,16 +75,19 @@ type sessions struct {
 	swaps []time.Time // when an older one came back
 }
 
-// swapped notes the session of which a message came, and tells whether sessions take turns: then two agents use one key. An agent that starts
+// swapped notes the session of which a message came, after the one that is known, and tells whether sessions take turns: then two agents use one key. An agent that starts
 // again has a new session, and its old one is silent for ever.
-func (p *presence) swapped(id fettle.NodeID, session string, at time.Time) bool {
+func (p *presence) swapped(id fettle.NodeID, known, session string, at time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	node := p.last[id]
-	if node == nil || node.sessions.last == session {
+	if node == nil {
 		return false
 	}
 	s := &node.sessions
+	if s.last = cmp.Or(s.last, known); s.last == session {
+		return false
+	}
 	back := slices.Contains(s.older, session)
 	s.older = slices.DeleteFunc(s.older, func(old string) bool { return old == session })
 	if s.last != "" {
@@ -102,7 +110,11 @@ func (p *presence) swapped(id fettle.NodeID, session string, at time.Time) bool 
 
 // watchSession notes a session, and has the node contested where two take turns.
 func (b *batch) watchSession(from fettle.NodeID, session string) {
-	if b.s.presence.swapped(from, session, b.at) && b.s.Enroller != nil {
+	known := ""
+	if d := b.draft(from); d != nil {
+		known = d.Session
+	}
+	if b.s.presence.swapped(from, known, session, b.at) && b.s.Enroller != nil {
 		b.s.Enroller.Contest(from, "two agents have its key and take turns; nothing is asked of it until an operator has looked: fettle enrol release "+string(from))
 	}
 }
