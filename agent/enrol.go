@@ -224,11 +224,22 @@ func (a *Agent) enrolled(e *wire.Enrolled, next bool) error {
 	if e.Passcode == "" && a.cfg.Login == "" {
 		return fmt.Errorf("enrolled: the server gives no passcode: %w", fettle.ErrInvalid)
 	}
+	passcode := ""
+	if e.Passcode != "" {
+		keys := a.self.get().Keys
+		if next {
+			keys = a.self.get().Next
+		}
+		var err error
+		if passcode, err = keys.OpenPasscode(e.Passcode); err != nil {
+			return fmt.Errorf("enrolled: %w", err)
+		}
+	}
 	err := a.self.change(func(f *trust.NodeFile) {
 		if next {
 			f.Before, f.Keys, f.Next, f.Made = f.Keys, f.Next, trust.NodeKeys{}, a.clock.orOwn()
 		}
-		f.Enrolled, f.Root, f.CA, f.Passcode = true, e.Root, e.CA, e.Passcode
+		f.Enrolled, f.Root, f.CA, f.Passcode = true, e.Root, e.CA, passcode
 	})
 	if err != nil {
 		return err

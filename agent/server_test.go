@@ -206,7 +206,11 @@ func (s *server) enrol(conn net.Conn, m wire.Message) {
 	} else {
 		err = trust.CheckEnrolProof(s.token.Secret, e.Proof, node, e.Sign, e.Seal)
 	}
-	answer := wire.Enrolled{Status: wire.EnrolledYes, Passcode: trust.NodePasscode(s.authority.LoginKey(), node, id)}
+	passcode, fault := trust.SealPasscode(e.Seal, id, trust.NodePasscode(s.authority.LoginKey(), node, id))
+	if fault != nil {
+		s.t.Error(fault)
+	}
+	answer := wire.Enrolled{Status: wire.EnrolledYes, Passcode: passcode}
 	s.with(func() {
 		if _, fault := wire.Open(m, ring, 0); err == nil {
 			err = fault

@@ -54,7 +54,7 @@ type Enrolled struct {
 	Status   string            `json:"status"`
 	Reason   string            `json:"reason,omitempty"`   // why not, in words
 	Key      string            `json:"key"`                // id of the key that was asked for
-	Passcode string            `json:"passcode,omitempty"` // for the broker, from now on
+	Passcode string            `json:"passcode,omitempty"` // for the broker, from now on; sealed to the key, by package wire/trust
 	Root     []byte            `json:"root"`               // public key of the fleet root, 32 bytes, always there: what signed the answer leads to it
 	CA       string            `json:"ca,omitempty"`       // PEM; empty: listeners have certificates that the system knows, or no TLS
 	Labels   map[string]string `json:"labels,omitempty"`

@@ -150,6 +150,10 @@ func (s *server) enrol(conn net.Conn, m wire.Message) {
 	if err == nil {
 		err = trust.CheckEnrolProof(s.token.Secret, e.Proof, node, e.Sign, e.Seal)
 	}
+	passcode := ""
+	if err == nil {
+		passcode, err = trust.SealPasscode(e.Seal, id, trust.NodePasscode(s.authority.LoginKey(), node, id))
+	}
 	if err != nil {
 		s.t.Error(err)
 		return
@@ -159,7 +163,7 @@ func (s *server) enrol(conn net.Conn, m wire.Message) {
 	s.joined++
 	s.mu.Unlock()
 	out, err := wire.Seal(wire.Envelope{Type: wire.TypeEnrolled, From: wire.Server, To: env.From, At: fettle.MillisOf(time.Now())}, wire.Enrolled{
-		Status: wire.EnrolledYes, Key: id, Root: s.authority.Root(), Passcode: trust.NodePasscode(s.authority.LoginKey(), node, id),
+		Status: wire.EnrolledYes, Key: id, Root: s.authority.Root(), Passcode: passcode,
 	}, s.authority)
 	if err != nil {
 		s.t.Error(err)

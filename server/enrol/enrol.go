@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
@@ -36,7 +39,31 @@ func (r *Registry) Enrol(ctx context.Context, from []fettle.NodeID, asked []wire
 	}
 	d.apply()
 	d.log()
+	d.sealPasscodes(asked)
 	return d.answers, nil
+}
+
+// sealPasscodes lets only the nodes themselves read their passcodes, on all cores: it costs as much as a signature.
+func (d *decision) sealPasscodes(asked []wire.Enrol) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(asked)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(asked); i = int(next.Add(1)) - 1 {
+				a := &d.answers[i]
+				if a.Passcode == "" {
+					continue
+				}
+				sealed, err := trust.SealPasscode(asked[i].Seal, a.Key, a.Passcode)
+				if a.Passcode = sealed; err != nil { // no point of the curve: its owner can read nothing
+					key := a.Key
+					*a = refused("nothing can be sealed for this key: %v", err)
+					a.Key = key
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // decision is what becomes of a list of enrolments. One goroutine works on it.

@@ -87,6 +87,16 @@ func newMachine(t testing.TB, id string) machine {
 	return machine{fettle.NodeID(id), keys}
 }
 
+// opens reads the passcode of an answer.
+func (m machine) opens(t testing.TB, answer wire.Enrolled) string {
+	t.Helper()
+	passcode, err := m.keys.OpenPasscode(answer.Passcode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return passcode
+}
+
 // sign makes a message of a machine's, signed by the key that is given.
 func sign(t testing.TB, from fettle.NodeID, kind wire.Type, body any, key trust.NodeKeys) wire.Message {
 	t.Helper()
@@ -172,7 +182,10 @@ func TestJoinTokens(t *testing.T) {
 		if got.Pool != "linux" || got.Labels["dc"] != "fra" || token.CheckRoot(got.Root) != nil || got.Key != a.keys.ID() {
 			t.Errorf("the answer is %+v", got)
 		}
-		o.must(o.NodeLogin("a", got.Passcode))
+		o.must(o.NodeLogin("a", a.opens(t, got)))
+		if _, err := newMachine(t, "a").keys.OpenPasscode(got.Passcode); !errors.Is(err, fettle.ErrDenied) {
+			t.Errorf("another machine reads the passcode: %v", err)
+		}
 		for range 3 {
 			o.want(o.ask(a, token), wire.EnrolledYes, "")
 		}
@@ -309,7 +322,7 @@ func TestIdentities(t *testing.T) {
 	t.Run("a revoked one is out until it is released", func(t *testing.T) {
 		o := newOffice(t, "")
 		a := newMachine(t, "a")
-		passcode := o.ask(a, o.Local()).Passcode
+		passcode := a.opens(t, o.ask(a, o.Local()))
 		o.must(o.Revoke(t.Context(), "a", "ann"))
 		if o.speaks(a) || len(o.cut) != 1 {
 			t.Error("it is still believed, or still connected")
@@ -404,7 +417,7 @@ func TestRotation(t *testing.T) {
 		if key, err := o.SealKey("a"); err != nil || string(key) != string(next.keys.SealPublic()) {
 			t.Error("secrets are not sealed with the new key")
 		}
-		o.must(errors.Join(o.NodeLogin("a", first.Passcode), o.NodeLogin("a", second.Passcode)))
+		o.must(errors.Join(o.NodeLogin("a", old.opens(t, first)), o.NodeLogin("a", next.opens(t, second))))
 		o.now = o.now.Add(overlap - time.Second)
 		if !o.speaks(old) {
 			t.Error("what was on its way is lost")
@@ -413,7 +426,7 @@ func TestRotation(t *testing.T) {
 		if o.speaks(old) || !o.speaks(next) {
 			t.Error("the old key is still believed, or the new one is not")
 		}
-		o.kind(o.NodeLogin("a", first.Passcode), fettle.ErrDenied)
+		o.kind(o.NodeLogin("a", old.opens(t, first)), fettle.ErrDenied)
 		o.tidy(t.Context())
 		o.restart()
 		if m, err := o.Member("a"); err != nil || len(m.Keys) != 1 || m.Keys[0].ID != next.keys.ID() {

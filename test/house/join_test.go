@@ -112,7 +112,9 @@ func (p *place) join(identity string) stranger {
 		if err := env.Decode(&enrolled); err != nil || enrolled.Status != wire.EnrolledYes {
 			p.t.Fatalf("join %s: %+v, %v", identity, enrolled, err)
 		}
-		s.passcode = enrolled.Passcode
+		if s.passcode, err = keys.OpenPasscode(enrolled.Passcode); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 	return s
 }

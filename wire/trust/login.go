@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -117,6 +118,38 @@ func CheckNodePasscode(loginKey []byte, id fettle.NodeID, passcode string) (keyI
 	}
 	return keyID, nil
 }
+
+// SealPasscode makes of a passcode what only the owner of these keys can read, whose X25519 half is seal: where answers to enrolments travel,
+// others may read who know a join token.
+func SealPasscode(seal []byte, keyID, passcode string) (string, error) {
+	to, err := ecdh.X25519().NewPublicKey(seal)
+	if err != nil {
+		return "", fmt.Errorf("seal a passcode: %w: %w", err, fettle.ErrInvalid)
+	}
+	sealed, err := Seal(to, passcodeInfo(keyID), []byte(passcode))
+	if err != nil {
+		return "", fmt.Errorf("passcode: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(sealed), nil
+}
+
+// OpenPasscode reads what SealPasscode made for these keys; ErrDenied if it was made for others.
+func (k NodeKeys) OpenPasscode(text string) (string, error) {
+	sealed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "", fmt.Errorf("passcode: it is no base64: %w", fettle.ErrInvalid)
+	}
+	if k.None() {
+		return "", fmt.Errorf("passcode: there are no keys to open it with: %w", fettle.ErrDenied)
+	}
+	plain, err := Open(k.Seal, passcodeInfo(k.ID()), sealed)
+	if err != nil {
+		return "", fmt.Errorf("passcode: %w", err)
+	}
+	return string(plain), nil
+}
+
+func passcodeInfo(keyID string) string { return "fettle passcode 1\n" + keyID }
 
 func nodeMAC(loginKey []byte, id fettle.NodeID, keyID string) []byte {
 	return macOf(loginKey, "login\n"+string(id)+"\n"+keyID)
