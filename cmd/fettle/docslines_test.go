@@ -52,7 +52,9 @@ func taken(words []string, prose bool) error {
 	a := &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard}
 	var cmd *cobra.Command
 	rest := words[1:]
-	if words[0] == pluginName {
+	if words[0] == pluginName && rest[0] == "broker" {
+		cmd, rest = a.brokerPluginCommand(&brokerOrder{}, &clientContext{}), rest[1:]
+	} else if words[0] == pluginName {
 		cmd = a.pluginCommand(&verdictOrder{}, &clientContext{}, new(string))
 	} else {
 		var err error
