@@ -17,7 +17,7 @@ func TestNothingIsLost(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "github.com/fettle-dev/fettle/test/faults").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-program", fettleBin, "-for", "25s", "-every", "1s", "-longest", "4s", "-database", "mariadb", "-away", "10s")
+	cmd := exec.CommandContext(t.Context(), program, "-program", fettleBin, "-for", "20s", "-every", "1s", "-longest", "4s", "-database", "mariadb", "-away", "8s")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends what it has started
 	cmd.WaitDelay = 30 * time.Second
 	out, err := cmd.CombinedOutput()
