@@ -49,6 +49,8 @@ var plan = map[string]room{
 	}},
 	"server/certs": {floor: 3},
 
+	"server/auth/directory": {floor: 3, may: []string{"server/auth"}},
+
 	"server/enrol": {floor: 3, may: []string{"store", "wire", "wire/trust"}},
 
 	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
@@ -100,6 +102,9 @@ var kept = []struct {
 	{"github.com/gin-gonic/gin", []string{"server/api", "web"}, "below a handler there are plain values"},
 	{"github.com/danielgtaylor/huma", []string{"server/api"}, "the REST face alone knows how it is described"},
 	{"github.com/go-stomp/stomp", []string{"wire", "wire/broker"}, "STOMP stands in wire"},
+	{"github.com/go-ldap/", []string{"server/auth/directory"}, "who somebody is elsewhere is asked in one place"},
+	{"github.com/coreos/go-oidc", []string{"server/auth/directory"}, "who somebody is elsewhere is asked in one place"},
+	{"golang.org/x/oauth2", []string{"server/auth/directory"}, "who somebody is elsewhere is asked in one place"},
 	{"github.com/spf13/cobra", []string{"cmd/fettle"}, "commands stand in cmd/fettle"},
 	{"github.com/stretchr/testify", nil, "tests use testing and go-cmp"},
 	{"log$", nil, "the logger is a *slog.Logger handed in"},

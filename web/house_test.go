@@ -31,6 +31,7 @@ type house struct {
 	*server.Server
 	t       *testing.T
 	keeper  *auth.Keeper
+	people  *auth.People
 	engine  *gin.Engine
 	cookie  string // the secret of a signed-in person; empty: nobody is
 	seq     int64
@@ -54,6 +55,8 @@ func newHouseWith(t *testing.T, cfg Config, wrap func(Fleet) Fleet) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, keeper: auth.New(db, nil, nil), session: wire.NewID()}
+	h.people = auth.NewPeople(auth.PeopleParts{Users: db, Keeper: h.keeper})
+	cfg.People = h.people
 	settings := server.DefaultConfig()
 	settings.Version = "1.2.3"
 	settings.Checks = []server.CheckConfig{{Name: "check_load"}, {Name: "check_disk"}}

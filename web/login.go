@@ -24,6 +24,7 @@ type loginPage struct {
 	Minute int    // how long a login link holds
 	ByName bool   // people sign in by name here
 	Name   string // that was tried last
+	SignOn string // what people know the provider by, who signs them in; empty: there is none
 }
 
 // askToSignIn is what everybody sees in the place of a page, before they have signed in.
@@ -43,6 +44,9 @@ func (s *site) askToSignIn(c *gin.Context) error {
 func (s *site) drawLogin(c *gin.Context, status int, next, fault string) error {
 	p := loginPage{
 		base: s.base(c, "Sign in", ""), Next: next, Fault: fault, Minute: int(auth.LoginTTL.Minutes()), ByName: s.cfg.People != nil, Name: c.PostForm("name"),
+	}
+	if s.cfg.SignOn != nil {
+		p.SignOn = s.cfg.SignOn.Label()
 	}
 	return s.draw(c, status, "login.html", "layout", p)
 }

@@ -18,7 +18,7 @@ func TestSigningIn(t *testing.T) {
 			a := h.get(page).status(http.StatusUnauthorized)
 			a.wants("h1", "Sign in")
 			a.wants(".shell", "fettle login")
-			if next := a.attr("[name=next]", "value"); page != "/" && next != page {
+			if next := a.attr("#by-name [name=next]", "value"); page != "/" && next != page {
 				t.Errorf("%s goes on to %q", page, next)
 			}
 			if strings.Contains(a.body, "htmx.min.js") {

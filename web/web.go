@@ -23,11 +23,20 @@ type Config struct {
 	Files    fs.FS            // development: templates/ and static/ are read from here, at every request; nil: those in the program
 	Now      func() time.Time // nil: time.Now
 	People   *auth.People     // who signs in by name; nil: nobody does
+	SignOn   SignOn           // signs people in elsewhere; nil: nobody does
 	Audit    *audit.Log       // nil: nothing is put down
 }
 
 // defaultRefresh is how often an open page may draw itself anew: a fleet of thousands changes all the time, and a person has to read.
 const defaultRefresh = 2 * time.Second
+
+// SignOn asks an OpenID Connect provider who somebody is; *directory.OIDC is one. It is safe for concurrent use. ErrDenied: the answer is not to be
+// believed; ErrUnavailable: the provider is away.
+type SignOn interface {
+	Label() string
+	Begin(ctx context.Context, next string) (address, kept string, err error)
+	Finish(ctx context.Context, code, state, kept string) (id auth.Identity, next string, err error)
+}
 
 // Fleet is the server, as this package calls it; *server.Server is one. All methods are safe for concurrent use, end with their ctx, and
 // wrap the kinds of error of package fettle.
@@ -109,6 +118,8 @@ func (s *site) routes(r *gin.Engine) {
 	pages.GET("/changes", s.page(s.changes)) // as long as the page is open
 	pages.GET("/login", s.open(s.login))
 	pages.POST("/login", s.open(s.enter))
+	pages.GET("/login/oidc", s.open(s.signOn))
+	pages.GET("/login/oidc/callback", s.open(s.signedOn))
 	pages.POST("/logout", s.open(s.logout))
 	pages.Match(both, "/static/:hash/*name", s.static)
 	r.NoRoute(s.noRoute)

@@ -29,7 +29,11 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	if err := api.Mount(r, cfg, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}
-	if err := web.Mount(r, web.Config{NotFound: api.NotFound, People: m.people, Audit: m.audit}, m.server, m.keeper, m.log); err != nil {
+	pages := web.Config{NotFound: api.NotFound, People: m.people, Audit: m.audit}
+	if m.oidc != nil {
+		pages.SignOn = m.oidc
+	}
+	if err := web.Mount(r, pages, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}
 	return r, nil

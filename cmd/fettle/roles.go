@@ -10,6 +10,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth/directory"
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/enrol"
 )
@@ -43,7 +44,10 @@ type serverSettings struct {
 	EnrolApproval string `yaml:"enrol-approval" help:"who lets in a machine that shows a join token: auto, the token does; manual, an operator does, by fettle enrol approve"`
 	MetricsToken  string `yaml:"metrics-token" secret:"true" help:"bearer token that /metrics wants; empty: it is open"`
 
-	tlsSettings   `yaml:",inline"`
+	tlsSettings `yaml:",inline"`
+	LDAP        directory.LDAPConfig `yaml:"ldap" help:"where passwords and groups of people are kept, if not here"`
+	OIDC        directory.OIDCConfig `yaml:"oidc" help:"who signs people in on the pages, if not we"`
+
 	server.Config `yaml:",inline"`
 }
 
@@ -59,7 +63,7 @@ func defaultServerSettings() serverSettings {
 
 // Validate reports every fault, each by its key.
 func (c serverSettings) Validate() error {
-	faults := []error{c.Config.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults()}
+	faults := []error{c.Config.Validate(), c.LDAP.Validate(), c.OIDC.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults()}
 	faults = append(faults, c.tlsSettings.faults(c.foreign())...)
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})

@@ -24,6 +24,7 @@ import (
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/fettle-dev/fettle/server/auth"
+	"github.com/fettle-dev/fettle/server/auth/directory"
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/certs"
 	"github.com/fettle-dev/fettle/server/enrol"
@@ -44,6 +45,7 @@ type middle struct {
 	keeper  *auth.Keeper
 	certs   *certs.Keeper // nil: no listener speaks TLS
 	people  *auth.People
+	oidc    *directory.OIDC // nil: there is none
 	audit   *audit.Log
 	http    net.Listener
 	stomp   net.Listener
@@ -85,7 +87,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	if m.audit, err = audit.Open(filepath.Join(cfg.State, auditFile), m.store, log, time.Now); err != nil {
 		return m, err
 	}
-	m.people = auth.NewPeople(auth.PeopleParts{Users: m.store, Keeper: m.keeper, Audit: m.audit, Log: log})
+	if err = m.openPeople(); err != nil {
+		return m, err
+	}
 	if err = m.openRegistry(ctx); err != nil {
 		return m, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -83,8 +84,11 @@ func (s *settings) print(a *app) error {
 			} else if _, is := row.Value.(fmt.Stringer); is {
 				row.Value = text
 			}
-		} else if a.output == "json" {
-			row.Value = byKeys(row.Value)
+		} else {
+			row.Value = hidden(one.value)
+			if a.output == "json" {
+				row.Value = byKeys(row.Value)
+			}
 		}
 		all = append(all, row)
 	}
@@ -111,6 +115,21 @@ func (s *settings) print(a *app) error {
 		}
 	}
 	return nil
+}
+
+// hidden gives a copy of what is not one word, with its secrets masked.
+func hidden(v reflect.Value) any {
+	if v.Kind() != reflect.Struct {
+		return v.Interface()
+	}
+	copied := reflect.New(v.Type()).Elem()
+	copied.Set(v)
+	for i := range v.NumField() {
+		if f := copied.Field(i); v.Type().Field(i).Tag.Get("secret") == "true" && f.Kind() == reflect.String && f.String() != "" {
+			f.SetString("***")
+		}
+	}
+	return copied.Interface()
 }
 
 // byKeys gives what is not one word as it stands in a file, by the file's keys.

@@ -30,7 +30,7 @@ type RunSummary struct {
 	State     fettle.RunState `json:"state" enum:"going,ended,cancelled"`
 	Tally     fettle.Tally    `json:"tally"`
 	Undefined int             `json:"undefined" doc:"Nodes for which the filter is undefined; they are not in the roster"`
-	Refused   []RefusalInfo   `json:"refused" doc:"Nodes of the roster that were not asked because something forbids it; the tally counts them as never"`
+	Refused   []RefusalInfo   `json:"refused,omitempty" doc:"Nodes of the roster that were not asked because something forbids it; the tally counts them as never"`
 	Created   time.Time       `json:"created"`
 	Deadline  time.Time       `json:"deadline" doc:"Who has not answered by then is silent"`
 	Ended     *time.Time      `json:"ended,omitempty" doc:"Left out: it goes on"`

@@ -31,6 +31,8 @@
 #   stompy      FETTLE_TEST_PYTHON_STOMP   a python3 that can "import stomp"
 #   rubystomp   FETTLE_TEST_RUBY_STOMP     a ruby that can "require 'stomp'"
 #   npmstomp    FETTLE_TEST_NODE, FETTLE_TEST_NPM_STOMP   a node, and a NODE_PATH that has stompit
+#   ldap        FETTLE_TEST_LDAP           ldap://localhost:port, StartTLS offered; people below dc=fettle,dc=test
+#               FETTLE_TEST_LDAP_CA        the certificate that it shows
 #
 # No test needs these; they are installed and started by name only:
 #
@@ -44,10 +46,10 @@ set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
 readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter ansible puppet stompy rubystomp npmstomp)
+readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter ansible puppet stompy rubystomp npmstomp ldap)
 readonly others=(postgresql) # that no test needs
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
-declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7)
+declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7 [ldap]=8)
 
 say() { echo "services: $*" >&2; }
 die() { say "$*"; exit 1; }

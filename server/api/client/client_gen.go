@@ -1356,7 +1356,7 @@ type RunInfo struct {
 	Next string `json:"next"`
 
 	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
-	Refused []RefusalInfo `json:"refused"`
+	Refused []RefusalInfo `json:"refused,omitempty"`
 
 	// Results In the order in which they came; the first thousand
 	Results []ResultItem    `json:"results"`
@@ -1423,7 +1423,7 @@ type RunSummary struct {
 	Inputs map[string]interface{} `json:"inputs"`
 
 	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
-	Refused []RefusalInfo   `json:"refused"`
+	Refused []RefusalInfo   `json:"refused,omitempty"`
 	Run     fettle.RunID    `json:"run"`
 	State   fettle.RunState `json:"state"`
 	Tally   Tally           `json:"tally"`
