@@ -93,10 +93,11 @@ func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, 
 	a.link = wire.NewLink(linkCfg, listener{a}, log)
 	spool := wire.DefaultSpool(filepath.Join(cfg.State, spoolName))
 	spool.MaxBytes, spool.Headroom = cfg.SpoolBytes, min(spool.Headroom, cfg.SpoolBytes/4)
+	spool.Open = cfg.open
 	if a.spool, err = wire.OpenSpool(spool); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	if a.ledger, err = openLedger(filepath.Join(cfg.State, ledgerName), cfg.LedgerTasks, nil); err != nil {
+	if a.ledger, err = openLedger(filepath.Join(cfg.State, ledgerName), cfg.LedgerTasks, cfg.open); err != nil {
 		return nil, errors.Join(fmt.Errorf("agent: %w", err), a.spool.Close())
 	}
 	if a.checks, err = openChecks(filepath.Join(cfg.State, checksName)); err != nil {
@@ -182,7 +183,7 @@ func (a *Agent) loop(ctx context.Context) error {
 			a.collect(ctx)
 		case <-a.nextBeat.C:
 			a.nextBeat.Reset(a.beatEvery)
-			a.beat()
+			a.beat(ctx)
 			a.advance(ctx)
 		}
 	}
@@ -244,6 +245,7 @@ const flushTimeout = time.Second
 
 // flush sends what is in the spool, as far as that goes quickly.
 func (a *Agent) flush(ctx context.Context) {
+	a.settle(ctx)
 	enough := time.NewTimer(flushTimeout)
 	defer enough.Stop()
 	for {
@@ -318,10 +320,11 @@ const maxSaid = 8
 const helloAgain = time.Minute
 
 // beat says that the node is there; a hello that was not answered is said again instead.
-func (a *Agent) beat() {
+func (a *Agent) beat(ctx context.Context) {
 	if err := a.ledger.forget(a.clock.orOwn()); err != nil {
 		a.log.Debug("the ledger cannot be tidied", "err", err)
 	}
+	a.settle(ctx)
 	a.replays.Expire(a.clock.now())
 	if a.welcomed {
 		a.rotateWhenDue()

@@ -47,6 +47,8 @@ type Config struct {
 	Welcomed func()           // called once, when the server has answered the first hello; it must not block; nil: nobody is told
 	Link     wire.LinkConfig
 	Metrics  *metrics.Set // nil: nobody reads them
+
+	open wire.OpenFunc // of ledger and spool; nil: the file system
 }
 
 // DefaultConfig gives settings to which Identity, State, Servers and Join are to be added.

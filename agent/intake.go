@@ -198,18 +198,18 @@ func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *w
 	a.meters.tasks.Inc()
 	j := &job{task: t, delivery: d}
 	if a.ledger.phase(t.ID) == phaseCancelled {
-		a.answer(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it came"})
+		a.forgo(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it came"})
 		return true
 	}
 	manifest, err := a.actions.Manifest(t.Action)
 	if err != nil {
 		j.idempotent = true
-		a.answer(ctx, j, Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", t.Action)})
+		a.forgo(ctx, j, Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", t.Action)})
 		return true
 	}
 	j.idempotent = manifest.Idempotent
 	if !j.idempotent && a.spool.Full() {
-		a.answer(ctx, j, refusal("the node's spool is full, its results have to arrive first"))
+		a.forgo(ctx, j, refusal("the node's spool is full, its results have to arrive first"))
 		return true
 	}
 	a.admit(ctx, j, manifest.Slotless)
@@ -219,7 +219,7 @@ func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *w
 // known tells whether a task was taken before.
 func (a *Agent) known(id fettle.TaskID) bool {
 	switch a.ledger.phase(id) {
-	case phaseQueued, phaseBegun, phaseDone:
+	case phaseQueued, phaseBegun, phaseForgone, phaseDone:
 		return true
 	}
 	return a.tasks.known(id) || a.spool.Has(string(id))
@@ -233,7 +233,9 @@ func (a *Agent) cancel(ctx context.Context, c wire.Cancel) bool {
 			continue
 		}
 		if j := a.tasks.unqueue(id); j != nil {
-			a.answer(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it was begun"})
+			if !a.forgo(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it was begun"}) {
+				noted = false
+			}
 			continue
 		}
 		if a.tasks.cancel(id, errCancelled) || a.known(id) {
@@ -266,8 +268,13 @@ func (a *Agent) resume() {
 	}
 }
 
-// recover reports, before anything else happens, what was begun and has no result.
+// recover reports, before anything else happens, what was begun, or is not executed, and has no result.
 func (a *Agent) recover(ctx context.Context) {
+	for _, n := range a.ledger.in(phaseForgone) {
+		if n.Task != nil {
+			a.report(ctx, n)
+		}
+	}
 	for _, n := range a.ledger.in(phaseBegun) {
 		if n.Task == nil {
 			continue

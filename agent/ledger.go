@@ -20,6 +20,7 @@ type phase string
 const (
 	phaseQueued    phase = "queued"    // it waits for a slot
 	phaseBegun     phase = "begun"     // its outcome is unknown until it is done
+	phaseForgone   phase = "forgone"   // it waited, and is not executed; its result may not be in the spool yet
 	phaseDone      phase = "done"      // its result is in the spool, or has arrived
 	phaseCancelled phase = "cancelled" // taken back before it came
 )
@@ -29,11 +30,12 @@ const remember = 24 * time.Hour
 
 // note is a record of the ledger.
 type note struct {
-	ID    fettle.TaskID `json:"id"`
-	Phase phase         `json:"phase"`
-	Until fettle.Millis `json:"until,omitempty"` // by the server's clock; after it, the task is forgotten
-	At    fettle.Millis `json:"at,omitempty"`    // when it was begun, by the node's clock
-	Task  *fettle.Task  `json:"task,omitempty"`  // while it is queued or begun
+	ID     fettle.TaskID `json:"id"`
+	Phase  phase         `json:"phase"`
+	Until  fettle.Millis `json:"until,omitempty"`  // by the server's clock; after it, the task is forgotten
+	At     fettle.Millis `json:"at,omitempty"`     // when it was begun, by the node's clock
+	Task   *fettle.Task  `json:"task,omitempty"`   // while it is queued, begun or forgone
+	Status fettle.Status `json:"status,omitempty"` // of what is forgone
 }
 
 // ledger remembers, on disk, which tasks were taken, so that none is executed twice. It is safe for concurrent use.

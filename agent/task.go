@@ -23,6 +23,7 @@ type job struct {
 	idempotent bool
 	delivery   *wire.Delivery          // still to be acknowledged; nil: it is
 	noted      bool                    // it is in the ledger
+	outcome    Outcome                 // of a task that is forgone
 	lane       *lane                   // where it runs
 	cancel     context.CancelCauseFunc // nil: it does not run yet
 }
@@ -35,13 +36,14 @@ type lane struct {
 
 // taskTable holds the tasks that have no result yet. It belongs to the loop.
 type taskTable struct {
-	jobs   map[fettle.TaskID]*job
-	runs   *lane // of runs
-	checks *lane // of checks that are asked for now
-	light  *lane // of actions that take no slot
-	limit  int   // of each queue
-	recent []fettle.TaskID
-	ended  map[fettle.TaskID]bool // those in recent
+	jobs    map[fettle.TaskID]*job
+	runs    *lane                  // of runs
+	checks  *lane                  // of checks that are asked for now
+	light   *lane                  // of actions that take no slot
+	limit   int                    // of each queue
+	forgone map[fettle.TaskID]*job // not executed, and the ledger does not say so yet
+	recent  []fettle.TaskID
+	ended   map[fettle.TaskID]bool // those in recent
 }
 
 // maxLight bounds the goroutines of actions that take no slot.
@@ -53,12 +55,14 @@ const maxRecent = prefetch
 
 func newTaskTable(cfg Config) taskTable {
 	return taskTable{
-		jobs: map[fettle.TaskID]*job{}, ended: map[fettle.TaskID]bool{}, limit: cfg.Queue,
+		jobs: map[fettle.TaskID]*job{}, forgone: map[fettle.TaskID]*job{}, ended: map[fettle.TaskID]bool{}, limit: cfg.Queue,
 		runs: &lane{slots: cfg.RunSlots}, checks: &lane{slots: cfg.CheckSlots}, light: &lane{slots: maxLight},
 	}
 }
 
-func (t *taskTable) known(id fettle.TaskID) bool { return t.jobs[id] != nil || t.ended[id] }
+func (t *taskTable) known(id fettle.TaskID) bool {
+	return t.jobs[id] != nil || t.forgone[id] != nil || t.ended[id]
+}
 
 func (t *taskTable) busy() int { return t.runs.busy + t.checks.busy }
 
@@ -137,7 +141,7 @@ func (a *Agent) admit(ctx context.Context, j *job, slotless bool) {
 	l := a.tasks.lane(j, slotless)
 	ahead := l.busy + len(l.queue)
 	if ahead >= l.slots+a.tasks.limit {
-		a.answer(ctx, j, refusal(fmt.Sprintf("%d tasks wait on this node already", a.tasks.limit)))
+		a.forgo(ctx, j, refusal(fmt.Sprintf("%d tasks wait on this node already", a.tasks.limit)))
 		return
 	}
 	if ahead < l.slots {
@@ -146,7 +150,7 @@ func (a *Agent) admit(ctx context.Context, j *job, slotless bool) {
 	}
 	if !j.idempotent {
 		if err := a.ledger.queued(j.task); err != nil {
-			a.answer(ctx, j, refusal("the node cannot note the task: "+err.Error()))
+			a.forgo(ctx, j, refusal("the node cannot note the task: "+err.Error()))
 			return
 		}
 		j.noted = true
@@ -192,10 +196,11 @@ func (a *Agent) work(ctx context.Context, j *job) {
 	began := time.Now()
 	if !j.idempotent {
 		if err := a.ledger.begun(j.task, fettle.MillisOf(began)); err != nil {
-			a.ledger.refused(j.task)
-			j.idempotent = !j.noted // nothing is in the ledger, so there is nothing to strike out
-			a.keep(ctx, j, a.result(j.task, refusal("the node cannot note the task: "+err.Error()), time.Time{}))
-			a.ack(j.delivery)
+			a.inbox.put(func(ctx context.Context) {
+				a.ledger.refused(j.task)
+				j.idempotent = !j.noted // nothing is in the ledger, so there is nothing to strike out
+				a.forgo(ctx, j, refusal("the node cannot note the task: "+err.Error()))
+			})
 			return
 		}
 	}
@@ -244,15 +249,6 @@ func (a *Agent) result(t fettle.Task, out Outcome, began time.Time) fettle.Resul
 		r.TookMS = time.Since(began).Milliseconds()
 	}
 	return r
-}
-
-// answer gives a result to a task that is not executed.
-func (a *Agent) answer(ctx context.Context, j *job, out Outcome) {
-	if !j.idempotent {
-		a.ledger.refused(j.task)
-	}
-	a.keep(context.WithoutCancel(ctx), j, a.result(j.task, out, time.Time{}))
-	a.ack(j.delivery)
 }
 
 // maxResult bounds a result in JSON; a larger one is cut down to what happened.
