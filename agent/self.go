@@ -55,7 +55,7 @@ func openSelf(cfg Config, log *slog.Logger, now func() (fettle.Millis, bool)) (*
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case cfg.Join.None():
-		return nil, fmt.Errorf("this node is not enrolled, and no join token is given: %w", fettle.ErrInvalid)
+		return nil, fmt.Errorf("this node is not enrolled, and no join token is given; fettle join-token create makes one where the server is, and --join takes it: %w", fettle.ErrInvalid)
 	default:
 		if file, err = newFile(cfg); err != nil {
 			return nil, err

@@ -73,6 +73,7 @@ type sessions struct {
 	last  string
 	older []string    // the latest last
 	swaps []time.Time // when an older one came back
+	told  bool        // that they take turns
 }
 
 // swapped notes the session of which a message came, after the one that is known, and tells whether sessions take turns: then two agents use one key. An agent that starts
@@ -105,7 +106,17 @@ func (p *presence) swapped(id fettle.NodeID, known, session string, at time.Time
 		return false
 	}
 	s.swaps = s.swaps[len(s.swaps)-swapsAllowed:]
+	s.told = true
 	return true
+}
+
+// cleared begins to count anew for a node that is contested no more: an operator has said so.
+func (p *presence) cleared(id fettle.NodeID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if node := p.last[id]; node != nil && node.sessions.told {
+		node.sessions.swaps, node.sessions.told = nil, false
+	}
 }
 
 // watchSession notes a session, and has the node contested where two take turns.
@@ -114,8 +125,14 @@ func (b *batch) watchSession(from fettle.NodeID, session string) {
 	if d := b.draft(from); d != nil {
 		known = d.Session
 	}
-	if b.s.presence.swapped(from, known, session, b.at) && b.s.Enroller != nil {
-		b.s.Enroller.Contest(from, "two agents have its key and take turns; nothing is asked of it until an operator has looked: fettle enrol release "+string(from))
+	if b.s.Enroller == nil {
+		return
+	}
+	if b.s.Enroller.Contested(from) == "" {
+		b.s.presence.cleared(from)
+	}
+	if b.s.presence.swapped(from, known, session, b.at) {
+		b.s.Enroller.Contest(from, "two agents have its key and take turns; nothing is asked of it until one has a key of its own, and then fettle enrol clear "+string(from))
 	}
 }
 

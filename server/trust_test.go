@@ -243,6 +243,22 @@ func TestTwoAgentsWithOneKey(t *testing.T) {
 			t.Errorf("tasks: %d for n1, %d for n2", len(f.tasks("n1")), len(f.tasks("n2")))
 		}
 	})
+	t.Run("after an operator has cleared it, swaps are counted anew", func(t *testing.T) {
+		f, d := guarded(t, "n1")
+		for _, s := range []string{one, two, one, two, one} {
+			hello(f, s)
+		}
+		d.Contest("n1", "") // what is cleared
+		hello(f, two)
+		hello(f, one)
+		if why := d.Contested("n1"); why != "" {
+			t.Fatalf("two swaps after it was cleared are enough: %s", why)
+		}
+		hello(f, two)
+		if d.Contested("n1") == "" {
+			t.Error("it is not contested again")
+		}
+	})
 	t.Run("swaps that are far apart are nothing", func(t *testing.T) {
 		f, d := guarded(t, "n1")
 		for range 3 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-stomp/stomp/v3/frame"
@@ -85,6 +86,9 @@ func readFrame(in *frame.Reader) (*frame.Frame, error) {
 	}
 }
 
+// reasonLimit bounds what is told of a broker's reason, in bytes: an identity may have 253.
+const reasonLimit = 400
+
 // brokerError is an ERROR frame.
 type brokerError struct {
 	text       string
@@ -97,9 +101,13 @@ func (e *brokerError) Error() string { return "the broker says: " + e.text }
 func (e *brokerError) Unwrap() error { return fettle.ErrUnavailable }
 
 func errorOf(f *frame.Frame) error {
-	e := &brokerError{text: clip(f.Header.Get(frame.Message))}
-	if body := bytes.TrimSpace(f.Body); len(body) > 0 {
-		e.text += ": " + clip(string(body))
+	text, body := f.Header.Get(frame.Message), string(bytes.TrimSpace(f.Body))
+	if text == "" {
+		text, body, _ = strings.Cut(body, "\n")
+	}
+	e := &brokerError{text: clipTo(reasonLimit, text)}
+	if body != "" && !strings.HasPrefix(body, text) { // our broker says the same in both
+		e.text += ": " + clipTo(reasonLimit, body)
 	}
 	if ms, err := strconv.ParseInt(f.Header.Get("retry-after"), 10, 32); err == nil {
 		e.retryAfter = time.Duration(ms) * time.Millisecond

@@ -207,9 +207,12 @@ func (c *canon) sort(dst []byte, start int, members []member) (string, bool) {
 }
 
 // clip shortens s for an error.
-func clip(s string) string {
-	if len(s) > 60 {
-		return strings.ToValidUTF8(s[:60], "") + "…"
+func clip(s string) string { return clipTo(60, s) }
+
+// clipTo shortens a text to a number of bytes.
+func clipTo(limit int, s string) string {
+	if len(s) > limit {
+		return strings.ToValidUTF8(s[:limit], "") + "…"
 	}
 	return s
 }

@@ -105,7 +105,7 @@ func enrolRow(e client.EnrolmentInfo) []string {
 	if n := len(e.Keys); n > 0 {
 		k := e.Keys[n-1]
 		row[2], row[3], row[4] = k.Id, orBlank(k.Machine), k.Created.UTC().Format(time.RFC3339)
-		if n > 1 {
+		if n > 1 && e.Standing == "active" {
 			row[5] = "its key is being changed"
 		}
 	}
@@ -145,7 +145,7 @@ func (a *app) serverKeyCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use: "server-key", Short: "the key that the server signs with", GroupID: groupOther,
 		Long: "Nodes believe every key that the fleet root has certified. The root is in the server's STATE/root.key; it may be moved to a safe place, and is\n" +
-			"needed to change the server's key and, once in half a year, to renew its certificate. Only an admin's token does this.",
+			"needed to change the server's key and, at least once a year, to renew its certificate. Only an admin's token does this.",
 		Example: "  fettle server-key show\n  fettle server-key rotate",
 	}, a.serverKeyShowCommand(), a.serverKeyRotateCommand())
 }

@@ -213,10 +213,12 @@ func (r *Registry) let(ctx context.Context, id fettle.NodeID, caller string, key
 		r.drop(key)
 	}
 	r.mu.Unlock()
-	r.log.Info("identity released", "node", id, "keys", len(e.DropKeys), "user", caller)
-	if keys {
-		r.cfg.Cut(id, "its identity was released")
+	if !keys {
+		r.log.Info("claims cleared", "node", id, "user", caller)
+		return nil
 	}
+	r.log.Info("identity released", "node", id, "keys", len(e.DropKeys), "user", caller)
+	r.cfg.Cut(id, "its identity was released")
 	return nil
 }
 
