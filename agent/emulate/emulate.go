@@ -96,7 +96,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	}
 	quiet := log
 	if !log.Enabled(ctx, slog.LevelDebug) {
-		quiet = slog.New(slog.DiscardHandler) // a server that restarts is one line here, not one for each node
+		quiet = slog.New(newSparse(log.Handler())) // a server that restarts is one line here, not one for each node
 	}
 	f := fleet{Config: cfg, log: quiet, places: make(chan struct{}, atOnce), commands: commandNames(cfg.Checks, cfg.Record)}
 	g, ctx := errgroup.WithContext(ctx)

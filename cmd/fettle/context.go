@@ -41,7 +41,11 @@ func findContext(file string) (clientContext, error) {
 		file = os.Getenv("FETTLE_CONTEXT")
 	}
 	if file != "" {
-		return readContext(file)
+		c, err := readContext(file)
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w; \"fettle login URL\" writes it", err)
+		}
+		return c, err
 	}
 	own, err := ownContextFile()
 	if err != nil {

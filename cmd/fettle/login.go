@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -17,7 +18,7 @@ func (a *app) loginCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "login [URL]", Short: "sign in: this command line with a URL, a browser without", Args: takes("URL?"), GroupID: groupAsk,
 		Long: `With a URL: asks for a name and a password (the password also from the first line of stdin), signs in there, and writes the context by which
-the command line finds the server from then on; --context FILE says where.
+the command line finds the server from then on: into --context FILE, else $FETTLE_CONTEXT, else your own.
 
 Without: asks the server of the context for a link that lets a browser in once, within a quarter of an hour, with the rights of the token that asks.`,
 		Example:           "  fettle login https://fettle.acme.net\n  fettle login https://fettle.acme.net --name ann < password.txt\n  fettle login",
@@ -25,7 +26,7 @@ Without: asks the server of the context for a link that lets a browser in once, 
 	}
 	a.outputFlag(cmd, "table", "json")
 	cmd.Flags().StringVar(&name, "name", "", "`NAME` of who signs in; without a URL: of the person whose session it will be (default: the token's name)")
-	cmd.Flags().StringVar(&ca, "ca", "", "`FILE` of certificates by which the server is known, with a URL; default: the system's")
+	cmd.Flags().StringVar(&ca, "ca", "", "`FILE` of certificates by which the server is known, with a URL; default: $FETTLE_CA, else the system's")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return a.signIn(cmd.Context(), clientContext{URL: args[0], CA: ca}, name)
@@ -49,6 +50,7 @@ Without: asks the server of the context for a link that lets a browser in once, 
 
 // signIn begins a session on the server at where, and writes the context that holds it.
 func (a *app) signIn(ctx context.Context, where clientContext, name string) error {
+	where.CA = cmp.Or(where.CA, os.Getenv("FETTLE_CA"))
 	c, err := client.New(where.URL, "", where.CA)
 	if err != nil {
 		return err
@@ -58,7 +60,7 @@ func (a *app) signIn(ctx context.Context, where clientContext, name string) erro
 			return err
 		}
 	}
-	file := a.context
+	file := cmp.Or(a.context, os.Getenv("FETTLE_CONTEXT"))
 	if file == "" {
 		if file, err = ownContextFile(); err != nil {
 			return err

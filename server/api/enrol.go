@@ -7,6 +7,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/server/enrol"
 )
@@ -228,6 +229,7 @@ func (a *rest) createJoinToken(ctx context.Context, in *struct{ Body JoinTokenOr
 	if err != nil {
 		return nil, err
 	}
+	tell(ctx, k.ID, audit.Details{"name": k.Name, "uses": k.Uses, "expires": moment(k.Expires), "pool": k.Pool, "labels": k.Labels, "approval": k.Approval})
 	return &output[NewJoinToken]{NewJoinToken{JoinTokenInfo: a.joinTokenInfo(k), Token: text}}, nil
 }
 
@@ -317,5 +319,6 @@ func (a *rest) rotateServerKey(ctx context.Context, in *struct{ Body ServerKeyOr
 	if err := e.RotateServerKey(ctx, in.Body.RevokeOld, auth.From(ctx).Name); err != nil {
 		return nil, err
 	}
+	tell(ctx, e.ServerKey().ID, audit.Details{"revoke_old": in.Body.RevokeOld})
 	return a.showServerKey(ctx, nil)
 }
