@@ -5,33 +5,30 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
 func TestAFleetTellsATroubleOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		log := slog.New(newSparse(slog.NewTextHandler(&out, nil)))
-		one, two := log.With("node", "n1"), log.With("node", "n2")
-		lines := func() int { return strings.Count(out.String(), "\n") }
-		one.Info("connected")
-		if lines() != 0 {
-			t.Errorf("what is well is told: %s", &out)
+	var out bytes.Buffer
+	h := newSparse(slog.NewTextHandler(&out, nil))
+	began := time.Now()
+	say := func(node string, after time.Duration, message string, lines int) {
+		t.Helper()
+		one := h.WithAttrs([]slog.Attr{slog.String("node", node)})
+		if err := one.Handle(t.Context(), slog.NewRecord(began.Add(after), slog.LevelWarn, message, 0)); err != nil {
+			t.Fatal(err)
 		}
-		one.Warn("this node is not enrolled yet", "err", "the token was deleted")
-		two.Warn("this node is not enrolled yet", "err", "the token was deleted")
-		if lines() != 1 || !strings.Contains(out.String(), "the token was deleted") {
-			t.Errorf("one trouble of two nodes: %s", &out)
+		if n := strings.Count(out.String(), "\n"); n != lines {
+			t.Errorf("%d lines, not %d:\n%s", n, lines, &out)
 		}
-		two.Warn("connection lost")
-		if lines() != 2 {
-			t.Errorf("another trouble: %s", &out)
-		}
-		time.Sleep(sparseFor)
-		two.Warn("this node is not enrolled yet")
-		if lines() != 3 {
-			t.Errorf("the same, a minute later: %s", &out)
-		}
-	})
+	}
+	slog.New(h).Info("connected") // what is well is not told
+	say("n1", 0, "this node is not enrolled yet", 1)
+	say("n2", time.Second, "this node is not enrolled yet", 1)
+	say("n2", time.Second, "connection lost", 2)
+	say("n1", sparseFor-1, "this node is not enrolled yet", 2)
+	say("n1", sparseFor, "this node is not enrolled yet", 3)
+	if !strings.Contains(out.String(), "node=n1") {
+		t.Errorf("whose trouble it is: %s", &out)
+	}
 }
