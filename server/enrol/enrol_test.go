@@ -25,7 +25,9 @@ type office struct {
 	cfg Config
 	db  *store.Store
 	now time.Time
-	cut []string // who was cut off
+
+	cutting sync.Mutex
+	cut     []string // who was cut off; guarded by cutting
 }
 
 func newOffice(t testing.TB, approval string) *office {
@@ -39,7 +41,11 @@ func newOffice(t testing.TB, approval string) *office {
 	root := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
 	o.cfg = Config{
 		Approval: approval, Root: root, LoginKey: []byte(strings.Repeat("k", 32)), Now: func() time.Time { return o.now },
-		Cut: func(id fettle.NodeID, _ string) { o.cut = append(o.cut, string(id)) },
+		Cut: func(id fettle.NodeID, _ string) {
+			o.cutting.Lock()
+			defer o.cutting.Unlock()
+			o.cut = append(o.cut, string(id))
+		},
 	}
 	o.restart()
 	return o
