@@ -18,7 +18,7 @@ func TLSAdvice(err error) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return "give the authority of its certificate by --ca FILE (a server that made its own has it in ca.pem of its state directory), or join with a token"
+		return "give the authority of its certificate by --ca FILE, or broker-ca where a server asks a foreign broker (a Fettle server that made its own has it in ca.pem of its state directory), or join with a token"
 	case errors.As(err, &name):
 		return fmt.Sprintf("the certificate is not for %s: connect by a name that it is for, or have the server add this one (its setting tls-names)", name.Host)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:

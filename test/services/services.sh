@@ -13,9 +13,11 @@
 #
 #   mysql       FETTLE_TEST_MYSQL_DSN      go-sql-driver's form without a schema; the account may create and drop databases
 #   rabbitmq    FETTLE_TEST_RABBITMQ       stomp://login:passcode@host:port; destinations as everywhere, "host:" is "/"
+#               FETTLE_TEST_RABBITMQ_TLS   the same as stomps://; FETTLE_TEST_RABBITMQ_CA is the file of the authority of its certificate
 #               FETTLE_TEST_RABBITMQCTL    a program: its administration, "… list_queues"
 #   activemq    FETTLE_TEST_ACTIVEMQ       stomp://login:passcode@host:port
-#               FETTLE_TEST_ACTIVEMQ_NODE  the same for an account that may do what a node needs, in the collective fettle
+#               FETTLE_TEST_ACTIVEMQ_TLS   the same as stomps://; FETTLE_TEST_ACTIVEMQ_CA is the file of the authority of its certificate
+#               FETTLE_TEST_ACTIVEMQ_NODE  the first for an account that may do what a node needs, in the collective fettle
 #   nrpe        FETTLE_TEST_NRPE           host:port of a daemon that knows check_dummy
 #               FETTLE_TEST_NRPE_DAEMON    the program, for a test with a configuration of its own: nrpe -c FILE -f
 #               FETTLE_TEST_CHECK_NRPE     the client
@@ -49,7 +51,7 @@ readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly all=(cc mysql rabbitmq activemq nrpe nagios prometheus chromium facter ansible puppet stompy rubystomp npmstomp ldap)
 readonly others=(postgresql) # that no test needs
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
-declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-amqp]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7 [ldap]=8)
+declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-tls]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7 [ldap]=8 [activemq-tls]=9)
 
 say() { echo "services: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -157,6 +159,15 @@ end() { # NAME: ask, wait half a minute, then take its whole process group
 # --- what recipes use -----------------------------------------------------------------------------------------------------------------
 
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; } # PORT
+
+certified() { # an authority, ca.pem, and a certificate of it for localhost, cert.pem and key.pem; made once
+  [[ ! -s $dir/cert.pem ]] || return 0
+  local new=(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650)
+  "${new[@]}" -subj "/CN=authority of $name" -keyout "$dir/ca.key" -out "$dir/ca.pem" >>"$log" 2>&1 &&
+    "${new[@]}" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -subj /CN=localhost -addext basicConstraints=critical,CA:FALSE \
+      -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$dir/key.pem" -out "$dir/cert.pem" >>"$log" 2>&1 ||
+    { rm -f "$dir/cert.pem"; fail "could not make its certificate"; }
+}
 
 answers_stomp() { # PORT: a broker lets the account in
   local line

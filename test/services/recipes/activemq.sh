@@ -1,11 +1,13 @@
 # ActiveMQ "Classic" with STOMP, accounts with the rights that docs/brokers.md gives them, and the statistics plugin. Without XStream and Jettison on its path it cannot turn the replies of
 # that plugin into STOMP.
-packages=(activemq libxstream-java libjettison-java)
+packages=(activemq openssl libxstream-java libjettison-java)
 within=90
 
 start() {
-  free activemq
+  free activemq activemq-tls
   mkdir -p "$dir/conf" "$dir/data" "$dir/tmp" "$dir/lib"
+  certified
+  openssl pkcs12 -export -in "$dir/cert.pem" -inkey "$dir/key.pem" -out "$dir/broker.p12" -passout "pass:$passcode" >>"$log" 2>&1 || fail "could not pack its certificate"
   ln -sf /usr/share/java/xstream.jar /usr/share/java/jettison.jar "$dir/lib/"
   cat >"$dir/conf/log4j.properties" <<CONF
 log4j.rootLogger=INFO,out
@@ -46,12 +48,16 @@ CONF
         <authorizationEntry topic="ActiveMQ.Advisory.>" read="servers,nodes" write="servers,nodes" admin="servers,nodes"/>
       </authorizationEntries></authorizationMap></map></authorizationPlugin>
     </plugins>
+    <sslContext><sslContext keyStore="file:$dir/broker.p12" keyStorePassword="$passcode"/></sslContext>
     <systemUsage><systemUsage>
       <memoryUsage><memoryUsage limit="128 mb"/></memoryUsage>
       <storeUsage><storeUsage limit="512 mb"/></storeUsage>
       <tempUsage><tempUsage limit="128 mb"/></tempUsage>
     </systemUsage></systemUsage>
-    <transportConnectors><transportConnector name="stomp" uri="stomp+nio://127.0.0.1:$(port activemq)?maximumConnections=20000"/></transportConnectors>
+    <transportConnectors>
+      <transportConnector name="stomp" uri="stomp+nio://127.0.0.1:$(port activemq)?maximumConnections=20000"/>
+      <transportConnector name="stomps" uri="stomp+nio+ssl://127.0.0.1:$(port activemq-tls)?transport.enabledProtocols=TLSv1.2"/>
+    </transportConnectors>
   </broker>
 </beans>
 XML
@@ -61,9 +67,11 @@ XML
     -jar /usr/share/activemq/bin/activemq.jar start "xbean:file:$dir/conf/activemq.xml"
 }
 
-ready() { answers_stomp "$(port activemq)"; }
+ready() { answers_stomp "$(port activemq)" && listens "$(port activemq-tls)"; }
 
 settings() {
   give ACTIVEMQ "stomp://$login:$passcode@127.0.0.1:$(port activemq)"
+  give ACTIVEMQ_TLS "stomps://$login:$passcode@127.0.0.1:$(port activemq-tls)"
+  give ACTIVEMQ_CA "$dir/ca.pem"
   give ACTIVEMQ_NODE "stomp://node:$passcode@127.0.0.1:$(port activemq)"
 }

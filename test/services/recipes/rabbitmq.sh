@@ -1,6 +1,6 @@
 # RabbitMQ with its STOMP plugin. Debian's wrapper in /usr/sbin changes user and environment, so the program behind it is called. The name
 # server of Erlang, epmd, is our own: one that several installations share would outlive this one, and would know the nodes of all.
-packages=(rabbitmq-server)
+packages=(rabbitmq-server openssl)
 within=120
 rabbit=/usr/lib/rabbitmq/bin
 
@@ -23,13 +23,18 @@ ENV
 
 start() {
   local env
-  free rabbitmq rabbitmq-amqp rabbitmq-dist rabbitmq-epmd
+  free rabbitmq rabbitmq-tls rabbitmq-dist rabbitmq-epmd
   mkdir -p "$dir/data" "$dir/log"
+  certified
   echo '[rabbitmq_stomp].' >"$dir/plugins"
   # the account is made when the data folder is empty; it may do everything in the virtual host /
   cat >"$dir/rabbitmq.conf" <<CONF
-listeners.tcp.1 = 127.0.0.1:$(port rabbitmq-amqp)
+listeners.tcp = none
 stomp.listeners.tcp.1 = 127.0.0.1:$(port rabbitmq)
+stomp.listeners.ssl.1 = 127.0.0.1:$(port rabbitmq-tls)
+ssl_options.cacertfile = $dir/ca.pem
+ssl_options.certfile = $dir/cert.pem
+ssl_options.keyfile = $dir/key.pem
 default_user = $login
 default_pass = $passcode
 CONF
@@ -47,9 +52,11 @@ CONF
   daemon rabbitmq env "${env[@]}" "$rabbit/rabbitmq-server"
 }
 
-ready() { answers_stomp "$(port rabbitmq)"; }
+ready() { answers_stomp "$(port rabbitmq)" && listens "$(port rabbitmq-tls)"; }
 
 settings() {
   give RABBITMQ "stomp://$login:$passcode@127.0.0.1:$(port rabbitmq)"
+  give RABBITMQ_TLS "stomps://$login:$passcode@127.0.0.1:$(port rabbitmq-tls)"
+  give RABBITMQ_CA "$dir/ca.pem"
   give RABBITMQCTL "$dir/rabbitmqctl"
 }
