@@ -53,7 +53,7 @@ func (s *Store) DeadLetters(ctx context.Context, q LetterQuery) ([]DeadLetter, e
 	w.addIf(q.Before != 0, "seq < ?", q.Before)
 	w.addIf(q.Sender != "", "sender = ?", q.Sender)
 	w.addIf(q.Kind != "", "kind = ?", q.Kind)
-	w.addIf(q.Text != "", "reason LIKE ? ESCAPE '!'", "%"+likeText.Replace(q.Text)+"%")
+	w.addIf(q.Text != "", "LOWER(reason) LIKE LOWER(?) ESCAPE '!'", "%"+likeText.Replace(q.Text)+"%")
 	w.addIf(q.Since != 0, "at >= ?", int64(q.Since))
 	var list []DeadLetter
 	query := letterColumns + w.String() + " ORDER BY seq DESC" + w.limit(page(q.Limit))
