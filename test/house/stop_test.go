@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -103,17 +104,22 @@ func TestTwoAgentsOfOneName(t *testing.T) {
 	server := p.open()
 	dir := t.TempDir()
 	agent := func(name string) *process {
-		factsDir, script := filepath.Join(dir, name), filepath.Join(dir, name+".sh")
+		factsDir, script := filepath.Join(dir, name+".d"), filepath.Join(dir, name+".sh")
 		write(t, 0o644, factsDir, "who.json", fmt.Sprintf(`{"who":%q}`, name))
 		write(t, 0o755, script, "#!/bin/sh\necho "+name+"\n")
 		nrpe := write(t, 0o644, dir, name+".cfg", "command[who]="+script+"\n")
-		return start(t, p.agent("n1", "--facts-dir", factsDir, "--nrpe-config", nrpe)...)
+		return start(t, p.agent("n1", "--facts-dir", factsDir, "--nrpe-config", nrpe, "--state", filepath.Join(dir, name))...)
 	}
 	is := func(name string) func() bool {
 		return func() bool { n, _ := p.node("n1"); return n.Facts["who"] == name }
 	}
 	agent("older")
 	eventually(t, "the first is the node", is("older"))
+	key, err := os.ReadFile(filepath.Join(dir, "older", "node.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, 0o600, dir, "newer", "node.key", string(key)) // without it the identity would be bound to the first one's
 	newer := agent("newer")
 	eventually(t, "the second is the node", is("newer"))
 
