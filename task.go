@@ -2,10 +2,12 @@ package fettle
 
 import "time"
 
-// TaskID, RunID name a task and a run: UUIDs of version 7, so that they sort by the time at which they were made.
+// What names tasks and runs: UUIDs of version 7, so that they sort by the time at which they were made.
 type (
+	// TaskID names a task.
 	TaskID string
-	RunID  string
+	// RunID names a run.
+	RunID string
 )
 
 // Task is one action, with its inputs, asked of one node. It belongs to a run or to a check, never to both.

@@ -22,7 +22,7 @@ func openTestLedger(t *testing.T, path string, max int, open wire.OpenFunc) *led
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.close() })
+	t.Cleanup(func() { _ = l.close() })
 	return l
 }
 
@@ -76,7 +76,7 @@ func TestLedgerAfterAKillAtAnyByte(t *testing.T) {
 				t.Fatalf("cut at byte %d: %s is %q, want %q", n, id, got, want)
 			}
 		}
-		again.close()
+		_ = again.close()
 	}
 	whole := openTestLedger(t, path, 100, nil)
 	begun := whole.in(phaseBegun)

@@ -41,7 +41,6 @@ type server struct {
 	skew     time.Duration
 	retry    time.Duration
 	known    string // hash of the document that the server has
-	checks   string // hash of the checks that the agent has
 	got      []wire.Envelope
 	acked    map[string]bool
 	sent     int
@@ -371,13 +370,22 @@ type table struct {
 	gate   chan struct{}
 	code   fettle.CheckCode
 	node   *agent.Agent
-	began  chan string
 }
 
 func (t *table) Manifests() []plugins.Action {
 	return []plugins.Action{
-		{Name: "test.once"}, {Name: "test.block"}, {Name: "test.stuck"}, {Name: "test.panic"}, {Name: "test.big"}, {Name: "test.large"}, {Name: "test.bulk", Idempotent: true}, {Name: "test.ping", Idempotent: true, Slotless: true},
-		{Name: "test.check", Idempotent: true}, {Name: "test.print"}, {Name: "test.flood"}, {Name: "test.facts", Idempotent: true, Slotless: true},
+		{Name: "test.once"},
+		{Name: "test.block"},
+		{Name: "test.stuck"},
+		{Name: "test.panic"},
+		{Name: "test.big"},
+		{Name: "test.large"},
+		{Name: "test.bulk", Idempotent: true},
+		{Name: "test.ping", Idempotent: true, Slotless: true},
+		{Name: "test.check", Idempotent: true},
+		{Name: "test.print"},
+		{Name: "test.flood"},
+		{Name: "test.facts", Idempotent: true, Slotless: true},
 	}
 }
 

@@ -78,7 +78,7 @@ func jsonError(raw []byte, offset int64, err error) error {
 		offset = syntax.Offset
 	}
 	line := 1 + bytes.Count(raw[:min(max(offset, 0), int64(len(raw)))], []byte("\n"))
-	return fmt.Errorf("line %d: %s: %w", line, err, fettle.ErrInvalid)
+	return fmt.Errorf("line %d: %w: %w", line, err, fettle.ErrInvalid)
 }
 
 // plain makes a decoded value one that a document holds: numbers are int64, uint64 or float64, and a key whose value is null is absent.

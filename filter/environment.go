@@ -156,7 +156,7 @@ func newLanguage(names ...[]cel.EnvOption) (*language, error) {
 		return nil, fmt.Errorf("make the filter environment: %w", err)
 	}
 	settleNoSuchOverload(env)
-	return &language{Env: env, limited: cel.Functions(bounded(env)...)}, nil
+	return &language{Env: env, limited: cel.Functions(bounded(env)...)}, nil //nolint:staticcheck // SA1019: it alone takes implementations for functions that are declared already
 }
 
 // settleNoSuchOverload evaluates one expression that has no overload. cel-go keeps that error in one package variable and writes the first

@@ -41,12 +41,3 @@ func (in *interner[T]) put(s *shared[T]) {
 		delete(in.all, s.key)
 	}
 }
-
-// each gives every value and its number of nodes to f.
-func (in *interner[T]) each(f func(value T, nodes int)) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for _, s := range in.all {
-		f(s.value, s.refs)
-	}
-}

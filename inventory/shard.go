@@ -113,8 +113,11 @@ func (sh *shard) replace(slot int, m *meta, s *shape, leaves []leaf) (old *meta,
 		name string
 		same bool
 	}{
-		{"agent", old.agent == m.agent}, {"classes", old.classes == m.classes}, {"pools", old.pools == m.pools},
-		{"labels", old.labels == m.labels}, {"liveness", old.liveness == m.liveness},
+		{"agent", old.agent == m.agent},
+		{"classes", old.classes == m.classes},
+		{"pools", old.pools == m.pools},
+		{"labels", old.labels == m.labels},
+		{"liveness", old.liveness == m.liveness},
 	} {
 		if !c.same {
 			sh.changed(slot, c.name)

@@ -147,7 +147,7 @@ func decodeResults(env wire.Envelope, use func(wire.Results) error) error {
 	dec := json.NewDecoder(bytes.NewReader(env.Body))
 	dec.UseNumber()
 	if err := dec.Decode(&body); err != nil {
-		return fmt.Errorf("%s %s: body: %v: %w", env.Type, env.ID, err, fettle.ErrInvalid)
+		return fmt.Errorf("%s %s: body: %w: %w", env.Type, env.ID, err, fettle.ErrInvalid)
 	}
 	return use(body)
 }

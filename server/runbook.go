@@ -177,7 +177,7 @@ func (s *Server) followRuns(ctx context.Context) error {
 
 func (s *Server) complain(ctx context.Context, what string, run fettle.RunID, err error) {
 	if ctx.Err() == nil {
-		s.Log.Error(what, "run", run, "err", err)
+		s.Log.Error(what, "run", run, "err", err) //nolint:sloglint // one of a few constants
 	}
 }
 

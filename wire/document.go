@@ -36,7 +36,7 @@ func Canonical(raw []byte) (Document, error) {
 	if len(raw) > 2*MaxDocument { // blanks and escapes may double it, and no more is read
 		return Document{}, fmt.Errorf("document has %d bytes, and %d are allowed: %w", len(raw), MaxDocument, fettle.ErrInvalid)
 	}
-	c := canons.Get().(*canon)
+	c := canons.Get().(*canon) //nolint:errcheck // the pool holds nothing else
 	defer canons.Put(c)
 	out, err := c.document(raw, make([]byte, 0, len(raw)))
 	if err != nil {

@@ -168,7 +168,7 @@ func (l *Link) report(ctx context.Context, server string, connected bool, failur
 	} else if failures > len(l.cfg.Servers) {
 		level = slog.LevelDebug
 	}
-	l.log.Log(ctx, level, text, "server", server, "retry", wait.Round(time.Millisecond).String(), "err", err)
+	l.log.Log(ctx, level, text, "server", server, "retry", wait.Round(time.Millisecond).String(), "err", err) //nolint:sloglint // one of a few constants
 }
 
 // takeRetryAfter gives what Redial was told, with up to a quarter more, so that not all come back at once.

@@ -170,7 +170,7 @@ func opsOf(p Patch) ([]op, error) {
 		return nil, fmt.Errorf("more than %d paths: %w", MaxLeaves, fettle.ErrInvalid)
 	}
 	ops := make([]op, 0, len(p.Set)+len(p.Unset))
-	c := canons.Get().(*canon)
+	c := canons.Get().(*canon) //nolint:errcheck // the pool holds nothing else
 	defer canons.Put(c)
 	for _, s := range p.Set {
 		val, err := c.fragment(s.Value, nil, len(s.Path))

@@ -90,7 +90,7 @@ func (s *session) send(dest string, m Message, receipt string) error {
 var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (s *session) writeFrame(f *frame.Frame) error {
-	buf := frames.Get().(*bytes.Buffer)
+	buf := frames.Get().(*bytes.Buffer) //nolint:errcheck // the pool holds nothing else
 	defer func() {
 		if buf.Cap() <= 64<<10 { // a large one is rare, and would stay
 			frames.Put(buf)

@@ -122,7 +122,7 @@ func openSpool(t testing.TB, cfg wire.SpoolConfig) *wire.Spool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -233,7 +233,7 @@ func TestSpoolAfterAKillAtAnyByte(t *testing.T) {
 		if got := held(openSpool(t, torn)); len(got) == 0 || got[len(got)-1] != "after" {
 			t.Fatalf("cut at byte %d: what was put after the restart is not there: %v", n, got)
 		}
-		again.Close()
+		_ = again.Close()
 	}
 }
 
@@ -259,7 +259,7 @@ func TestSpoolWithADamagedByte(t *testing.T) {
 		if again.Stats().LostAtOpening == 0 {
 			t.Fatalf("byte %d: nobody is told", n)
 		}
-		again.Close()
+		_ = again.Close()
 	}
 }
 
@@ -471,7 +471,7 @@ func TestSpoolAgainstAModel(t *testing.T) {
 		for step := range 300 {
 			switch r.IntN(10) {
 			case 0:
-				s.Close()
+				_ = s.Close()
 				d = d.stop()
 				cfg.Open = d.open
 				s = openSpool(t, cfg)

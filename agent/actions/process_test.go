@@ -3,6 +3,7 @@
 package actions
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,8 @@ func sleeper(t *testing.T) (mark string, pid int) {
 func pidsIn(out Outcome) (pids []string) {
 	rows, _ := out.Data["processes"].([]any)
 	for _, row := range rows {
-		pids = append(pids, strconv.FormatInt(row.(map[string]any)["pid"].(int64), 10))
+		fields, _ := row.(map[string]any)
+		pids = append(pids, fmt.Sprint(fields["pid"]))
 	}
 	return pids
 }
@@ -43,8 +45,11 @@ func TestProcesses(t *testing.T) {
 	if pids := pidsIn(out); len(pids) != 1 || pids[0] != strconv.Itoa(pid) || out.Data["count"] != int64(1) {
 		t.Fatalf("%v, want %d", out.Data, pid)
 	}
-	row := out.Data["processes"].([]any)[0].(map[string]any)
-	if row["command"] != "/bin/sh -c sleep 60; true "+mark || row["state"] == "" || row["user"] == "" || row["memory"].(int64) <= 0 || row["age"].(int64) < 0 || row["age"].(int64) > 60 {
+	rows, _ := out.Data["processes"].([]any)
+	row, _ := rows[0].(map[string]any)
+	memory, _ := row["memory"].(int64)
+	age, known := row["age"].(int64)
+	if row["command"] != "/bin/sh -c sleep 60; true "+mark || row["state"] == "" || row["user"] == "" || memory <= 0 || !known || age < 0 || age > 60 {
 		t.Errorf("row %v", row)
 	}
 	want(t, do(t, "process.grep", map[string]any{"pattern": mark, "user": "no-such-user"}), fettle.StatusOK, "0 processes")

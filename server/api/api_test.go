@@ -250,8 +250,11 @@ func TestRenameAndForgetNode(t *testing.T) {
 		from, body string
 		status     int
 	}{
-		{auth.Viewer, "db1.acme.net", `{"to":"db2.acme.net"}`, 403}, {auth.Operator, "web1.acme.net", `{"to":"db2.acme.net"}`, 409},
-		{auth.Operator, "web9", `{"to":"db2.acme.net"}`, 404}, {auth.Operator, "db1.acme.net", `{"to":"a b"}`, 422}, {auth.Operator, "db1.acme.net", `{}`, 422},
+		{auth.Viewer, "db1.acme.net", `{"to":"db2.acme.net"}`, 403},
+		{auth.Operator, "web1.acme.net", `{"to":"db2.acme.net"}`, 409},
+		{auth.Operator, "web9", `{"to":"db2.acme.net"}`, 404},
+		{auth.Operator, "db1.acme.net", `{"to":"a b"}`, 422},
+		{auth.Operator, "db1.acme.net", `{}`, 422},
 		{auth.Operator, "db1.acme.net", `{"to":"DB2.acme.net"}`, 204},
 	} {
 		if a := b.ask(row.role, "POST", "/api/v1/nodes/"+row.from+"/rename", row.body); a.status != row.status {
@@ -263,8 +266,12 @@ func TestRenameAndForgetNode(t *testing.T) {
 		node   string
 		status int
 	}{
-		{auth.Viewer, "db1.acme.net", 403}, {auth.Operator, "web1.acme.net", 409}, {auth.Operator, "web9", 404}, {auth.Operator, "a%20b", 422},
-		{auth.Operator, "db2.acme.net", 204}, {auth.Operator, "db1.acme.net", 404},
+		{auth.Viewer, "db1.acme.net", 403},
+		{auth.Operator, "web1.acme.net", 409},
+		{auth.Operator, "web9", 404},
+		{auth.Operator, "a%20b", 422},
+		{auth.Operator, "db2.acme.net", 204},
+		{auth.Operator, "db1.acme.net", 404},
 	} {
 		if a := b.ask(row.role, "DELETE", "/api/v1/nodes/"+row.node, ""); a.status != row.status {
 			t.Errorf("%s forgets %s: %d %s", row.role, row.node, a.status, a.body)

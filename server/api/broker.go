@@ -157,16 +157,26 @@ type destinationsIn struct {
 }
 
 func (a *rest) brokerRoutes() {
-	handle(a, route{id: "show-broker", method: http.MethodGet, path: "/broker", tag: "broker", need: auth.Viewer, summary: "What the broker does",
-		text: "Of the server's own broker. Another broker's tools answer for another broker: not found."}, a.showBroker)
-	handle(a, route{id: "list-connections", method: http.MethodGet, path: "/broker/connections", tag: "broker", need: auth.Viewer,
-		summary: "List who is connected", text: "Of the server's own broker."}, a.listConnections)
-	handle(a, route{id: "list-destinations", method: http.MethodGet, path: "/broker/destinations", tag: "broker", need: auth.Viewer,
-		summary: "List topics and queues", text: "Those that are in use: what nobody uses is not kept."}, a.listDestinations)
-	handle(a, route{id: "list-slow", method: http.MethodGet, path: "/broker/slow", tag: "broker", need: auth.Viewer,
-		summary: "List who reads too slowly", text: "And the last ones that were cut off for it."}, a.listSlow)
-	handle(a, route{id: "disconnect", method: http.MethodDelete, path: "/broker/connections/{who}", tag: "broker", need: auth.Admin, status: http.StatusOK,
-		summary: "End a connection", text: "Of a node, or a session of any client. An agent connects again; to keep a node out, revoke its key."}, a.disconnect)
+	handle(a, route{
+		id: "show-broker", method: http.MethodGet, path: "/broker", tag: "broker", need: auth.Viewer, summary: "What the broker does",
+		text: "Of the server's own broker. Another broker's tools answer for another broker: not found.",
+	}, a.showBroker)
+	handle(a, route{
+		id: "list-connections", method: http.MethodGet, path: "/broker/connections", tag: "broker", need: auth.Viewer,
+		summary: "List who is connected", text: "Of the server's own broker.",
+	}, a.listConnections)
+	handle(a, route{
+		id: "list-destinations", method: http.MethodGet, path: "/broker/destinations", tag: "broker", need: auth.Viewer,
+		summary: "List topics and queues", text: "Those that are in use: what nobody uses is not kept.",
+	}, a.listDestinations)
+	handle(a, route{
+		id: "list-slow", method: http.MethodGet, path: "/broker/slow", tag: "broker", need: auth.Viewer,
+		summary: "List who reads too slowly", text: "And the last ones that were cut off for it.",
+	}, a.listSlow)
+	handle(a, route{
+		id: "disconnect", method: http.MethodDelete, path: "/broker/connections/{who}", tag: "broker", need: auth.Admin, status: http.StatusOK,
+		summary: "End a connection", text: "Of a node, or a session of any client. An agent connects again; to keep a node out, revoke its key.",
+	}, a.disconnect)
 }
 
 // ownBroker gives the server's own broker. ErrNotFound: it has none.

@@ -27,7 +27,7 @@ var libraries = sync.OnceFunc(func() {
 	huma.NewError = newHumaError
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
 		err := newHumaError(status, detail, errs...)
-		if p, ok := err.(*Problem); ok { //nolint:errorlint // made on the line above
+		if p, ok := err.(*Problem); ok {
 			p.RequestID = RequestID(ctx.Context())
 		}
 		return err

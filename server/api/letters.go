@@ -89,14 +89,22 @@ type oneLetter struct {
 }
 
 func (a *rest) letterRoutes() {
-	handle(a, route{id: "list-dead-letters", method: http.MethodGet, path: "/dead-letters", tag: "broker", need: auth.Operator,
-		summary: "List dead letters", text: "Messages that were taken and could not be used, the newest first."}, a.listLetters)
-	handle(a, route{id: "show-dead-letter", method: http.MethodGet, path: "/dead-letters/{seq}", tag: "broker", need: auth.Operator,
-		summary: "Show a dead letter", text: "With its envelope, where it can be read."}, a.showLetter)
-	handle(a, route{id: "replay-dead-letters", method: http.MethodPost, path: "/dead-letters/replay", tag: "broker", need: auth.Admin, status: http.StatusOK, wait: noLimit,
-		summary: "Replay dead letters", text: "They are handed in again as if they came now, verified like everything else, and deleted when they are taken."}, a.replayLetters)
-	handle(a, route{id: "delete-dead-letters", method: http.MethodPost, path: "/dead-letters/delete", tag: "broker", need: auth.Admin, status: http.StatusOK,
-		summary: "Delete dead letters", text: "They are gone."}, a.deleteLetters)
+	handle(a, route{
+		id: "list-dead-letters", method: http.MethodGet, path: "/dead-letters", tag: "broker", need: auth.Operator,
+		summary: "List dead letters", text: "Messages that were taken and could not be used, the newest first.",
+	}, a.listLetters)
+	handle(a, route{
+		id: "show-dead-letter", method: http.MethodGet, path: "/dead-letters/{seq}", tag: "broker", need: auth.Operator,
+		summary: "Show a dead letter", text: "With its envelope, where it can be read.",
+	}, a.showLetter)
+	handle(a, route{
+		id: "replay-dead-letters", method: http.MethodPost, path: "/dead-letters/replay", tag: "broker", need: auth.Admin, status: http.StatusOK, wait: noLimit,
+		summary: "Replay dead letters", text: "They are handed in again as if they came now, verified like everything else, and deleted when they are taken.",
+	}, a.replayLetters)
+	handle(a, route{
+		id: "delete-dead-letters", method: http.MethodPost, path: "/dead-letters/delete", tag: "broker", need: auth.Admin, status: http.StatusOK,
+		summary: "Delete dead letters", text: "They are gone.",
+	}, a.deleteLetters)
 }
 
 func (a *rest) letterQuery(m LetterMatch) (server.LetterQuery, error) {

@@ -140,7 +140,7 @@ func newHumaError(status int, detail string, errs ...error) huma.StatusError {
 		if errors.As(err, &own) {
 			return own
 		}
-		if d, ok := err.(huma.ErrorDetailer); ok { //nolint:errorlint // huma's own test for the errors that it makes
+		if d, ok := err.(huma.ErrorDetailer); ok { // huma's own test for the errors that it makes
 			p.Errors = append(p.Errors, d.ErrorDetail())
 		} else if err != nil {
 			p.Errors = append(p.Errors, &huma.ErrorDetail{Message: err.Error()})

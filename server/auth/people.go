@@ -114,7 +114,7 @@ func (p *People) SignIn(ctx context.Context, a Attempt) (secret string, t Token,
 
 // afterOf gives the longest wait that limits ask for.
 func afterOf(err error) (after time.Duration) {
-	joined, is := err.(interface{ Unwrap() []error }) //nolint:errorlint // made by errors.Join in SignIn
+	joined, is := err.(interface{ Unwrap() []error })
 	if !is {
 		return 0
 	}

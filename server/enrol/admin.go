@@ -173,7 +173,7 @@ func (r *Registry) change(ctx context.Context, id fettle.NodeID, what, caller st
 		r.put(next)
 	}
 	r.mu.Unlock()
-	r.log.Info(what, "node", id, "user", caller)
+	r.log.Info(what, "node", id, "user", caller) //nolint:sloglint // one of a few constants
 	return nil
 }
 

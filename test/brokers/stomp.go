@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -126,7 +127,7 @@ func (c *client) read() (f frame, err error) {
 	}
 	for {
 		part, err := c.in.ReadSlice(0)
-		if f.size += len(part); err != bufio.ErrBufferFull {
+		if f.size += len(part); !errors.Is(err, bufio.ErrBufferFull) {
 			return f, err
 		}
 	}

@@ -26,7 +26,6 @@ type breaker struct {
 
 	mu    sync.Mutex
 	count map[string]int // guarded by mu; by the name of the fault
-	log   []string       // guarded by mu
 }
 
 // fault breaks something and heals it. lasts is how long it may stay broken.

@@ -211,7 +211,7 @@ func killAgainAndAgain(t *testing.T, p *place) {
 
 	agent.kill()
 	server.kill() // so that the agent cannot tell the next one again
-	server = c.open()
+	c.open()
 	var n nodeItem
 	there := func() bool {
 		n, _ = c.node("n1")

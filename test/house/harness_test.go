@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		os.Setenv("HOME", dir) // nobody's own context is touched
-		os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+		_ = os.Setenv("HOME", dir) // nobody's own context is touched
+		_ = os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
 		return m.Run()
 	}())
 }

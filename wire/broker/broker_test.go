@@ -3,6 +3,7 @@ package broker
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -305,7 +306,7 @@ func (c *client) wantError(text string) got {
 
 func (c *client) wantEnd() {
 	c.t.Helper()
-	if g, err := c.read(); err != io.EOF && err != io.ErrClosedPipe {
+	if g, err := c.read(); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
 		c.t.Fatalf("got %v, error %v; want the end", g, err)
 	}
 }

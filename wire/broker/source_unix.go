@@ -80,7 +80,7 @@ func (s *rawSource) try(fd uintptr) bool {
 	for {
 		s.n, s.err = syscall.Read(int(fd), p)
 		switch s.err {
-		case syscall.EINTR:
+		case syscall.EINTR: //nolint:errorlint // syscall.Read gives an Errno as it is
 			continue
 		case syscall.EAGAIN:
 			if s.buf != nil {
