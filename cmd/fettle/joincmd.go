@@ -173,7 +173,7 @@ func (a *app) joinTokenDeleteCommand() *cobra.Command {
 func joinTokenNames(ctx context.Context, c *client.API, _ string) (names []string, err error) {
 	tokens, err := c.JoinTokens(ctx)
 	for _, t := range tokens {
-		names = append(names, fmt.Sprintf("%s\t%s, %d used", t.Id, t.Name, t.Used))
+		names = append(names, t.Id+"\t"+strings.TrimSpace(fmt.Sprintf("%s used %d times", t.Name, t.Used)))
 	}
 	return names, err
 }

@@ -139,6 +139,7 @@ func (a *app) printLetter(d *client.DeadLetterDetail) error {
 	line("sender", orDash(d.Sender))
 	line("destination", d.Destination)
 	line("size", byteText(float64(d.Size)))
+	line("kind", orDash(d.Kind))
 	line("reason", d.Reason)
 	if !d.Whole {
 		line("replay", "cannot be: not all of it was kept")

@@ -147,7 +147,7 @@ func (a *app) policyTestCommand() *cobra.Command {
 	cmd.Flags().StringVar(&t.Action, "action", "", "`ACTION` that would be run")
 	cmd.Flags().StringVar(&node, "node", "", "`NODE` that would be asked")
 	flagNames(cmd, map[string]complete{
-		"user": a.namesOf(-1, userNames), "node": a.namesOf(-1, nodeNames), "role": cobra.FixedCompletions(roleNames, cobra.ShellCompDirectiveNoFileComp),
+		"action": a.namesOf(-1, actionNames), "user": a.namesOf(-1, userNames), "node": a.namesOf(-1, nodeNames), "role": cobra.FixedCompletions(roleNames, cobra.ShellCompDirectiveNoFileComp),
 	})
 	a.outputFlag(cmd, "table", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

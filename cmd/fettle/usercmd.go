@@ -116,10 +116,18 @@ func (a *app) userChange(cmd *cobra.Command, change func(args []string) client.U
 }
 
 func (a *app) userRoleCommand() *cobra.Command {
-	return a.userChange(&cobra.Command{
+	cmd := a.userChange(&cobra.Command{
 		Use: "set-role NAME ROLE", Short: "change what a user may do", Args: takes("NAME", "ROLE"), Example: "  fettle user set-role ann admin",
 		Long: "Holds at once, for sessions too. Tokens that the user made never exceed it.",
 	}, func(args []string) client.UserChange { return client.UserChange{Role: &args[0]} })
+	names := cmd.ValidArgsFunction
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return roleNames, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(cmd, args, begun)
+	}
+	return cmd
 }
 
 func (a *app) userGroupsCommand() *cobra.Command {

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
@@ -107,8 +110,14 @@ func (a *rest) letterRoutes() {
 	}, a.deleteLetters)
 }
 
+// letterKinds are why a message became a dead letter.
+var letterKinds = [...]string{"signature", "sender", "enrolment", "content", "unstorable", "panic"}
+
 func (a *rest) letterQuery(m LetterMatch) (server.LetterQuery, error) {
 	q := server.LetterQuery{Sender: m.Sender, Kind: m.Kind, Text: m.Reason}
+	if m.Kind != "" && !slices.Contains(letterKinds[:], m.Kind) {
+		return q, fmt.Errorf("kind %q is none of %s: %w", m.Kind, strings.Join(letterKinds[:], ", "), fettle.ErrInvalid)
+	}
 	if m.Since == "" {
 		return q, nil
 	}
@@ -210,6 +219,7 @@ func (a *rest) replayLetters(ctx context.Context, in *struct{ Body LetterChoice 
 	if err != nil {
 		return nil, err
 	}
+	tell(ctx, "", audit.Details{"which": in.Body, "taken": sum.Taken, "refused": len(sum.Refused)})
 	out := ReplayAnswer{Taken: sum.Taken, Refused: []LetterRefusal{}}
 	for _, r := range sum.Refused {
 		out.Refused = append(out.Refused, LetterRefusal{Seq: r.Seq, Reason: r.Reason})
@@ -226,5 +236,6 @@ func (a *rest) deleteLetters(ctx context.Context, in *struct{ Body LetterChoice 
 	if err != nil {
 		return nil, err
 	}
+	tell(ctx, "", audit.Details{"which": in.Body, "deleted": n})
 	return &output[DeletedLetters]{DeletedLetters{Deleted: n}}, nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -141,9 +142,11 @@ func (a *rest) asked(ctx context.Context, t PolicyTest) (server.Asker, error) {
 	if t.User != "" && t.User != user.Name {
 		user = server.Asker{Name: t.User}
 		if a.cfg.People != nil {
-			if u, err := a.cfg.People.User(ctx, t.User); err == nil {
-				user.Role, user.Groups = string(u.Role), u.Groups
+			u, err := a.cfg.People.User(ctx, t.User)
+			if err != nil && (!errors.Is(err, fettle.ErrNotFound) || t.Role == "" && t.Groups == nil) {
+				return user, err // a name with a slip in it is not to hear that it may
 			}
+			user.Role, user.Groups = string(u.Role), u.Groups
 		}
 	}
 	if t.Role != "" {
