@@ -76,7 +76,7 @@ func shake(t *testing.T, server, client *tls.Config) (*x509.Certificate, error) 
 		<-served
 		return nil, err
 	}
-	defer nc.Close() //nolint:errcheck // what was asked was answered
+	defer nc.Close()                  //nolint:errcheck // what was asked was answered
 	_, err = nc.Read(make([]byte, 1)) // a refusal of the client's certificate comes after the client's handshake
 	<-served
 	return nc.ConnectionState().PeerCertificates[0], err
