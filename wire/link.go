@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -240,6 +241,9 @@ func parseServer(text string) (server, error) {
 	if strings.ContainsAny(s.host, "\r\n\x00") {
 		return server{}, fmt.Errorf("%q: a virtual host has no line breaks: %w", text, fettle.ErrInvalid)
 	}
+	if err := CheckPort(port); err != nil {
+		return server{}, fmt.Errorf("%q: %w", text, err)
+	}
 	if port == "" {
 		port = "61613"
 		if s.tls {
@@ -248,6 +252,14 @@ func parseServer(text string) (server, error) {
 	}
 	s.address = net.JoinHostPort(s.name, port)
 	return s, nil
+}
+
+// CheckPort tells whether a connection can be made to a port; empty is the usual one. ErrInvalid: it is no number of a port.
+func CheckPort(port string) error {
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return fmt.Errorf("port %s is none: 1 to 65535: %w", port, fettle.ErrInvalid)
+	}
+	return nil
 }
 
 // dial connects, with TLS where the server is a stomps.

@@ -193,6 +193,7 @@ func TestConfigsThatAreWrong(t *testing.T) {
 		want   string
 	}{
 		"no address":           {func(c *Config) { c.URLs = nil }, "broker-url: rabbitmq is not embedded"},
+		"no such port":         {func(c *Config) { c.URLs = []string{"stomp://u:p@mq:99999"} }, "broker-url: address 1: port 99999 is none: 1 to 65535"},
 		"no login":             {func(c *Config) { c.URLs = []string{"stomp://mq"} }, "broker-url: the first address names no login"},
 		"no STOMP":             {func(c *Config) { c.URLs = []string{"amqp://a:s3cret@mq"} }, "broker-url: address 1"},
 		"no URL":               {func(c *Config) { c.URLs = []string{"stomp://a:s3cret%@mq"} }, "broker-url: address 1"},

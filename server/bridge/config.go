@@ -101,6 +101,9 @@ func split(text string) (server, login, passcode string, err error) {
 	if err != nil || u.Hostname() == "" || u.Scheme != "stomp" && u.Scheme != "stomps" {
 		return "", "", "", fmt.Errorf("it is not of the form stomp://login:passcode@host:port; what is no letter or digit of login and passcode is written as in URLs, %%40 for @: %w", fettle.ErrInvalid)
 	}
+	if err := wire.CheckPort(u.Port()); err != nil {
+		return "", "", "", err
+	}
 	login = u.User.Username()
 	passcode, _ = u.User.Password()
 	u.User = nil
