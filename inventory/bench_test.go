@@ -171,8 +171,10 @@ func BenchmarkPatch(b *testing.B) {
 		for b.Loop() {
 			n := json.RawMessage(fmt.Sprint(i))
 			done, err := f.v.Patch(nodes[i%len(nodes)], []inventory.Change{
-				{Path: fettle.Path{"memory", "system", "used_bytes"}, Value: n}, {Path: fettle.Path{"memory", "swap", "used_bytes"}, Value: n},
-				{Path: fettle.Path{"system_uptime", "seconds"}, Value: n}, {Path: fettle.Path{"load_averages", "1m"}, Value: json.RawMessage("0.5")},
+				{Path: fettle.Path{"memory", "system", "used_bytes"}, Value: n},
+				{Path: fettle.Path{"memory", "swap", "used_bytes"}, Value: n},
+				{Path: fettle.Path{"system_uptime", "seconds"}, Value: n},
+				{Path: fettle.Path{"load_averages", "1m"}, Value: json.RawMessage("0.5")},
 				{Path: fettle.Path{"environment"}, Value: json.RawMessage(`"qa"`)},
 			})
 			if err != nil || !done {

@@ -62,7 +62,8 @@ func (c *column) unique() bool { return c != nil && c.plain != nil }
 
 // set puts a value at a place, and tells whether that changed it. The value absent takes it away.
 func (c *column) set(slot int, v value) bool {
-	before, changed := absent, false
+	var before kind
+	var changed bool
 	switch {
 	case c.plain != nil:
 		before, changed = c.plain.set(slot, v)

@@ -36,8 +36,10 @@ func nettestActions() []Action {
 			Name: "nettest.ping", Description: "Send ICMP echoes, by the node's own ping.", Idempotent: true, Timeout: 30_000,
 			Inputs: []Input{host, {Name: "count", Description: "How many.", Type: Int, Default: int64(3), Min: number(1), Max: number(100)}},
 			Outputs: []Output{
-				{Name: "sent", Description: "How many were sent.", Type: Int}, {Name: "received", Description: "How many came back.", Type: Int},
-				{Name: "loss", Description: "How many did not.", Type: Float, Unit: "%"}, ms("min", "The fastest."), ms("average", "On average."), ms("max", "The slowest."),
+				{Name: "sent", Description: "How many were sent.", Type: Int},
+				{Name: "received", Description: "How many came back.", Type: Int},
+				{Name: "loss", Description: "How many did not.", Type: Float, Unit: "%"},
+				ms("min", "The fastest."), ms("average", "On average."), ms("max", "The slowest."),
 			},
 			Summaries: []Summary{{"loss", Max}, {"average", Average}, {"max", Max}},
 		},

@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
-	"github.com/google/go-cmp/cmp"
 )
 
 // keeping is a configuration with the checks given, in which nodes are looked at often.

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/wire"
-	"github.com/google/go-cmp/cmp"
 )
 
 // livenessOf gives what the inventory says of a node, once the server has looked again.

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"runtime"
 
-	fettle "github.com/fettle-dev/fettle"
 	"golang.org/x/sync/errgroup"
+
+	fettle "github.com/fettle-dev/fettle"
 )
 
 // Loading is one reader of the store and a few who read documents. They wait for one another where a node gets its place, so that more of them

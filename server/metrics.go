@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"github.com/prometheus/client_golang/prometheus"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/wire"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // meters are the server's own counters; they are cheap enough for the hot path.
@@ -87,8 +88,10 @@ func (s *Server) Gatherer() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		checks.NewCollector(func() []checks.NamedVerdict { return s.Board.NamedVerdicts(fettle.MillisOf(s.Now())) }),
-		&fleetCollector{server: s, nodes: prometheus.NewDesc("fettle_nodes", "Nodes of the inventory, by liveness.", []string{"liveness"}, nil),
-			runs: prometheus.NewDesc("fettle_runs_going", "Runs that have not ended.", nil, nil)},
+		&fleetCollector{
+			server: s, nodes: prometheus.NewDesc("fettle_nodes", "Nodes of the inventory, by liveness.", []string{"liveness"}, nil),
+			runs: prometheus.NewDesc("fettle_runs_going", "Runs that have not ended.", nil, nil),
+		},
 	)
 	return registry
 }

@@ -65,10 +65,14 @@ func TestPolicies(t *testing.T) {
 	}{
 		{"without a policy roles alone decide", func(*fleet) {}, bob, map[string][]fettle.NodeID{}},
 		{"a policy on another action is none", func(f *fleet) { f.policy("release", Allow, "service.*", release) }, bob, map[string][]fettle.NodeID{}},
-		{"what one allows runs where it is true, and undefined is not true", func(f *fleet) { f.policy("release", Allow, "agent.ping", release) }, ann,
-			map[string][]fettle.NodeID{"no policy allows it: release": {"odd", "web1"}}},
-		{"it allows nobody else, administrators neither", func(f *fleet) { f.policy("release", Allow, "agent.*", release) }, bob,
-			map[string][]fettle.NodeID{"no policy allows it: release": {"odd", "web1", "web2"}}},
+		{
+			"what one allows runs where it is true, and undefined is not true", func(f *fleet) { f.policy("release", Allow, "agent.ping", release) }, ann,
+			map[string][]fettle.NodeID{"no policy allows it: release": {"odd", "web1"}},
+		},
+		{
+			"it allows nobody else, administrators neither", func(f *fleet) { f.policy("release", Allow, "agent.*", release) }, bob,
+			map[string][]fettle.NodeID{"no policy allows it: release": {"odd", "web1", "web2"}},
+		},
 		{"one of several that allow is enough", func(f *fleet) {
 			f.policy("release", Allow, "agent.ping", release)
 			f.policy("admins", Allow, "*", `user.role == "admin"`)

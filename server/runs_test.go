@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestRuns(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/checks"
@@ -16,7 +18,6 @@ import (
 	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
-	"golang.org/x/sync/errgroup"
 )
 
 // Sender puts a message on the broker. It is called by the server for tasks, welcomes and check sets, from many goroutines. It must not wait

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/wire"
-	"github.com/google/go-cmp/cmp"
 )
 
 // play answers every task of a check command with a code, as agents do.
@@ -76,27 +77,33 @@ func TestLiveVerdicts(t *testing.T) {
 	}{
 		"over a filter": {
 			VerdictQuery{Check: "check_load", Selection: Selection{Where: `identity in ["n1", "n2"]`}},
-			fettle.CheckWarning, fettle.CheckTally{Total: 2, OK: 1, Warning: 1},
+			fettle.CheckWarning,
+			fettle.CheckTally{Total: 2, OK: 1, Warning: 1},
 		},
 		"a node without the command is unknown": {
 			VerdictQuery{Check: "check_load", Selection: Selection{Where: `facts.role == "web"`}},
-			fettle.CheckUnknown, fettle.CheckTally{Total: 3, OK: 1, Warning: 1, Unknown: 1},
+			fettle.CheckUnknown,
+			fettle.CheckTally{Total: 3, OK: 1, Warning: 1, Unknown: 1},
 		},
 		"thresholds over the number": {
 			VerdictQuery{Check: "check_load", Selection: Selection{Where: `identity in ["n1", "n2"]`}, Warning: "1", Critical: "2"},
-			fettle.CheckOK, fettle.CheckTally{Total: 2, OK: 1, Warning: 1},
+			fettle.CheckOK,
+			fettle.CheckTally{Total: 2, OK: 1, Warning: 1},
 		},
 		"thresholds in CEL": {
 			VerdictQuery{Check: "check_load", Selection: Selection{Where: `identity in ["n1", "n2"]`}, Critical: "warning * 2 >= total"},
-			fettle.CheckCritical, fettle.CheckTally{Total: 2, OK: 1, Warning: 1},
+			fettle.CheckCritical,
+			fettle.CheckTally{Total: 2, OK: 1, Warning: 1},
 		},
 		"what is undefined stands beside": {
 			VerdictQuery{Check: "check_load", Selection: Selection{Where: `identity == "n1" || facts.nosuch == 1`}},
-			fettle.CheckOK, fettle.CheckTally{Total: 1, OK: 1, Undefined: 3},
+			fettle.CheckOK,
+			fettle.CheckTally{Total: 1, OK: 1, Undefined: 3},
 		},
 		"nobody matches": {
 			VerdictQuery{Check: "check_load", Selection: Selection{Where: `facts.role == "mail"`}},
-			fettle.CheckUnknown, fettle.CheckTally{},
+			fettle.CheckUnknown,
+			fettle.CheckTally{},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,8 +46,14 @@ func testDeadLetterQueries(t *testing.T, s *Store) {
 		query LetterQuery
 		want  string
 	}{
-		{LetterQuery{}, "cba"}, {LetterQuery{Sender: "web1"}, "ca"}, {LetterQuery{Kind: "invalid"}, "cb"}, {LetterQuery{Since: 2}, "cb"},
-		{LetterQuery{Text: "0% W"}, "a"}, {LetterQuery{Text: "wrong_"}, "a"}, {LetterQuery{Text: "n_ JSON"}, ""}, {LetterQuery{Sender: "web1", Kind: "invalid"}, "c"},
+		{LetterQuery{}, "cba"},
+		{LetterQuery{Sender: "web1"}, "ca"},
+		{LetterQuery{Kind: "invalid"}, "cb"},
+		{LetterQuery{Since: 2}, "cb"},
+		{LetterQuery{Text: "0% W"}, "a"},
+		{LetterQuery{Text: "wrong_"}, "a"},
+		{LetterQuery{Text: "n_ JSON"}, ""},
+		{LetterQuery{Sender: "web1", Kind: "invalid"}, "c"},
 	} {
 		var got string
 		for _, l := range must(s.DeadLetters(t.Context(), row.query))(t) {

@@ -115,7 +115,7 @@ func portOf(addr string) int {
 // hungUp tells whether the other end of nc, which is on this machine, has closed it, also when nothing of that has come here because nobody
 // reads: state 01 is "established".
 func hungUp(nc net.Conn) bool {
-	local, remote := nc.LocalAddr().(*net.TCPAddr), nc.RemoteAddr().(*net.TCPAddr)
+	local, remote := nc.LocalAddr().(*net.TCPAddr), nc.RemoteAddr().(*net.TCPAddr) //nolint:errcheck // it was dialled by tcp
 	for _, s := range sockets() {
 		if s.local == remote.Port && s.remote == local.Port {
 			return s.state != "01"

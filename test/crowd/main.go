@@ -13,11 +13,12 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/test/sample"
-	"golang.org/x/sync/errgroup"
 )
 
 // settings are what the command line says.

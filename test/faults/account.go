@@ -44,10 +44,17 @@ func (h *house) print(out io.Writer, f *found) {
 		what string
 		n    int
 	}{
-		{"messages of agents", f.sent}, {"of these said twice", f.repeated}, {"of these swapped", f.swapped},
-		{"numbered runs", f.runs}, {"numbers executed", f.executed}, {"results in the store", f.results},
-		{"of these: outcome unknown", f.unknown}, {"of these: not executed", f.refused},
-		{"check results made", f.checks}, {"transitions in the store", f.transitions}, {"made as their agent died", f.cutOff},
+		{"messages of agents", f.sent},
+		{"of these said twice", f.repeated},
+		{"of these swapped", f.swapped},
+		{"numbered runs", f.runs},
+		{"numbers executed", f.executed},
+		{"results in the store", f.results},
+		{"of these: outcome unknown", f.unknown},
+		{"of these: not executed", f.refused},
+		{"check results made", f.checks},
+		{"transitions in the store", f.transitions},
+		{"made as their agent died", f.cutOff},
 		{"server memory, MiB at most", h.serverTops},
 	} {
 		fmt.Fprintf(out, "%-28s %6d\n", row.what, row.n)

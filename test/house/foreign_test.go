@@ -278,8 +278,14 @@ func TestForeignMessagesThatAreWrong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wrong := []wire.Message{{}, {Body: []byte("\x00\xff garbage")}, {Body: []byte("{}")}, {Body: forged.Body, Header: []wire.Field{{Name: "fettle-sig", Value: "nobody:AAAA"}}}, forged,
-			{Body: []byte("x"), Header: []wire.Field{{Name: "content-encoding", Value: "zstd"}}}}
+		wrong := []wire.Message{
+			{},
+			{Body: []byte("\x00\xff garbage")},
+			{Body: []byte("{}")},
+			{Body: forged.Body, Header: []wire.Field{{Name: "fettle-sig", Value: "nobody:AAAA"}}},
+			forged,
+			{Body: []byte("x"), Header: []wire.Field{{Name: "content-encoding", Value: "zstd"}}},
+		}
 		for _, one := range wrong {
 			for _, to := range dest.Collected() {
 				done := make(chan error, 1)

@@ -106,8 +106,14 @@ func prototype() filter.Map {
 type family struct{ family, name, code, major string }
 
 var families = []family{
-	{"Debian", "Debian", "bookworm", "12"}, {"Debian", "Debian", "bullseye", "11"}, {"Debian", "Ubuntu", "jammy", "22.04"}, {"Debian", "Ubuntu", "noble", "24.04"},
-	{"RedHat", "RedHat", "ootpa", "8"}, {"RedHat", "AlmaLinux", "seafoam", "9"}, {"Suse", "SLES", "sles", "15"}, {"windows", "windows", "", "2022"},
+	{"Debian", "Debian", "bookworm", "12"},
+	{"Debian", "Debian", "bullseye", "11"},
+	{"Debian", "Ubuntu", "jammy", "22.04"},
+	{"Debian", "Ubuntu", "noble", "24.04"},
+	{"RedHat", "RedHat", "ootpa", "8"},
+	{"RedHat", "AlmaLinux", "seafoam", "9"},
+	{"Suse", "SLES", "sles", "15"},
+	{"windows", "windows", "", "2022"},
 }
 
 var (

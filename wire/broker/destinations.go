@@ -120,10 +120,10 @@ type collectedQueue struct {
 
 func (c *collectedQueues) get(name string) *collectedQueue {
 	if q, ok := c.byName.Load(name); ok {
-		return q.(*collectedQueue)
+		return q.(*collectedQueue) //nolint:errcheck // the map holds nothing else
 	}
 	q, _ := c.byName.LoadOrStore(name, &collectedQueue{})
-	return q.(*collectedQueue)
+	return q.(*collectedQueue) //nolint:errcheck // as above
 }
 
 func (c *collectedQueues) took(name string, size int) {
@@ -143,7 +143,7 @@ func (c *collectedQueues) gave(name string, size int, committed bool) {
 }
 
 func (c *collectedQueues) each(f func(name string, q *collectedQueue)) {
-	c.byName.Range(func(name, q any) bool { f(name.(string), q.(*collectedQueue)); return true })
+	c.byName.Range(func(name, q any) bool { f(name.(string), q.(*collectedQueue)); return true }) //nolint:errcheck // as above
 }
 
 func (q *collectedQueue) stats(name string) DestinationStats {

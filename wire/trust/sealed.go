@@ -81,7 +81,7 @@ func OpenInputs(key *ecdh.PrivateKey, task fettle.TaskID, inputs map[string]any)
 		if !IsSealed(value) {
 			continue
 		}
-		plain, err := openInput(key, inputInfo(task, name), value.(map[string]any)[SealedKey])
+		plain, err := openInput(key, inputInfo(task, name), value.(map[string]any)[SealedKey]) //nolint:errcheck // IsSealed has told
 		if err != nil {
 			return nil, fmt.Errorf("input %s: %w", name, err)
 		}

@@ -152,7 +152,7 @@ func TestWatch(t *testing.T) {
 			<-r.Context().Done()
 			close(gone)
 		})
-		for range a.Watch(t.Context(), "r1") { //nolint:errcheck // it is an iterator, and its errors are not looked at here
+		for range a.Watch(t.Context(), "r1") { //nolint:errcheck // an iterator: it ends with the loop
 			break
 		}
 		<-gone

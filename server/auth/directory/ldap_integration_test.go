@@ -54,8 +54,15 @@ func TestSlapd(t *testing.T) {
 		})
 		t.Run(way+", nobody else comes in", func(t *testing.T) {
 			for _, try := range [][2]string{
-				{"ann", "secret of bob"}, {"ann", ""}, {"", "secret of ann"}, {"nobody", "secret of ann"},
-				{"*", "secret of ann"}, {"a*", "secret of ann"}, {"ann)(uid=*", "secret of ann"}, {"ann,ou=people," + base, "secret of ann"}, {"ann\x00", "secret of ann"},
+				{"ann", "secret of bob"},
+				{"ann", ""},
+				{"", "secret of ann"},
+				{"nobody", "secret of ann"},
+				{"*", "secret of ann"},
+				{"a*", "secret of ann"},
+				{"ann)(uid=*", "secret of ann"},
+				{"ann,ou=people," + base, "secret of ann"},
+				{"ann\x00", "secret of ann"},
 			} {
 				if id, err := l.Check(t.Context(), try[0], try[1]); !errors.Is(err, fettle.ErrDenied) {
 					t.Errorf("%q: got %+v, %v", try[0], id, err)
