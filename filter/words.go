@@ -63,7 +63,7 @@ func functionWord(name string) string {
 func goValue(v ref.Val) any {
 	switch v := v.(type) {
 	case types.String, types.Int, types.Double, types.Bool, types.Timestamp, version:
-		return v.(ref.Val).Value() //nolint:errcheck // a cel value is nothing else
+		return v.Value()
 	case types.Null:
 		return nil
 	case types.Uint:

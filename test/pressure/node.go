@@ -198,7 +198,7 @@ func (f *fleet) enrol(ctx context.Context, n *node) (passcode string, err error)
 		if e.Status != wire.EnrolledYes {
 			return "", fmt.Errorf("%s: %s", e.Status, e.Reason)
 		}
-		return e.Passcode, nil
+		return n.keys.OpenPasscode(e.Passcode)
 	case <-time.After(patience):
 		return "", fmt.Errorf("no answer within %s", patience)
 	case <-ctx.Done():
