@@ -121,13 +121,11 @@ func (p *presence) cleared(id fettle.NodeID) {
 
 // watchSession notes a session, and has the node contested where two take turns.
 func (b *batch) watchSession(from fettle.NodeID, session string) {
-	known := ""
-	if d := b.draft(from); d != nil {
-		known = d.Session
-	}
 	if b.s.Enroller == nil {
 		return
 	}
+	node, _ := b.brief(from)
+	known := node.Session
 	if b.s.Enroller.Contested(from) == "" {
 		b.s.presence.cleared(from)
 	}

@@ -35,7 +35,7 @@ var sqliteDialect = dialect{
 		"Seq":   "INTEGER PRIMARY KEY AUTOINCREMENT", // without the last word a number is given twice
 		"Table": "STRICT", "SmallTable": "STRICT, WITHOUT ROWID",
 	},
-	maxRows:  64,
+	maxRows:  16,
 	maxBytes: 1 << 20,
 	maxKeys:  256,
 	prepare:  true,
