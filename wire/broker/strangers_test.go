@@ -57,7 +57,7 @@ func TestStrangers(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, stranger := range []struct{ name, program, script, want string }{
+	for _, stranger := range []stranger{
 		{"python", setting(t, "FETTLE_TEST_PYTHON_STOMP"), "testdata/session.py", sessionOfPython},
 		{"ruby", setting(t, "FETTLE_TEST_RUBY_STOMP"), "testdata/session.rb", sessionOfRuby},
 		{"node", setting(t, "FETTLE_TEST_NODE"), "testdata/session.js", sessionOfNode},
@@ -66,31 +66,50 @@ func TestStrangers(t *testing.T) {
 			for _, secure := range []bool{false, true} {
 				way := map[bool]string{false: "plain", true: "tls"}[secure]
 				t.Run(stranger.name+" "+version+" "+way, func(t *testing.T) {
-					r := newRig(t, nil)
-					r.desk.auto = true
-					addr, args := r.addr, []string{}
-					if secure {
-						addr, args = secured(t, r, &tls.Config{Certificates: []tls.Certificate{cert}}), []string{ca}
+					session := func() (string, error) {
+						r := newRig(t, nil)
+						r.desk.auto = true
+						addr, args := r.addr, []string{}
+						if secure {
+							addr, args = secured(t, r, &tls.Config{Certificates: []tls.Certificate{cert}}), []string{ca}
+						}
+						return stranger.speak(t, addr, version, args...)
 					}
-					_, port, err := net.SplitHostPort(addr)
-					if err != nil {
-						t.Fatal(err)
+					out, err := session()
+					if err != nil && stranger.name == "python" && secure {
+						// stomp.py reads and writes a connection from two threads, which TLS in Python before 3.13 does not guard: now and
+						// then it never sees the answer to its CONNECT.
+						t.Logf("once more: %v\n%s", err, out)
+						out, err = session()
 					}
-					ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-					defer cancel()
-					cmd := exec.CommandContext(ctx, stranger.program, append([]string{stranger.script, port, version}, args...)...)
-					cmd.Env = append(os.Environ(), "NODE_PATH="+setting(t, "FETTLE_TEST_NPM_STOMP"))
-					out, err := cmd.CombinedOutput()
 					if err != nil {
 						t.Fatalf("%s: %v\n%s", stranger.script, err, out)
 					}
-					if diff := cmp.Diff(strings.ReplaceAll(stranger.want, "VERSION", version), string(out)); diff != "" {
+					if diff := cmp.Diff(strings.ReplaceAll(stranger.want, "VERSION", version), out); diff != "" {
 						t.Errorf("(-want +got):\n%s", diff)
 					}
 				})
 			}
 		}
 	}
+}
+
+// stranger is a client that others have written, and what its session prints.
+type stranger struct{ name, program, script, want string }
+
+// speak runs a session with the broker at addr.
+func (s stranger) speak(t *testing.T, addr, version string, args ...string) (string, error) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.program, append([]string{s.script, port, version}, args...)...)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+setting(t, "FETTLE_TEST_NPM_STOMP"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // setting gives what test/services/services.sh says of a service.
