@@ -33,13 +33,7 @@ are of the last few seconds. Where the server uses RabbitMQ or ActiveMQ, their o
 		if err != nil {
 			return err
 		}
-		switch a.output {
-		case "json":
-			return printJSON(a.stdout, b)
-		case "yaml":
-			return printYAML(a.stdout, b)
-		}
-		return a.printBroker(b)
+		return a.printObject(b, func() error { return a.printBroker(b) })
 	}
 	return cmd
 }

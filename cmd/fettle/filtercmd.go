@@ -51,13 +51,7 @@ scan, node by node, over those that the other clauses leave.`,
 		if err != nil {
 			return err
 		}
-		switch a.output {
-		case "json":
-			return printJSON(a.stdout, x)
-		case "yaml":
-			return printYAML(a.stdout, x)
-		}
-		return a.printExplanation(x)
+		return a.printObject(x, func() error { return a.printExplanation(x) })
 	}
 	return cmd
 }

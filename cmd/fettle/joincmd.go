@@ -81,21 +81,7 @@ func (a *app) joinTokenCreateCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if file != "" {
-			if err := writeSecret(file, []byte(made.Token+"\n")); err != nil {
-				return err
-			}
-			made.Token = ""
-			fmt.Fprintf(a.stderr, "the token is in %s\n", file)
-			if a.output != "json" {
-				return nil
-			}
-		}
-		if a.output == "json" {
-			return printJSON(a.stdout, made)
-		}
-		_, err = fmt.Fprintln(a.stdout, made.Token)
-		return err
+		return a.handOut(made, &made.Token, file, func() error { return writeSecret(file, []byte(made.Token+"\n")) })
 	}
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -121,13 +122,7 @@ func (a *app) letterShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		switch a.output {
-		case "json":
-			return printJSON(a.stdout, d)
-		case "yaml":
-			return printYAML(a.stdout, d)
-		}
-		return a.printLetter(d)
+		return a.printObject(d, func() error { return a.printLetter(d) })
 	}
 	return cmd
 }
@@ -196,17 +191,10 @@ func letterChoice(args []string, all bool, m *letterMatch) (client.LetterChoice,
 	return c, nil
 }
 
-func (a *app) letterReplayCommand() *cobra.Command {
+// choosesLetters makes cmd take the numbers of dead letters, or what those have to match that do is for.
+func (a *app) choosesLetters(cmd *cobra.Command, do func(context.Context, *client.API, client.LetterChoice) error) {
 	var m letterMatch
 	var all bool
-	cmd := &cobra.Command{
-		Use: "replay SEQ...", Short: "hand dead letters in again", Args: takes("SEQ..."), ValidArgsFunction: cobra.NoFileCompletions,
-		Long: `Hands dead letters to the server as if they came now: they are verified, ordered and de-duplicated like everything else. Those that are
-taken are deleted; what is refused again stays, and makes the exit code 1. One of which only the beginning was kept cannot be replayed.
-Wants an admin's token.`,
-		Example: `  fettle broker dead-letters replay 17 18
-  fettle broker dead-letters replay --all-matching --sender web1.acme.net`,
-	}
 	m.flags(a, cmd)
 	cmd.Flags().BoolVar(&all, "all-matching", false, "all that the other flags match; without them: every one")
 	a.outputFlag(cmd, "table", "json")
@@ -219,7 +207,21 @@ Wants an admin's token.`,
 		if err != nil {
 			return err
 		}
-		sum, err := c.ReplayDeadLetters(cmd.Context(), choice)
+		return do(cmd.Context(), c, choice)
+	}
+}
+
+func (a *app) letterReplayCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "replay SEQ...", Short: "hand dead letters in again", Args: takes("SEQ..."), ValidArgsFunction: cobra.NoFileCompletions,
+		Long: `Hands dead letters to the server as if they came now: they are verified, ordered and de-duplicated like everything else. Those that are
+taken are deleted; what is refused again stays, and makes the exit code 1. One of which only the beginning was kept cannot be replayed.
+Wants an admin's token.`,
+		Example: `  fettle broker dead-letters replay 17 18
+  fettle broker dead-letters replay --all-matching --sender web1.acme.net`,
+	}
+	a.choosesLetters(cmd, func(ctx context.Context, c *client.API, choice client.LetterChoice) error {
+		sum, err := c.ReplayDeadLetters(ctx, choice)
 		if err != nil {
 			return err
 		}
@@ -235,31 +237,18 @@ Wants an admin's token.`,
 			err = &codeError{code: exitFault}
 		}
 		return err
-	}
+	})
 	return cmd
 }
 
 func (a *app) letterDeleteCommand() *cobra.Command {
-	var m letterMatch
-	var all bool
 	cmd := &cobra.Command{
 		Use: "delete SEQ...", Short: "delete dead letters", Args: takes("SEQ..."), ValidArgsFunction: cobra.NoFileCompletions,
 		Long:    "They are gone. Wants an admin's token.",
 		Example: "  fettle broker dead-letters delete 17 18\n  fettle broker dead-letters delete --all-matching --kind content",
 	}
-	m.flags(a, cmd)
-	cmd.Flags().BoolVar(&all, "all-matching", false, "all that the other flags match; without them: every one")
-	a.outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		choice, err := letterChoice(args, all, &m)
-		if err != nil {
-			return err
-		}
-		c, err := a.client()
-		if err != nil {
-			return err
-		}
-		gone, err := c.DeleteDeadLetters(cmd.Context(), choice)
+	a.choosesLetters(cmd, func(ctx context.Context, c *client.API, choice client.LetterChoice) error {
+		gone, err := c.DeleteDeadLetters(ctx, choice)
 		if err != nil {
 			return err
 		}
@@ -268,6 +257,6 @@ func (a *app) letterDeleteCommand() *cobra.Command {
 		}
 		_, err = fmt.Fprintf(a.stdout, "%s deleted\n", plural(int(gone.Deleted), "dead letter"))
 		return err
-	}
+	})
 	return cmd
 }

@@ -169,6 +169,35 @@ func clean(text string) string {
 	}, text)
 }
 
+// printObject writes v as JSON or YAML where that was asked for, and lets text write it otherwise.
+func (a *app) printObject(v any, text func() error) error {
+	switch a.output {
+	case "json":
+		return printJSON(a.stdout, v)
+	case "yaml":
+		return printYAML(a.stdout, v)
+	}
+	return text()
+}
+
+// handOut shows what was made with a secret of its own, this once. Where file names one, save puts the secret there, and it is not shown.
+func (a *app) handOut(made any, secret *string, file string, save func() error) error {
+	if file != "" {
+		if err := save(); err != nil {
+			return err
+		}
+		*secret = ""
+		fmt.Fprintf(a.stderr, "the token is in %s\n", file)
+		if a.output != "json" {
+			return nil
+		}
+	}
+	return a.printObject(made, func() error {
+		_, err := fmt.Fprintln(a.stdout, *secret)
+		return err
+	})
+}
+
 func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)

@@ -177,7 +177,7 @@ func (a *app) policyTestCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := a.printVerdict(v); err != nil || v.Allowed {
+		if err := a.printObject(v, func() error { return a.printVerdict(v) }); err != nil || v.Allowed {
 			return err
 		}
 		return &codeError{code: exitFault}
@@ -186,12 +186,6 @@ func (a *app) policyTestCommand() *cobra.Command {
 }
 
 func (a *app) printVerdict(v *client.PolicyVerdict) error {
-	switch a.output {
-	case "json":
-		return printJSON(a.stdout, v)
-	case "yaml":
-		return printYAML(a.stdout, v)
-	}
 	t := newTable("POLICY", "EFFECT", "IS", "BECAUSE")
 	for _, p := range v.Policies {
 		because := ""

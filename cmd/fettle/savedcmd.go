@@ -43,7 +43,7 @@ already is replaced, by its owner or an administrator only; checks that stand on
 		if err != nil {
 			return err
 		}
-		return a.printSaved(f)
+		return a.printObject(f, func() error { return a.printSaved(f) })
 	}
 	return cmd
 }
@@ -87,7 +87,7 @@ func (a *app) showFilterCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printSaved(f)
+		return a.printObject(f, func() error { return a.printSaved(f) })
 	}
 	return cmd
 }
@@ -111,12 +111,6 @@ func (a *app) deleteFilterCommand() *cobra.Command {
 func savedName(text string) string { return strings.TrimPrefix(text, "@") }
 
 func (a *app) printSaved(f *client.SavedFilter) error {
-	switch a.output {
-	case "json":
-		return printJSON(a.stdout, f)
-	case "yaml":
-		return printYAML(a.stdout, f)
-	}
 	line := func(key, value string) {
 		if value != "" {
 			fmt.Fprintf(a.stdout, "%-12s %s\n", key, clean(value))

@@ -56,25 +56,13 @@ func (a *app) tokenCreateCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if file != "" {
+		return a.handOut(made, &made.Token, file, func() error {
 			own, err := clientContext{URL: a.where.URL, Token: made.Token, CA: a.where.CA}.portable()
-			if err == nil {
-				err = writeContext(file, own)
-			}
 			if err != nil {
 				return err
 			}
-			made.Token = ""
-			fmt.Fprintf(a.stderr, "the token is in %s\n", file)
-			if a.output != "json" {
-				return nil
-			}
-		}
-		if a.output == "json" {
-			return printJSON(a.stdout, made)
-		}
-		_, err = fmt.Fprintln(a.stdout, made.Token)
-		return err
+			return writeContext(file, own)
+		})
 	}
 	return cmd
 }
