@@ -63,6 +63,10 @@ type Check struct {
 	Fresh    int64          `json:"fresh_ms"` // a state older than this is stale; zero: two intervals and the timeout
 	// Undefined says what a node counts as for which Filter is undefined; empty: it is counted beside the total.
 	Undefined CheckStatus `json:"undefined,omitempty"`
+	// Rule says what the counts mean, unless a question has a rule of its own.
+	Rule Rule `json:"rule,omitzero"`
+	// DependsOn names checks and groups: while one of them is critical on a node, or a group is, this check's bad states there are shadowed.
+	DependsOn []string `json:"depends_on,omitempty"`
 }
 
 // CheckState is what one node's last results say of one check.
@@ -80,29 +84,4 @@ type CheckState struct {
 	Session  string      `json:"session,omitempty"` // with Seq, the order of the node's results
 	Seq      int64       `json:"seq,omitempty"`
 	Task     TaskID      `json:"-"` // of the last result; one that comes again is known by it
-}
-
-// CheckTally counts a check's states: Total = OK + Warning + Critical + Unknown, always.
-type CheckTally struct {
-	Total     int `json:"total"`
-	OK        int `json:"ok"`
-	Warning   int `json:"warning"`
-	Critical  int `json:"critical"`
-	Unknown   int `json:"unknown"`
-	Silent    int `json:"silent"`    // inside Unknown: the node does not answer
-	Stale     int `json:"stale"`     // inside Unknown: the last result is too old
-	Undefined int `json:"undefined"` // outside Total: the filter is undefined for these nodes
-}
-
-// Verdict is many states folded into one.
-type Verdict struct {
-	Check    string                   `json:"check"`
-	Status   CheckStatus              `json:"status"`
-	Tally    CheckTally               `json:"tally"`
-	Nodes    map[CheckStatus][]NodeID `json:"nodes"`            // those that are not ok, by status, sorted
-	Output   map[NodeID]string        `json:"output,omitempty"` // first line of each node that is not ok
-	Reason   string                   `json:"reason,omitempty"` // why Status is unknown without a node being so
-	Live     bool                     `json:"live"`             // asked now; false: read from the board
-	Settling bool                     `json:"settling"`         // the server has just started: Status is the last one committed
-	TookMS   int64                    `json:"took_ms"`
 }

@@ -80,7 +80,7 @@ func FoldLive(g LiveGroup) fettle.Verdict {
 type folding struct{ v fettle.Verdict }
 
 func newFolding(name string) *folding {
-	return &folding{fettle.Verdict{Check: name, Nodes: map[fettle.CheckStatus][]fettle.NodeID{}, Output: map[fettle.NodeID]string{}}}
+	return &folding{fettle.Verdict{Check: name, Kind: fettle.KindCheck, Nodes: map[fettle.CheckStatus][]fettle.NodeID{}, Output: map[fettle.NodeID]string{}}}
 }
 
 // add counts and lists a node; text is empty for one that is well.

@@ -29,6 +29,7 @@ func TestFold(t *testing.T) {
 		{Node: "never"},
 	}})
 	want := fettle.Verdict{
+		Kind:  fettle.KindCheck,
 		Check: "c", Status: fettle.CheckCritical,
 		Tally: fettle.CheckTally{Total: 7, OK: 2, Warning: 1, Critical: 1, Unknown: 3, Silent: 1, Stale: 1, Undefined: 2},
 		Nodes: map[fettle.CheckStatus][]fettle.NodeID{fettle.CheckWarning: {"w"}, fettle.CheckCritical: {"a"}, fettle.CheckUnknown: {"gone", "never", "old"}},
@@ -86,7 +87,7 @@ func TestVerdictStatus(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			th, err := ParseThresholds(tt.warning, tt.critical, cel)
+			th, err := ParseRule(fettle.Rule{Warning: tt.warning, Critical: tt.critical}, cel)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,11 +97,11 @@ func TestVerdictStatus(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"20:10", "10:%", "1:2:3", "bad"} {
-		if _, err := ParseThresholds("", text, cel); !errors.Is(err, fettle.ErrInvalid) {
+		if _, err := ParseRule(fettle.Rule{Critical: text}, cel); !errors.Is(err, fettle.ErrInvalid) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := ParseThresholds("critical > 1", "", nil); !errors.Is(err, fettle.ErrInvalid) {
+	if _, err := ParseRule(fettle.Rule{Warning: "critical > 1"}, nil); !errors.Is(err, fettle.ErrInvalid) {
 		t.Errorf("an expression where none is understood: %v", err)
 	}
 }
@@ -113,6 +114,7 @@ func TestFoldLive(t *testing.T) {
 		Results: []fettle.Result{result(check, "a", "ok"), result(check, "b", "warning"), refused},
 	})
 	want := fettle.Verdict{
+		Kind:  fettle.KindCheck,
 		Check: "c", Status: fettle.CheckUnknown, Live: true, TookMS: 12,
 		Tally:  fettle.CheckTally{Total: 4, OK: 1, Warning: 1, Unknown: 2, Silent: 1, Undefined: 1},
 		Nodes:  map[fettle.CheckStatus][]fettle.NodeID{fettle.CheckWarning: {"b"}, fettle.CheckUnknown: {"d", "e"}},

@@ -19,7 +19,7 @@ const (
 	OnNode
 	// Policy is the server's view of one node, and of who asks what of it: user, action, inputs.
 	Policy
-	// Tally is a check's counts: total ok warning critical unknown silent stale undefined.
+	// Tally is a check's counts: total ok warning critical unknown silent stale undefined silenced shadowed flapping.
 	Tally
 	// Condition is a composition's view of itself: context, inputs, steps.
 	Condition
@@ -84,7 +84,7 @@ var (
 // TallyNames are the names of the Tally environment, all of them doubles, as are whole numbers that are written in it: counts are compared with
 // parts of counts there.
 func TallyNames() []string {
-	return []string{"total", "ok", "warning", "critical", "unknown", "silent", "stale", "undefined"}
+	return []string{"total", "ok", "warning", "critical", "unknown", "silent", "stale", "undefined", "silenced", "shadowed", "flapping"}
 }
 
 func tallyNames() (opts []cel.EnvOption) {

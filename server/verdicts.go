@@ -37,7 +37,7 @@ type members struct {
 // ErrNotFound: no node offers it and nobody defined it. A filter that matches nobody is a verdict: unknown, with its reason.
 func (s *Server) Verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, error) {
 	began := time.Now()
-	rules, err := checks.ParseThresholds(q.Warning, q.Critical, func(text string) (checks.When, error) { return compileTally(ctx, text) })
+	rules, err := checks.ParseRule(fettle.Rule{Warning: q.Warning, Critical: q.Critical}, func(text string) (checks.When, error) { return compileTally(ctx, text) })
 	if err != nil {
 		return fettle.Verdict{}, err
 	}
@@ -85,6 +85,7 @@ func compileTally(ctx context.Context, text string) (checks.When, error) {
 		truth, missing := program.Match(ctx, &filter.Record{Vars: map[string]any{
 			"total": float64(t.Total), "ok": float64(t.OK), "warning": float64(t.Warning), "critical": float64(t.Critical), "unknown": float64(t.Unknown),
 			"silent": float64(t.Silent), "stale": float64(t.Stale), "undefined": float64(t.Undefined),
+			"silenced": float64(t.Silenced), "shadowed": float64(t.Shadowed), "flapping": float64(t.Flapping),
 		}})
 		if truth == filter.Undefined {
 			return false, fmt.Errorf("%s is undefined: %v: %w", text, missing, fettle.ErrInvalid)

@@ -424,8 +424,8 @@ func TestEvents(t *testing.T) {
 func TestChecks(t *testing.T) {
 	b := newBench(t, Config{})
 	t.Run("a verdict", func(t *testing.T) {
-		sameJSON(t, b.get(`/api/v1/verdicts/check_load?where=facts.env+==+"prod"&live=true&warning=10%25&critical=@5:10&timeout=7s`), `{"check":"check_load","status":"critical",
-			"tally":{"total":42,"ok":41,"warning":0,"critical":1,"unknown":0,"silent":0,"stale":0,"undefined":0},
+		sameJSON(t, b.get(`/api/v1/verdicts/check_load?where=facts.env+==+"prod"&live=true&warning=10%25&critical=@5:10&timeout=7s`), `{"check":"check_load","kind":"check","status":"critical",
+			"tally":{"total":42,"ok":41,"warning":0,"critical":1,"unknown":0,"silent":0,"stale":0,"undefined":0,"silenced":0,"shadowed":0,"flapping":0},
 			"nodes":{"warning":[],"critical":["db1.acme.net"],"unknown":[]},"live":true,"settling":false,"took_ms":0}`)
 		q := b.fleet.verdicts[len(b.fleet.verdicts)-1]
 		if q.Where != `facts.env == "prod"` || !q.Live || q.Warning != "10%" || q.Critical != "@5:10" || q.Timeout != 7*time.Second || q.Caller != "viewer" {

@@ -425,7 +425,7 @@ func (f *fakeFleet) Verdict(_ context.Context, q server.VerdictQuery) (fettle.Ve
 		return fettle.Verdict{}, fmt.Errorf("unknown check %q: %w", q.Check, fettle.ErrNotFound)
 	}
 	return fettle.Verdict{
-		Check: q.Check, Status: fettle.CheckCritical, Tally: fettle.CheckTally{Total: 42, OK: 41, Critical: 1}, Live: q.Live,
+		Check: q.Check, Kind: fettle.KindCheck, Status: fettle.CheckCritical, Tally: fettle.CheckTally{Total: 42, OK: 41, Critical: 1}, Live: q.Live,
 		Nodes: map[fettle.CheckStatus][]fettle.NodeID{fettle.CheckCritical: {"db1.acme.net"}},
 	}, nil
 }

@@ -1333,6 +1333,13 @@ type RosterInfo struct {
 	Undefined int64           `json:"undefined"`
 }
 
+// Rule defines model for Rule.
+type Rule struct {
+	Critical *string `json:"critical,omitempty"`
+	MinOk    *string `json:"min_ok,omitempty"`
+	Warning  *string `json:"warning,omitempty"`
+}
+
 // RunInfo defines model for RunInfo.
 type RunInfo struct {
 	Action string `json:"action"`
@@ -1489,6 +1496,15 @@ type ServerKeyInfo struct {
 type ServerKeyOrder struct {
 	// RevokeOld The old one is stolen: let nobody believe it from now on, not only from tomorrow
 	RevokeOld *bool `json:"revoke_old,omitempty"`
+}
+
+// SilencedBy defines model for SilencedBy.
+type SilencedBy struct {
+	Author string `json:"author"`
+	Id     string `json:"id"`
+	Nodes  int64  `json:"nodes"`
+	Reason string `json:"reason"`
+	Until  int64  `json:"until"`
 }
 
 // SlowList defines model for SlowList.
@@ -1668,6 +1684,17 @@ type Verdict = fettle.Verdict
 // VerdictList defines model for VerdictList.
 type VerdictList struct {
 	Verdicts []Verdict `json:"verdicts"`
+}
+
+// VerdictMember defines model for VerdictMember.
+type VerdictMember struct {
+	Filter *fettle.Filter     `json:"filter,omitempty"`
+	Kind   string             `json:"kind"`
+	Name   string             `json:"name"`
+	Reason *string            `json:"reason,omitempty"`
+	Since  *int64             `json:"since,omitempty"`
+	Status fettle.CheckStatus `json:"status"`
+	Tally  CheckTally         `json:"tally"`
 }
 
 // VersionInfo defines model for VersionInfo.
