@@ -49,24 +49,31 @@ func (s CheckStatus) Code() CheckCode {
 	return CodeUnknown
 }
 
-// Check is a task asked of matching nodes again and again. Spans are in milliseconds.
+// Check is a task asked of matching nodes again and again: a CheckDefinition with nothing left open. Spans are in milliseconds.
 type Check struct {
-	Name     string         `json:"name"`
-	Rev      int64          `json:"rev"` // results echo it; a result of an old rev is not folded
-	Action   string         `json:"action"`
-	Inputs   map[string]any `json:"inputs,omitempty"`
-	Filter   Filter         `json:"filter,omitempty"` // in CEL; empty: the nodes that offer the command
-	Interval int64          `json:"interval_ms"`
-	Timeout  int64          `json:"timeout_ms"`
-	Attempts int            `json:"attempts"` // results in a row that make a soft state hard; at least 1
-	Retry    int64          `json:"retry_ms"` // the interval while a state is soft; zero: Interval
-	Fresh    int64          `json:"fresh_ms"` // a state older than this is stale; zero: two intervals and the timeout
+	Name   string         `json:"name"`
+	Rev    int64          `json:"rev"`              // of the task; results echo it, and a result of an old rev is not folded
+	Action string         `json:"action,omitempty"` // empty: Expression is asked
+	Inputs map[string]any `json:"inputs,omitempty"`
+	// Expression is evaluated by the node over its own facts, without an action.
+	Expression Filter      `json:"expression,omitempty"`
+	Rules      *CheckRules `json:"rules,omitempty"`    // what the outcome means; nil: success is ok, failure critical
+	Filter     Filter      `json:"filter,omitempty"`   // in CEL; empty: the nodes that offer the command
+	Interval   int64       `json:"interval_ms"`        // with Cron: the longest time between two turns
+	Cron       string      `json:"cron,omitempty"`     // in UTC, by the server's clock; empty: every Interval
+	Splay      int64       `json:"splay_ms,omitempty"` // within which the nodes take their turns; zero: Interval, and of Cron nothing
+	Timeout    int64       `json:"timeout_ms"`
+	Attempts   int         `json:"attempts"` // results in a row that make a soft state hard; at least 1
+	Retry      int64       `json:"retry_ms"` // the interval while a state is soft; zero: Interval
+	Fresh      int64       `json:"fresh_ms"` // a state older than this is stale; zero: two intervals and the timeout
 	// Undefined says what a node counts as for which Filter is undefined; empty: it is counted beside the total.
 	Undefined CheckStatus `json:"undefined,omitempty"`
 	// Rule says what the counts mean, unless a question has a rule of its own.
 	Rule Rule `json:"rule,omitzero"`
 	// DependsOn names checks and groups: while one of them is critical on a node, or a group is, this check's bad states there are shadowed.
 	DependsOn []string `json:"depends_on,omitempty"`
+	FlapLow   int      `json:"flap_low,omitempty"`  // percent of change at which flapping ends
+	FlapHigh  int      `json:"flap_high,omitempty"` // at which it begins; zero: it never flaps
 }
 
 // CheckState is what one node's last results say of one check.
@@ -84,4 +91,6 @@ type CheckState struct {
 	Session  string      `json:"session,omitempty"` // with Seq, the order of the node's results
 	Seq      int64       `json:"seq,omitempty"`
 	Task     TaskID      `json:"-"` // of the last result; one that comes again is known by it
+	Changes  uint32      `json:"-"` // of the last 20 results, which had another status than the one before; the latest is bit 0
+	Flapping bool        `json:"flapping,omitempty"`
 }

@@ -79,4 +79,5 @@ const (
 	EventSilent    EventKind = "silent"
 	EventChanged   EventKind = "changed"
 	EventForgotten EventKind = "forgotten"
+	EventCheck     EventKind = "check" // what counts as a check's state changed; Body says which check, from, to
 )

@@ -25,6 +25,10 @@ const (
 	Condition
 	// NodePolicy is a node's view of itself, and of who asks what of it: what OnNode has, and user, action, inputs.
 	NodePolicy
+	// Outcome is a node's view of itself, and of what an action or an expression gave: data, value, status, message.
+	Outcome
+	// Change is the server's view of one node, and of the state of a check there: state.
+	Change
 )
 
 // String gives the word for e.
@@ -35,7 +39,7 @@ func (e Environment) String() string {
 	return environmentNames[e]
 }
 
-var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition", "node-policy"}
+var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition", "node-policy", "outcome", "change"}
 
 // Bounds of a program. A filter is typed by people and stored by the thousand; these are far above what either needs.
 const (
@@ -72,6 +76,15 @@ var (
 		cel.Variable("user", mapOfAny),
 		cel.Variable("action", cel.StringType),
 		cel.Variable("inputs", mapOfAny),
+	}
+	outcomeNames = []cel.EnvOption{
+		cel.Variable("data", mapOfAny),
+		cel.Variable("value", cel.DynType),
+		cel.Variable("status", cel.IntType),
+		cel.Variable("message", cel.StringType),
+	}
+	changeNames = []cel.EnvOption{
+		cel.Variable("state", mapOfAny),
 	}
 	conditionNames = []cel.EnvOption{
 		cel.Variable("context", mapOfAny),
@@ -113,6 +126,8 @@ var environments = [...]func() (*language, error){
 	Condition: sync.OnceValues(func() (*language, error) { return newLanguage(conditionNames) }),
 
 	NodePolicy: sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, policyNames) }),
+	Outcome:    sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, outcomeNames) }),
+	Change:     sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, serverNames, changeNames) }),
 }
 
 // language is what an environment's filters are compiled in. It does not change.

@@ -80,7 +80,7 @@ func (f *fault) undeclared(name string) {
 		f.unknownFunction(name)
 		return
 	}
-	if serverOnly(name) && (f.env == OnNode || f.env == NodePolicy) {
+	if serverOnly(name) && (f.env == OnNode || f.env == NodePolicy || f.env == Outcome) {
 		f.Message, f.Word = fmt.Sprintf("%q is known to the server only, and this filter is evaluated on the node", name), ""
 		return
 	}
