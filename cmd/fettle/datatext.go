@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -17,15 +18,7 @@ import (
 // dataText writes a result's data for people: outputs in the order of the manifest, under the names that it has for people, and with their
 // units. What is empty is left out, and what the message says already.
 func dataText(manifest plugins.Action, res client.ResultItem) string {
-	if res.Status == fettle.StatusOK && manifest.Display == plugins.Failed {
-		return ""
-	}
-	d := json.NewDecoder(bytes.NewReader(res.Data))
-	d.UseNumber() // a number is printed as it was sent
-	var data map[string]any
-	if d.Decode(&data) != nil {
-		return ""
-	}
+	data := dataOf(res)
 	var parts []part
 	for _, o := range outputsOf(manifest, data) {
 		if p, shown := partOf(o, data[o.Name], res); shown {
@@ -44,6 +37,16 @@ func dataText(manifest plugins.Action, res client.ResultItem) string {
 		}
 	}
 	return b.String()
+}
+
+// dataOf reads a result's data, with numbers as they were sent; nil: there is none.
+func dataOf(res client.ResultItem) (data map[string]any) {
+	d := json.NewDecoder(bytes.NewReader(res.Data))
+	d.UseNumber()
+	if d.Decode(&data) != nil {
+		return nil
+	}
+	return data
 }
 
 // part is one output, ready to be printed.
@@ -70,13 +73,21 @@ func partOf(o plugins.Output, value any, res client.ResultItem) (part, bool) {
 	if text == "" || text == strings.TrimSpace(res.Message) || !ok && strings.HasSuffix(res.Message, ": "+text) {
 		return part{}, false
 	}
-	if _, number := value.(json.Number); number {
+	if n, is := value.(json.Number); is {
 		if text == "0" && o.Name == "pid" || strings.HasPrefix(res.Message, text+" "+o.Label()) {
 			return part{}, false
 		}
-		text = strings.TrimSpace(text + " " + o.Unit)
+		text = withUnit(n, o.Unit)
 	}
 	return part{o.Label(), text}, true
+}
+
+// withUnit writes a number as it was sent, with its unit; many bytes in the unit that fits.
+func withUnit(n json.Number, unit string) string {
+	if f, err := n.Float64(); err == nil && unit == "bytes" && math.Abs(f) >= 10<<10 {
+		return quantity(f, unit)
+	}
+	return strings.TrimSpace(n.String() + " " + unit)
 }
 
 // valueText writes a value: lists of objects as a table, objects a key a line.

@@ -24,6 +24,8 @@ type gathered struct {
 // Ranks of answers: what a person has to see stands first.
 const (
 	rankFailed = iota
+	rankSilent
+	rankNever
 	rankCritical
 	rankUnknown
 	rankWarning
@@ -52,9 +54,8 @@ func rankOf(res client.ResultItem) int {
 	return rankUnknown
 }
 
-// gather prints what nodes answered, failures first: nodes with the same answer stand under one folded name.
-func (a *app) gather(action string, results []client.ResultItem) {
-	manifest, _ := plugins.Lookup(action) // of an action that this program does not know, everything is shown as it is
+// gather puts nodes with the same answer together: the worst first, and of those the rare ones.
+func gather(manifest plugins.Action, results []client.ResultItem) []*gathered {
 	groups := map[string]*gathered{}
 	for _, res := range results {
 		text := answerText(manifest, res)
@@ -64,12 +65,14 @@ func (a *app) gather(action string, results []client.ResultItem) {
 		}
 		groups[key].nodes = append(groups[key].nodes, res.Node)
 	}
-	ordered := slices.SortedFunc(maps.Values(groups), func(x, y *gathered) int {
-		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(len(x.nodes), len(y.nodes)), cmp.Compare(x.nodes[0], y.nodes[0]))
+	return inOrder(slices.Collect(maps.Values(groups)))
+}
+
+func inOrder(groups []*gathered) []*gathered {
+	slices.SortFunc(groups, func(x, y *gathered) int {
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(len(x.nodes), len(y.nodes)), cmp.Compare(x.nodes[0], y.nodes[0]), cmp.Compare(x.text, y.text))
 	})
-	for _, g := range summedUp(ordered) {
-		a.printAnswers(g)
-	}
+	return groups
 }
 
 // summedUp puts one line in the place of successes that say many different things.
@@ -78,7 +81,7 @@ func summedUp(ordered []*gathered) []*gathered {
 	if fine < 0 || len(ordered)-fine <= manyAnswers {
 		return ordered
 	}
-	sum := &gathered{rank: rankOK, text: fmt.Sprintf("OK, with %d different answers; -o wide lists them", len(ordered)-fine)}
+	sum := &gathered{rank: rankOK, text: fmt.Sprintf("OK, with %d different answers; --table lists them", len(ordered)-fine)}
 	for _, g := range ordered[fine:] {
 		sum.nodes = append(sum.nodes, g.nodes...)
 	}
@@ -94,6 +97,9 @@ func (a *app) printAnswers(g *gathered) {
 	}
 	lines := strings.Split(strings.TrimRight(g.text, "\n"), "\n")
 	head := nagios.Fold(g.nodes)
+	if g.rank == rankOK {
+		head = shortNames(g.nodes, cmp.Or(a.width, pipeWidth))
+	}
 	if len(g.nodes) == 1 && len(lines) == 1 {
 		fmt.Fprintf(a.stdout, "%s  %s\n", a.paint(colour, head), clean(lines[0]))
 		return
@@ -105,6 +111,27 @@ func (a *app) printAnswers(g *gathered) {
 	for _, line := range lines {
 		fmt.Fprintf(a.stdout, "  %s\n", clean(line))
 	}
+}
+
+// pipeWidth is how wide a line of names may become where nobody's terminal says it.
+const pipeWidth = 120
+
+// shortNames folds the names of nodes of which nothing bad is to be told: as many of them as fit into the width, and how many there are beside.
+func shortNames(nodes []fettle.NodeID, width int) string {
+	const count = len(" (100000)")
+	if all := nagios.Fold(nodes); len(all)+count <= width {
+		return all
+	}
+	few := func(n int) string { return fmt.Sprintf("%s and %d more", nagios.Fold(nodes[:n]), len(nodes)-n) }
+	n, most := 1, len(nodes)-1 // the text grows with n, near enough
+	for n < most {
+		if mid := (n + most + 1) / 2; len(few(mid))+count <= width {
+			n = mid
+		} else {
+			most = mid - 1
+		}
+	}
+	return few(n)
 }
 
 // answerText is what a node's answer says, without what differs by nature from node to node.

@@ -236,6 +236,7 @@ const (
 	red    = "\x1b[31m"
 	green  = "\x1b[32m"
 	yellow = "\x1b[33m"
+	bold   = "\x1b[1m"
 	faint  = "\x1b[2m"
 	reset  = "\x1b[0m"
 )

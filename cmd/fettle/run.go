@@ -41,6 +41,7 @@ type app struct {
 	where          clientContext // the server that was asked; empty: none yet
 	output         string        // -o
 	colour         bool          // stdout is a terminal that may be coloured
+	width          int           // columns of the terminal that stdout is; zero: it is none
 	begun          bool          // the command line was right, and the command's own code runs
 }
 
@@ -64,7 +65,7 @@ func usage(err error) error { return &codeError{exitUsage, err} }
 
 // run is the whole program: it does what args say and gives the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: terminal(stdout) && os.Getenv("NO_COLOR") == ""}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, colour: terminal(stdout) && os.Getenv("NO_COLOR") == "", width: screenWidth(stdout)}
 	if name := strings.TrimSuffix(filepath.Base(args[0]), ".exe"); name == pluginName {
 		return a.plugin(ctx, args[1:])
 	}

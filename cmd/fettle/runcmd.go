@@ -20,6 +20,7 @@ type order struct {
 	inputs  map[string]any
 	aim     aim
 	timeout wait
+	view    view
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -43,7 +44,7 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its `ID`")
 	cmd.Flags().Var(&o.timeout, "timeout", "for the action, on each node")
 	cmd.Flags().BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
-	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
+	a.viewFlags(cmd, &o.view)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.action = args[0]
 		var err error
@@ -68,7 +69,7 @@ func (a *app) pingCommand() *cobra.Command {
 	}
 	a.aimFlags(cmd, &o.aim)
 	cmd.Flags().Var(&o.timeout, "timeout", "how long to wait for the last node")
-	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
+	a.viewFlags(cmd, &o.view)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		where, err := o.aim.filter(cmd.Context(), args, false)
 		if err != nil {
@@ -150,19 +151,19 @@ func (a *app) run(ctx context.Context, o order) error {
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)
 	}
-	return a.watch(ctx, c, started)
+	return a.watch(ctx, c, started, o.view)
 }
 
 // watch follows a run to its end and prints it. Ctrl-C ends the watching only.
-func (a *app) watch(ctx context.Context, c *client.API, r *client.RunSummary) error {
-	seen, err := a.follow(ctx, c, r)
+func (a *app) watch(ctx context.Context, c *client.API, r *client.RunSummary, v view) error {
+	seen, err := a.follow(ctx, c, r, v)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &codeError{exitInterrupted, fmt.Errorf("watched no longer; the run goes on\n  see it:   %s runs show %s\n  stop it:  %s runs cancel %s: %w", a.self(), r.Run, a.self(), r.Run, fettle.ErrUnavailable)}
 	case err != nil:
 		return fmt.Errorf("%w\nthe run goes on: %s runs show %s", err, a.self(), r.Run)
 	}
-	if err := a.printRun(ctx, c, seen); err != nil {
+	if err := a.printRun(ctx, c, seen, v); err != nil {
 		return err
 	}
 	return runExit(seen.run.Tally)
@@ -200,14 +201,8 @@ func runExit(t fettle.Tally) error {
 	return nil
 }
 
-// seenRun is a run with the results that were seen of it.
-type seenRun struct {
-	run     client.RunSummary
-	results []client.ResultItem
-}
-
 // follow watches a run to its end. With -o jsonl each result is printed as it comes; on a terminal a line tells how far the run is.
-func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSummary) (*seenRun, error) {
+func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSummary, v view) (*seenRun, error) {
 	seen := &seenRun{run: *started, results: []client.ResultItem{}}
 	p := a.progress(started.Tally)
 	defer p.end()
@@ -223,7 +218,7 @@ func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSumm
 			continue
 		}
 		seen.results = append(seen.results, *update.Result)
-		if a.output == "jsonl" {
+		if a.output == "jsonl" && !v.summaryOnly {
 			if err := printLine(a.stdout, update.Result); err != nil {
 				return nil, err
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,64 +8,121 @@ import (
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
-	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 // runObject is a run as -o json prints it.
 type runObject struct {
+	tallyLine
+	Results []client.ResultItem `json:"results"`
+}
+
+// tallyLine is the last line of -o jsonl.
+type tallyLine struct {
 	Run       fettle.RunID        `json:"run"`
 	Action    string              `json:"action"`
 	Tally     fettle.Tally        `json:"tally"`
 	Undefined int64               `json:"undefined"`
 	TookMS    int64               `json:"took_ms"`
 	Silent    []fettle.NodeID     `json:"silent"` // without a result: silent and never
-	Results   []client.ResultItem `json:"results"`
+	Summaries []plugins.Aggregate `json:"summaries,omitempty"`
 }
 
-// tallyLine is the last line of -o jsonl.
-type tallyLine struct {
-	Run       fettle.RunID    `json:"run"`
-	Action    string          `json:"action"`
-	Tally     fettle.Tally    `json:"tally"`
-	Undefined int64           `json:"undefined"`
-	TookMS    int64           `json:"took_ms"`
-	Silent    []fettle.NodeID `json:"silent"`
+// seenRun is a run with the results that were seen of it.
+type seenRun struct {
+	run     client.RunSummary
+	results []client.ResultItem
+	missing []*gathered // nodes without a result, by why
 }
 
-func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun) error {
-	silent := []fettle.NodeID{}
-	if seen.run.Tally.Silent+seen.run.Tally.Never > 0 {
-		var err error
-		if silent, err = c.UnansweredAll(ctx, seen.run.Run); err != nil {
-			return err
-		}
+// printRun prints a run as -o and the flags of v say.
+func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view) error {
+	if err := a.findMissing(ctx, c, seen); err != nil {
+		return err
 	}
 	r := &seen.run
-	slices.SortFunc(seen.results, func(x, y client.ResultItem) int { return cmp.Compare(x.Node, y.Node) })
+	manifest := a.manifest(ctx, c, r.Action)
+	answered(seen.results)
+	sums := aggregate(manifest, seen.results)
+	line := tallyLine{r.Run, r.Action, r.Tally, r.Undefined, r.TookMs, withoutResult(seen), sums}
+	object := runObject{line, seen.results}
+	if v.summaryOnly {
+		object.Results = []client.ResultItem{}
+	}
 	switch a.output {
 	case "json":
-		return printJSON(a.stdout, runObject{r.Run, r.Action, r.Tally, r.Undefined, r.TookMs, silent, seen.results})
+		return printJSON(a.stdout, object)
 	case "yaml":
-		return printYAML(a.stdout, runObject{r.Run, r.Action, r.Tally, r.Undefined, r.TookMs, silent, seen.results})
+		return printYAML(a.stdout, object)
 	case "jsonl":
-		return printLine(a.stdout, tallyLine{r.Run, r.Action, r.Tally, r.Undefined, r.TookMs, silent})
-	case "csv", "names", "wide":
-		return a.listResults(seen.results)
+		return printLine(a.stdout, line)
+	case "csv", "names", "wide", "table":
+		if err := a.resultRows(manifest, seen).write(a); err != nil || a.output == "csv" || a.output == "names" {
+			return err
+		}
+		fmt.Fprintln(a.stderr, a.tally(r))
+		return nil
 	}
 	if r.Tally.Roster == 0 {
 		a.tellEmpty(r)
 		return nil
 	}
-	a.gather(r.Action, seen.results)
-	for _, one := range seen.run.Refused {
-		fmt.Fprintf(a.stdout, "%s %s (%d): %s\n", a.paint(red, "not asked"), nagios.Fold(one.Nodes), one.Count, clean(one.Reason))
+	groups := summedUp(inOrder(append(gather(manifest, seen.results), seen.missing...)))
+	shown := slices.DeleteFunc(groups, func(g *gathered) bool { return !v.shows(manifest, g.rank) })
+	for _, g := range shown {
+		a.printAnswers(g)
 	}
-	if len(silent) > 0 {
-		fmt.Fprintf(a.stdout, "%s %s (%d)\n", a.paint(red, "no answer"), nagios.Fold(silent), len(silent))
+	if len(seen.results) > 1 {
+		a.printAggregates(plainSight(sums, shown))
 	}
 	fmt.Fprintln(a.stdout, a.tally(r))
 	return nil
+}
+
+// findMissing asks who gave no result, and why.
+func (a *app) findMissing(ctx context.Context, c *client.API, seen *seenRun) error {
+	t := seen.run.Tally
+	if t.Silent+t.Never == 0 {
+		return nil
+	}
+	nodes, err := c.UnansweredAll(ctx, seen.run.Run)
+	if err != nil {
+		return err
+	}
+	refused := map[fettle.NodeID]bool{}
+	for _, one := range seen.run.Refused {
+		g := &gathered{rank: rankNever, text: "never: " + one.Reason}
+		for _, node := range one.Nodes {
+			refused[node] = true
+			g.nodes = append(g.nodes, node)
+		}
+		if len(g.nodes) > 0 {
+			seen.missing = append(seen.missing, g)
+		}
+	}
+	nodes = slices.DeleteFunc(nodes, func(node fettle.NodeID) bool { return refused[node] })
+	if len(nodes) == 0 {
+		return nil
+	}
+	g := &gathered{rank: rankSilent, text: "silent: no answer by the deadline", nodes: nodes}
+	switch {
+	case t.Silent == 0 && seen.run.State == fettle.RunCancelled:
+		g.rank, g.text = rankNever, "never: not asked, the run was cancelled"
+	case t.Silent == 0:
+		g.rank, g.text = rankNever, "never: not asked, away since before the run"
+	case t.Never > len(refused):
+		g.text = "no answer: silent at the deadline, or never asked"
+	}
+	seen.missing = append(seen.missing, g)
+	return nil
+}
+
+// withoutResult gives the nodes that gave none, sorted.
+func withoutResult(seen *seenRun) []fettle.NodeID {
+	out := append(nodesOf(seen.missing, rankSilent), nodesOf(seen.missing, rankNever)...)
+	slices.Sort(out)
+	return out
 }
 
 // tellEmpty says that a run had nobody to ask.
@@ -76,14 +132,6 @@ func (a *app) tellEmpty(r *client.RunSummary) {
 		text += fmt.Sprintf("; %d undefined, left out", r.Undefined)
 	}
 	fmt.Fprintf(a.stderr, "%s: %s\n", r.Action, text)
-}
-
-func (a *app) listResults(results []client.ResultItem) error {
-	l := listing{columns: []string{"NODE", "STATUS", "TOOK_MS", "MESSAGE", "+DATA"}}
-	for _, res := range results {
-		l.rows = append(l.rows, []string{string(res.Node), strconv.Itoa(int(res.Status)), strconv.FormatInt(res.TookMs, 10), message(res), string(res.Data)})
-	}
-	return l.write(a)
 }
 
 // tally is the closing line: numbers that add up to the roster.
@@ -101,7 +149,7 @@ func (a *app) tally(r *client.RunSummary) string {
 	bad(t.Silent, "silent")
 	bad(t.Never, "never")
 	if t.Pending > 0 {
-		bad(t.Pending, "pending")
+		parts = append(parts, a.paint(yellow, fmt.Sprintf("%d pending", t.Pending)))
 	}
 	line := fmt.Sprintf("%s: %s of %d in %s", r.Action, strings.Join(parts, ", "), t.Roster, span(r.TookMs))
 	if r.Undefined > 0 {

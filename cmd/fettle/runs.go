@@ -52,12 +52,13 @@ func (a *app) runsCommand() *cobra.Command {
 }
 
 func (a *app) runsShowCommand() *cobra.Command {
+	var v view
 	cmd := &cobra.Command{
 		Use: "show RUN", Short: "what a run gave; follows one that goes on", Args: takes("RUN"), Aliases: []string{"watch"},
 		ValidArgsFunction: a.namesOf(0, runNames),
 		Example:           "  fettle runs show 0199f0c2-… -o json",
 	}
-	a.outputFlag(cmd, "table", "wide", "json", "jsonl", "yaml", "csv", "names")
+	a.viewFlags(cmd, &v)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := a.client()
 		if err != nil {
@@ -67,7 +68,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 		if err != nil {
 			return unknownRun(args[0], err)
 		}
-		return a.watch(cmd.Context(), c, &client.RunSummary{Run: r.Run, Action: r.Action, Tally: r.Tally})
+		return a.watch(cmd.Context(), c, &client.RunSummary{Run: r.Run, Action: r.Action, Tally: r.Tally}, v)
 	}
 	return cmd
 }
