@@ -55,25 +55,19 @@ const (
 // reasons are all of them.
 var reasons = [...]string{refusedUnsigned, refusedSender, refusedEnrolment, refusedContent, refusedStore, refusedPanic}
 
-// openFew is the number of messages below which one goroutine is enough.
-const openFew = 8
+// openTogether is the number of messages whose signatures are verified together.
+const openTogether = 64
 
 // open reads and verifies messages, on all cores: a signature costs more than anything else that is done with a message.
 func (s *Server) open(taken []Incoming) []opened {
 	out := make([]opened, len(taken))
-	workers := min(runtime.GOMAXPROCS(0), len(taken)/openFew+1)
-	if workers <= 1 {
-		for i, in := range taken {
-			out[i] = s.openOne(in)
-		}
-		return out
-	}
-	var next atomic.Int64
+	share := max(1, min(openTogether, (len(taken)+1)/runtime.GOMAXPROCS(0)))
 	var wg sync.WaitGroup
-	for range workers {
+	var next atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), (len(taken)+share-1)/share) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(taken); i = int(next.Add(1)) - 1 {
-				out[i] = s.openOne(taken[i])
+			for i := int(next.Add(int64(share))) - share; i < len(taken); i = int(next.Add(int64(share))) - share {
+				s.openSome(taken[i:min(i+share, len(taken))], out[i:])
 			}
 		})
 	}
@@ -81,16 +75,53 @@ func (s *Server) open(taken []Incoming) []opened {
 	return out
 }
 
+// openSome reads messages into out.
+func (s *Server) openSome(taken []Incoming, out []opened) {
+	proofs := s.prove(taken)
+	for i, in := range taken {
+		out[i] = s.openOne(in, proofs[i])
+	}
+}
+
+// prove has the signatures of messages verified, those of enrolments apart: they are by keys that nobody knows yet. No proofs at all mean that
+// they are to be looked at one by one.
+func (s *Server) prove(taken []Incoming) (proofs []*wire.Proof) {
+	proofs = make([]*wire.Proof, len(taken))
+	defer func() {
+		if recover() != nil { // it happens again for the one message that is the reason, which is refused then
+			clear(proofs)
+		}
+	}()
+	if s.Verifier == nil {
+		return proofs
+	}
+	var of []int
+	var messages []wire.Message
+	for i, in := range taken {
+		if !s.isEnrolment(in) {
+			of, messages = append(of, i), append(messages, in.Message)
+		}
+	}
+	for k, proof := range wire.Prove(messages, s.Verifier) {
+		proofs[of[k]] = &proof
+	}
+	return proofs
+}
+
+func (s *Server) isEnrolment(in Incoming) bool {
+	return s.Enroller != nil && in.Destination == s.dest.Enrol()
+}
+
 // openOne reads a message. A node that was away for long has things to say all the same, so its expiry is not judged here. A message on which
 // the server trips is refused like any other: it would come again, and trip the server that was started again.
-func (s *Server) openOne(in Incoming) (o opened) {
+func (s *Server) openOne(in Incoming, proof *wire.Proof) (o opened) {
 	o = opened{Incoming: in}
 	defer func() {
 		if p := recover(); p != nil {
 			o.refuse(refusedPanic, s.panicked(in, p))
 		}
 	}()
-	if s.Enroller != nil && in.Destination == s.dest.Enrol() {
+	if s.isEnrolment(in) {
 		if o.env, o.ask, o.err = s.Enroller.OpenEnrol(in.Message); o.err != nil {
 			o.refuse(refusedEnrolment, o.err)
 		} else if in.Sender != "" && string(in.Sender) != o.env.From {
@@ -100,7 +131,12 @@ func (s *Server) openOne(in Incoming) (o opened) {
 		return o
 	}
 	var err error
-	if o.env, err = wire.Open(in.Message, s.Verifier, 0); err != nil {
+	if proof == nil {
+		o.env, err = wire.Open(in.Message, s.Verifier, 0)
+	} else {
+		o.env, err = proof.Open(in.Message, 0)
+	}
+	if err != nil {
 		reason := refusedContent
 		if errors.Is(err, fettle.ErrDenied) {
 			reason = refusedUnsigned

@@ -15,7 +15,7 @@ type KeySigner struct {
 
 // Sign implements Signer.
 func (s KeySigner) Sign(body []byte) Signature {
-	return Signature{KeyID: s.ID, Bytes: ed25519.Sign(s.Key, body)}
+	return Signature{KeyID: s.ID, Bytes: Sign(s.Key, body)}
 }
 
 // KeyRing verifies with the Ed25519 keys that it holds, by key id. It must not change while it is in use.
@@ -33,7 +33,7 @@ func (r KeyRing) Verify(sig Signature, body []byte) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("key %q is not known: %w", clip(sig.KeyID), fettle.ErrDenied)
 	}
-	if len(k.Key) != ed25519.PublicKeySize || !ed25519.Verify(k.Key, body, sig.Bytes) {
+	if !Verify(k.Key, body, sig.Bytes) {
 		return "", fmt.Errorf("the signature by key %q is not right: %w", clip(sig.KeyID), fettle.ErrDenied)
 	}
 	return k.Owner, nil

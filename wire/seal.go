@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -128,12 +126,16 @@ func marshal(body any) ([]byte, error) {
 // against the key's owner; ErrDenied says that one of them is not right. ErrInvalid: it can never be read. ErrExpired: now is past its
 // expiry; the envelope is given all the same. A zero now does not judge the expiry. The envelope may alias the message.
 func Open(m Message, verifier Verifier, now fettle.Millis) (Envelope, error) {
+	if verifier == nil {
+		return open(m, "", now)
+	}
+	return Prove([]Message{m}, verifier)[0].Open(m, now)
+}
+
+// open reads a message that owner signed; empty: nobody looked.
+func open(m Message, owner string, now fettle.Millis) (Envelope, error) {
 	if len(m.Body) > MaxMessage {
 		return Envelope{}, fmt.Errorf("open: %d bytes, and %d are allowed: %w", len(m.Body), MaxMessage, fettle.ErrInvalid)
-	}
-	owner, err := verify(m, verifier)
-	if err != nil {
-		return Envelope{}, fmt.Errorf("open: %w", err)
 	}
 	raw, err := decompress(m)
 	if err != nil {
@@ -149,34 +151,10 @@ func Open(m Message, verifier Verifier, now fettle.Millis) (Envelope, error) {
 		}
 		return Envelope{}, fmt.Errorf("open: %w", err)
 	}
-	if verifier != nil && owner != env.From {
+	if owner != "" && owner != env.From {
 		return Envelope{}, fmt.Errorf("open: it says that it is from %s, and %s signed it: %w", env.From, owner, fettle.ErrDenied)
 	}
 	return env, nil
-}
-
-// verify checks the signature and gives the key's owner.
-func verify(m Message, verifier Verifier) (owner string, err error) {
-	if verifier == nil {
-		return "", nil
-	}
-	header := m.Get(headerSignature)
-	if header == "" {
-		return "", fmt.Errorf("it is not signed: %w", fettle.ErrDenied)
-	}
-	keyID, text, ok := strings.Cut(header, ":")
-	if !ok || keyID == "" || len(keyID) > maxKeyID || !utf8.ValidString(keyID) {
-		return "", fmt.Errorf("its signature names no key: %w", fettle.ErrDenied)
-	}
-	signature, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return "", fmt.Errorf("its signature is no base64: %w", fettle.ErrDenied)
-	}
-	certificate := m.Get(HeaderCertificate)
-	if len(certificate) > maxCertificate {
-		return "", fmt.Errorf("its certificate has %d bytes: %w", len(certificate), fettle.ErrDenied)
-	}
-	return verifier.Verify(Signature{KeyID: keyID, Bytes: signature, Certificate: certificate}, m.Body)
 }
 
 // decompress gives the envelope's bytes, never more than MaxMessage of them.

@@ -1,7 +1,6 @@
 package enrol
 
 import (
-	"crypto/ed25519"
 	"fmt"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -11,26 +10,51 @@ import (
 
 // Verify implements wire.Verifier: the owner of a key is the node that it is enrolled for.
 func (r *Registry) Verify(sig wire.Signature, body []byte) (string, error) {
+	owners, errs := r.VerifyMany([]wire.Signature{sig}, [][]byte{body})
+	return owners[0], errs[0]
+}
+
+// VerifyMany implements wire.ManyVerifier.
+func (r *Registry) VerifyMany(sigs []wire.Signature, bodies [][]byte) (owners []string, errs []error) {
+	owners, errs = make([]string, len(sigs)), make([]error, len(sigs))
+	var of []int // the index of each in signed
+	var by []*entry
+	var signed []wire.Signed
+	for i, sig := range sigs {
+		e, err := r.signer(sig.KeyID)
+		if errs[i] = err; err == nil {
+			of, by, signed = append(of, i), append(by, e), append(signed, wire.Signed{Key: e.sign, Body: bodies[i], Signature: sig.Bytes})
+		}
+	}
+	for k, right := range wire.VerifyMany(signed) {
+		i, e := of[k], by[k]
+		if !right {
+			errs[i] = fmt.Errorf("the signature by key %s of node %s is not right: %w", e.ID, e.Node, fettle.ErrDenied)
+			continue
+		}
+		owners[i] = string(e.Node)
+		r.verified.Add(1)
+		if e.fresh.Load() && e.fresh.CompareAndSwap(true, false) {
+			r.retire(e)
+		}
+	}
+	for _, err := range errs {
+		if err != nil {
+			r.refused.Add(1)
+		}
+	}
+	return owners, errs
+}
+
+// signer gives the key of that id, if what it signs is taken.
+func (r *Registry) signer(id string) (*entry, error) {
 	r.mu.RLock()
-	e := r.keys[sig.KeyID]
+	e := r.keys[id]
 	r.mu.RUnlock()
 	if e == nil {
-		r.refused.Add(1)
-		return "", fmt.Errorf("key %.40q is not enrolled: %w", sig.KeyID, fettle.ErrDenied)
+		return nil, fmt.Errorf("key %.40q is not enrolled: %w", id, fettle.ErrDenied)
 	}
-	if err := r.usable(e); err != nil {
-		r.refused.Add(1)
-		return "", err
-	}
-	if !ed25519.Verify(e.sign, body, sig.Bytes) {
-		r.refused.Add(1)
-		return "", fmt.Errorf("the signature by key %s of node %s is not right: %w", e.ID, e.Node, fettle.ErrDenied)
-	}
-	r.verified.Add(1)
-	if e.fresh.Load() && e.fresh.CompareAndSwap(true, false) {
-		r.retire(e)
-	}
-	return string(e.Node), nil
+	return e, r.usable(e)
 }
 
 // usable tells whether what a key signs is taken.

@@ -176,7 +176,7 @@ func (a *Authority) Sign(body []byte) wire.Signature {
 	key, id := a.key, a.id
 	text := a.file.Certificates[a.holds()]
 	a.mu.RUnlock()
-	return wire.Signature{KeyID: id, Bytes: ed25519.Sign(key, body), Certificate: text}
+	return wire.Signature{KeyID: id, Bytes: wire.Sign(key, body), Certificate: text}
 }
 
 // holds gives the certificate that holds now. It is called with mu held, if only for reading.

@@ -18,13 +18,20 @@ type Pinned struct {
 
 	mu       sync.Mutex // guards all below
 	minEpoch int64
-	known    map[string]Certificate // by their text
+	known    map[string]certified // by their text
+}
+
+// certified is a certificate that was found right, with its key at the ready.
+type certified struct {
+	Certificate
+	id  string
+	key wire.PreparedKey
 }
 
 // NewPinned makes a verifier that takes no key of an epoch before minEpoch. now gives the server's time, or, not exact, a moment that it is
 // certainly past: then the beginning of a certificate is not judged.
 func NewPinned(root ed25519.PublicKey, minEpoch int64, now func() (at fettle.Millis, exact bool)) *Pinned {
-	return &Pinned{root: root, now: now, minEpoch: minEpoch, known: map[string]Certificate{}}
+	return &Pinned{root: root, now: now, minEpoch: minEpoch, known: map[string]certified{}}
 }
 
 // MinEpoch is the highest MinEpoch that a certificate has said, to be kept for the next NewPinned.
@@ -43,10 +50,10 @@ func (p *Pinned) Verify(sig wire.Signature, body []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if subtle.ConstantTimeCompare([]byte(sig.KeyID), []byte(KeyID(c.Key))) != 1 {
+	if subtle.ConstantTimeCompare([]byte(sig.KeyID), []byte(c.id)) != 1 {
 		return "", fmt.Errorf("the certificate is of another key than the signature: %w", fettle.ErrDenied)
 	}
-	if !ed25519.Verify(c.Key, body, sig.Bytes) {
+	if !c.key.Verify(body, sig.Bytes) {
 		return "", fmt.Errorf("the signature by the server's key %s is not right: %w", sig.KeyID, fettle.ErrDenied)
 	}
 	p.raise(c.MinEpoch) // only now: a certificate alone can be had by anyone who listens, but it is the root's word all the same
@@ -66,23 +73,24 @@ func (p *Pinned) Holds(m wire.Message, at fettle.Millis) error {
 const maxCertificates = 8
 
 // certificate reads a certificate and judges it.
-func (p *Pinned) certificate(text string) (Certificate, error) {
+func (p *Pinned) certificate(text string) (certified, error) {
 	p.mu.Lock()
 	c, known := p.known[text]
 	least := p.minEpoch
 	p.mu.Unlock()
 	if !known {
-		var err error
-		if c, err = ParseCertificate(text); err != nil {
-			return Certificate{}, fmt.Errorf("%w: %w", err, fettle.ErrDenied)
+		cert, err := ParseCertificate(text)
+		if err != nil {
+			return certified{}, fmt.Errorf("%w: %w", err, fettle.ErrDenied)
 		}
-		if err := c.checkRoot(p.root); err != nil {
-			return Certificate{}, err
+		if err := cert.checkRoot(p.root); err != nil {
+			return certified{}, err
 		}
+		c = certified{cert, KeyID(cert.Key), wire.Prepare(cert.Key)}
 		p.remember(text, c)
 	}
 	if c.Epoch < least {
-		return Certificate{}, fmt.Errorf("the server's key is of epoch %d, and keys before %d were revoked: %w", c.Epoch, least, fettle.ErrDenied)
+		return certified{}, fmt.Errorf("the server's key is of epoch %d, and keys before %d were revoked: %w", c.Epoch, least, fettle.ErrDenied)
 	}
 	at, exact := p.now()
 	if !exact {
@@ -91,7 +99,7 @@ func (p *Pinned) certificate(text string) (Certificate, error) {
 	return c, c.checkDates(at)
 }
 
-func (p *Pinned) remember(text string, c Certificate) {
+func (p *Pinned) remember(text string, c certified) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.known) >= maxCertificates {
