@@ -84,7 +84,7 @@ func Validate(action Action, inputs map[string]any) (map[string]any, error) {
 			given = in.Default
 		}
 		if given == nil {
-			if in.Required {
+			if in.Required && in.From == "" {
 				faults = append(faults, Fault{in.Name, Missing, "is missing"})
 			}
 			continue

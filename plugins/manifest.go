@@ -32,10 +32,25 @@ const (
 
 // Manifest says what a plugin offers.
 type Manifest struct {
-	Name        string   `json:"name"`
-	Version     string   `json:"version"`
-	Description string   `json:"description"`
-	Actions     []Action `json:"actions"`
+	Name        string        `json:"name"`
+	Version     string        `json:"version"`
+	Description string        `json:"description"`
+	Licence     string        `json:"licence,omitempty"`
+	Icon        string        `json:"icon,omitempty"`       // a word or a character, for pages
+	Platforms   fettle.Filter `json:"platforms,omitempty"`  // in CEL, over what a node knows of itself; empty: every node
+	Executable  string        `json:"executable,omitempty"` // below the plugin's folder; {os} and {arch} stand for the node's, as Go names them
+	Run         Limits        `json:"run,omitzero"`         // as what, and within what, it runs
+	Actions     []Action      `json:"actions"`
+}
+
+// Limits say as what a plugin runs, and to what it is held as far as the machine lets us.
+type Limits struct {
+	User      string `json:"user,omitempty" yaml:"user"`           // empty: as the agent
+	Nice      int64  `json:"nice,omitempty" yaml:"nice"`           // added to the agent's own
+	IO        string `json:"io,omitempty" yaml:"io"`               // low or idle; empty: the agent's own
+	Memory    int64  `json:"memory_mib,omitempty" yaml:"memory"`   // MiB; zero: no limit
+	CPU       int64  `json:"cpu,omitempty" yaml:"cpu"`             // percent of one processor; zero: no limit
+	Processes int64  `json:"processes,omitempty" yaml:"processes"` // zero: no limit
 }
 
 // Action is one thing that a plugin can do.
@@ -65,6 +80,7 @@ type Input struct {
 	Max         *float64 `json:"max,omitempty"`        // of a number
 	MaxLength   int      `json:"max_length,omitempty"` // of a string or of each element, in bytes; zero: DefaultMaxLength
 	Secret      bool     `json:"secret,omitempty"`     // never shown, not in errors either
+	From        string   `json:"from,omitempty"`       // where the node finds it when it is not given: identity, or facts and a path
 }
 
 // Output is something that an action gives back in a result's data.
@@ -151,6 +167,11 @@ func (in Input) check() string {
 		return "max_length is below zero"
 	case in.Required && in.Default != nil:
 		return "it is required and has a default"
+	case in.Secret && in.From != "":
+		return "what is secret does not come from the node's facts"
+	}
+	if fault := in.checkFrom(); fault != "" {
+		return fault
 	}
 	if _, err := in.pattern(); err != nil {
 		return err.Error()
