@@ -34,13 +34,14 @@ var plan = map[string]room{
 	"compositions": {floor: 2, may: []string{"filter", "plugins"}},
 	"inventory":    {floor: 2, may: []string{"filter"}},
 	"reports":      {floor: 2, may: []string{"filter", "nagios"}},
+	"runs":         {floor: 2},
 	"wire/broker":  {floor: 2, may: []string{"wire"}},
 
 	"agent":         {floor: 3, may: []string{"checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"agent/actions": {floor: 3, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server": {floor: 3, may: []string{
 		"facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
-		"audit", "checks", "compositions", "inventory", "reports",
+		"audit", "checks", "compositions", "inventory", "reports", "runs",
 	}},
 	"server/bridge": {floor: 3, may: []string{"server", "wire"}},
 	"server/auth": {floor: 3, may: []string{

@@ -15,9 +15,14 @@ type Run struct {
 	Undefined int            `json:"undefined"`         // nodes for which the filter was undefined; they are not in the roster
 	Refused   []Refusal      `json:"refused,omitempty"` // nodes of the roster that were not asked because something forbids it; the tally counts them as never
 	Created   Millis         `json:"created"`
-	Deadline  Millis         `json:"deadline"` // who has not answered by then is silent
-	Ended     Millis         `json:"ended"`    // zero: it goes on
-	Rev       int64          `json:"rev"`
+	Deadline  Millis         `json:"deadline"`             // who has not answered by then is silent; with a pace, of those who were asked last
+	Ended     Millis         `json:"ended"`                // zero: it goes on
+	Timeout   int64          `json:"timeout_ms,omitempty"` // for the action on each node, in milliseconds; zero: it is not known
+	Pace      *Pace          `json:"pace,omitempty"`       // nil: everybody was asked at once
+	RetryOf   RunID          `json:"retry_of,omitempty"`   // the run whose failed, silent and never asked nodes these are
+	Standing  string         `json:"standing,omitempty"`   // the standing run of which this is a round
+	Progress
+	Rev int64 `json:"rev"`
 }
 
 // MaxRefused is how many nodes a Refusal names.

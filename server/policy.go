@@ -179,6 +179,9 @@ type Asker struct {
 	Name   string
 	Role   string
 	Groups []string
+
+	Account string // the user behind it; empty: a token that is nobody's
+	Token   string // id of the token or session by which they came; empty: there is none
 }
 
 // or gives a, or somebody of whom the name alone is known.

@@ -11,6 +11,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/plugins"
+	"github.com/fettle-dev/fettle/runs"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 )
@@ -26,6 +27,10 @@ type RunRequest struct {
 	Timeout time.Duration // for the action on each node; zero: 30 s
 	Caller  string
 	User    Asker // who the caller is, for policies; the zero Asker is the caller's name alone
+	Pace    fettle.Pace
+
+	retryOf  fettle.RunID // the run that is done again
+	standing string       // the standing run of which this is a round
 }
 
 // StartRun fixes the roster, stores the run with its tasks, and then sends them. It returns when all is on its way; WatchRun follows it.
@@ -53,7 +58,7 @@ func (s *Server) checkInputs(req RunRequest) (public, secrets map[string]any, er
 		return nil, nil, err
 	}
 	inputs, err := plugins.Validate(action, req.Inputs)
-	if err != nil {
+	if err := errors.Join(err, runs.Check(req.Pace)); err != nil {
 		return nil, nil, err
 	}
 	public, secrets = split(action, inputs)
@@ -73,8 +78,12 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	now, deadline := fettle.MillisOf(s.Now()), fettle.MillisOf(due)
 	r := newLiveRun(fettle.Run{
 		ID: fettle.RunID(wire.NewID()), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
-		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1,
+		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1, Timeout: timeout.Milliseconds(),
+		RetryOf: req.retryOf, Standing: req.standing,
 	}, roster.Nodes, due)
+	if runs.Paced(req.Pace) {
+		r.run.Pace = &req.Pace
+	}
 	r.timeout = timeout
 	judge, err := s.policyJudge(PolicyQuestion{User: req.User.or(req.Caller), Action: req.Action, Inputs: inputs})
 	if err != nil {

@@ -55,6 +55,7 @@ type Server struct {
 	inbox    inbox
 	presence presence
 	runs     runBook
+	standing standingBook
 	defs     definitions
 	changes  signal
 	past     past
@@ -85,6 +86,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	s.inbox.init()
 	s.presence.init()
 	s.runs.init()
+	s.standing.init()
 	s.changes.init()
 	return s, nil
 }
@@ -106,6 +108,9 @@ func (s *Server) Load(ctx context.Context) error {
 	}
 	if err := s.loadRuns(ctx); err != nil {
 		return fmt.Errorf("load runs: %w", err)
+	}
+	if err := s.loadStanding(ctx); err != nil {
+		return fmt.Errorf("load standing runs: %w", err)
 	}
 	s.presence.listen(s.Now())
 	s.loaded.Store(true)

@@ -9,7 +9,8 @@ import (
 )
 
 const runColumns = "id, action, inputs, filter, for_all, caller, state, tally_roster, tally_ok, tally_failed, tally_silent, tally_never, tally_pending, " +
-	"undefined_count, created_at, deadline_at, ended_at, refused, rev"
+	"undefined_count, created_at, deadline_at, ended_at, refused, rev, pace, stopped, timeout_ms, " +
+	"retry_of, standing"
 
 // NewRun is a run with all that has to be on disk before anything is sent.
 type NewRun struct {
@@ -35,14 +36,19 @@ func (s *Store) SaveRun(ctx context.Context, n NewRun) error {
 	})
 }
 
-// UpdateRun writes the state, tally and times of a run over the row that has run.Rev, and gives the new rev. It is ErrConflict if the row has
+// UpdateRun writes the state, tally, times, refusals and stop of a run over the row that has run.Rev, and gives the new rev. It is ErrConflict if the row has
 // another rev, ErrNotFound if there is no such run.
 func (s *Store) UpdateRun(ctx context.Context, run fettle.Run) (rev int64, err error) {
+	refused, err := optional(len(run.Refused) > 0, run.Refused)
+	if err != nil {
+		return 0, fmt.Errorf("update run %s: refused: %w", run.ID, err)
+	}
 	err = s.write(ctx, "update run "+string(run.ID), func(ctx context.Context, t *tx) error {
 		y := run.Tally
 		n, err := t.exec(ctx, "update run", `UPDATE runs SET state = ?, tally_roster = ?, tally_ok = ?, tally_failed = ?, tally_silent = ?,
-			tally_never = ?, tally_pending = ?, deadline_at = ?, ended_at = ?, rev = rev + 1 WHERE id = ? AND rev = ?`,
-			string(run.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never, y.Pending, int64(run.Deadline), int64(run.Ended), string(run.ID), run.Rev)
+			tally_never = ?, tally_pending = ?, deadline_at = ?, ended_at = ?, stopped = ?, refused = ?, rev = rev + 1 WHERE id = ? AND rev = ?`,
+			string(run.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never, y.Pending, int64(run.Deadline), int64(run.Ended), clip(run.Stopped, MaxName), refused,
+			string(run.ID), run.Rev)
 		if err != nil || n == 1 {
 			return err
 		}
@@ -109,12 +115,19 @@ func (s *Store) runs(ctx context.Context, w *where, limit int) ([]fettle.Run, er
 	err := s.reader().each(ctx, "read runs", query, w.args, func(rows *sql.Rows) error {
 		var r fettle.Run
 		var inputs string
-		var refused *string
+		var refused, pace *string
 		y := &r.Tally
 		err := rows.Scan(&r.ID, &r.Action, &inputs, &r.Filter, &r.All, &r.Caller, &r.State, &y.Roster, &y.OK, &y.Failed, &y.Silent, &y.Never, &y.Pending,
-			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &refused, &r.Rev)
+			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &refused, &r.Rev,
+			&pace, &r.Stopped, &r.Timeout, &r.RetryOf, &r.Standing)
 		if err != nil {
 			return err
+		}
+		if pace != nil {
+			r.Pace = &fettle.Pace{}
+			if err := decode("pace", *pace, r.Pace); err != nil {
+				return err
+			}
 		}
 		if err := decode("refused", string(raw(refused)), &r.Refused); err != nil {
 			return err
@@ -133,15 +146,37 @@ func writeRun(ctx context.Context, t *tx, r *fettle.Run) (inputs string, err err
 	if inputs, err = object(r.Inputs); err != nil {
 		return "", fmt.Errorf("inputs: %w", err)
 	}
-	var refused any
-	if len(r.Refused) > 0 {
-		if refused, err = encode(r.Refused); err != nil {
-			return "", fmt.Errorf("refused: %w", err)
-		}
+	refused, err := optional(len(r.Refused) > 0, r.Refused)
+	if err != nil {
+		return "", fmt.Errorf("refused: %w", err)
+	}
+	pace, err := optional(r.Pace != nil, r.Pace)
+	if err != nil {
+		return "", fmt.Errorf("pace: %w", err)
+	}
+	if err := key("name of a standing run", r.Standing, MaxName); err != nil {
+		return "", err
 	}
 	y := r.Tally
-	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 19),
+	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 24),
 		string(r.ID), text(r.Action), inputs, text(string(r.Filter)), flag(r.All), text(r.Caller), string(r.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never,
-		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), refused, int64(1))
+		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), refused, int64(1),
+		pace, clip(r.Stopped, MaxName), r.Timeout, string(r.RetryOf), r.Standing)
 	return inputs, err
+}
+
+// optional writes v as JSON where it is there, and is NULL else.
+func optional(there bool, v any) (any, error) {
+	if !there {
+		return nil, nil
+	}
+	return encode(v)
+}
+
+// clip gives the beginning of a text for people, as far as it fits.
+func clip(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit]
+	}
+	return text(s)
 }

@@ -16,6 +16,7 @@ type Fleet interface {
 	Nodes
 	Filters
 	Runs
+	Standing
 	Checks
 	Policies
 	Letters
@@ -58,6 +59,17 @@ type Runs interface {
 	RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error)
 	WatchRun(ctx context.Context, id fettle.RunID) (<-chan server.RunUpdate, error)
 	CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error)
+	RetryRun(ctx context.Context, id fettle.RunID, caller string, user server.Asker) (fettle.Run, error)
+}
+
+// Standing keeps runs that come again and again.
+type Standing interface {
+	Stand(ctx context.Context, o server.StandingOrder) (fettle.Standing, error)
+	StandingRuns(ctx context.Context) []fettle.Standing
+	StandingRun(ctx context.Context, name string) (fettle.Standing, error)
+	PauseStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
+	ResumeStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
+	EndStanding(ctx context.Context, name, caller string) error
 }
 
 // Policies says who may run what where. ErrInvalid: the policy, as a *server.FilterError where the fault has a place in the text.

@@ -28,6 +28,7 @@ type fakeFleet struct {
 	fakeFilters
 	fakePolicies
 	fakeLetters
+	fakeStanding
 	nodes *inventory.Inventory
 
 	mu       sync.Mutex

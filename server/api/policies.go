@@ -161,5 +161,5 @@ func (a *rest) asked(ctx context.Context, t PolicyTest) (server.Asker, error) {
 // asker gives who asks, as policies know them.
 func asker(ctx context.Context) server.Asker {
 	p := auth.From(ctx)
-	return server.Asker{Name: p.Name, Role: string(p.Role), Groups: p.Groups}
+	return server.Asker{Name: p.Name, Role: string(p.Role), Groups: p.Groups, Account: p.Account, Token: p.TokenID}
 }

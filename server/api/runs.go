@@ -35,6 +35,11 @@ type RunSummary struct {
 	Deadline  time.Time       `json:"deadline" doc:"Who has not answered by then is silent"`
 	Ended     *time.Time      `json:"ended,omitempty" doc:"Left out: it goes on"`
 	TookMS    int64           `json:"took_ms" doc:"So far, or until it ended"`
+	TimeoutMS int64           `json:"timeout_ms,omitempty" doc:"For the action on each node"`
+	Pace      *Pace           `json:"pace,omitempty" doc:"Left out: everybody was asked at once"`
+	RetryOf   fettle.RunID    `json:"retry_of,omitempty" doc:"The run that this one does again for those who did not do well"`
+	Standing  string          `json:"standing,omitempty" doc:"The standing run of which this is a round"`
+	ProgressInfo
 }
 
 // RunInfo is a run with its results.
@@ -101,6 +106,19 @@ type RunOrder struct {
 	Inputs map[string]any `json:"inputs,omitempty" doc:"Text is converted to what the action's manifest declares"`
 	Target
 	Timeout string `json:"timeout,omitempty" doc:"For the action on each node; left out: 30s" example:"30s"`
+	Pace    *Pace  `json:"pace,omitempty" doc:"Order, speed and stops; left out: everybody is asked at once"`
+}
+
+// request gives what is to be run.
+func (o RunOrder) request(ctx context.Context) (server.RunRequest, error) {
+	sel, err := o.selection()
+	if err != nil {
+		return server.RunRequest{}, err
+	}
+	timeout, err := parseSpan("timeout", o.Timeout)
+	return server.RunRequest{
+		Action: o.Action, Inputs: o.Inputs, Selection: sel, Timeout: timeout, Caller: auth.From(ctx).Name, User: asker(ctx), Pace: o.Pace.pace(),
+	}, err
 }
 
 // OneRun names a run.
@@ -154,6 +172,18 @@ func (a *rest) runRoutes() {
 		id: "cancel-run", method: http.MethodPost, path: "/runs/{id}/cancel", tag: "runs", need: auth.Operator, audited: true,
 		summary: "Cancel a run", text: "What was not sent is not sent, and nodes are asked to stop what they do.",
 	}, a.cancelRun)
+	handle(a, route{
+		id: "retry-run", method: http.MethodPost, path: "/runs/{id}/retry", tag: "runs", need: auth.Operator, audited: true, status: http.StatusCreated,
+		summary: "Retry a run", text: "A new run of the nodes that failed, were silent or were never asked, with the same options.",
+	}, a.retryRun)
+}
+
+func (a *rest) retryRun(ctx context.Context, in *OneRun) (*output[RunSummary], error) {
+	run, err := a.fleet.RetryRun(ctx, fettle.RunID(in.ID), auth.From(ctx).Name, asker(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &output[RunSummary]{a.summary(run)}, nil
 }
 
 func (a *rest) listActions(ctx context.Context, _ *struct{}) (*output[ActionList], error) {
@@ -190,17 +220,11 @@ func (a *rest) preview(ctx context.Context, in *struct{ Body PreviewOrder }) (*o
 }
 
 func (a *rest) startRun(ctx context.Context, in *struct{ Body RunOrder }) (*output[RunSummary], error) {
-	sel, err := in.Body.selection()
+	req, err := in.Body.request(ctx)
 	if err != nil {
 		return nil, err
 	}
-	timeout, err := parseSpan("timeout", in.Body.Timeout)
-	if err != nil {
-		return nil, err
-	}
-	run, err := a.fleet.StartRun(ctx, server.RunRequest{
-		Action: in.Body.Action, Inputs: in.Body.Inputs, Selection: sel, Timeout: timeout, Caller: auth.From(ctx).Name, User: asker(ctx),
-	})
+	run, err := a.fleet.StartRun(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -279,6 +303,7 @@ func (a *rest) summary(r fettle.Run) RunSummary {
 	return RunSummary{
 		Run: r.ID, Action: r.Action, Inputs: orEmpty(r.Inputs), Filter: r.Filter, All: r.All, Caller: r.Caller, State: r.State, Tally: r.Tally,
 		Undefined: r.Undefined, Refused: refusalInfos(r.Refused), Created: r.Created.Time(), Deadline: r.Deadline.Time(), Ended: moment(r.Ended), TookMS: max(0, until.Sub(r.Created).Milliseconds()),
+		TimeoutMS: r.Timeout, Pace: paceInfo(r.Pace), RetryOf: r.RetryOf, Standing: r.Standing, ProgressInfo: progressInfo(r.Progress),
 	}
 }
 

@@ -156,6 +156,54 @@ func (e PolicyTruthTruth) Valid() bool {
 	}
 }
 
+// Defines values for RunInfoPhase.
+const (
+	RunInfoPhaseAnswering RunInfoPhase = "answering"
+	RunInfoPhaseAsking    RunInfoPhase = "asking"
+	RunInfoPhaseCanary    RunInfoPhase = "canary"
+	RunInfoPhaseWaiting   RunInfoPhase = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the RunInfoPhase enum.
+func (e RunInfoPhase) Valid() bool {
+	switch e {
+	case RunInfoPhaseAnswering:
+		return true
+	case RunInfoPhaseAsking:
+		return true
+	case RunInfoPhaseCanary:
+		return true
+	case RunInfoPhaseWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunSummaryPhase.
+const (
+	RunSummaryPhaseAnswering RunSummaryPhase = "answering"
+	RunSummaryPhaseAsking    RunSummaryPhase = "asking"
+	RunSummaryPhaseCanary    RunSummaryPhase = "canary"
+	RunSummaryPhaseWaiting   RunSummaryPhase = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the RunSummaryPhase enum.
+func (e RunSummaryPhase) Valid() bool {
+	switch e {
+	case RunSummaryPhaseAnswering:
+		return true
+	case RunSummaryPhaseAsking:
+		return true
+	case RunSummaryPhaseCanary:
+		return true
+	case RunSummaryPhaseWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserInfoSource.
 const (
 	Ldap  UserInfoSource = "ldap"
@@ -521,6 +569,31 @@ type CheckList struct {
 
 // CheckOutput defines model for CheckOutput.
 type CheckOutput = fettle.CheckOutput
+
+// CheckRules defines model for CheckRules.
+type CheckRules struct {
+	// Critical When it is critical
+	//
+	// Examples: data.used > 90
+	Critical *string `json:"critical,omitempty"`
+
+	// Output The line that a person reads, with CEL in double braces
+	//
+	// Examples: {{data.used}} % in use
+	Output *string `json:"output,omitempty"`
+
+	// Perfdata Perfdata by label: CEL that gives a number
+	Perfdata map[string]string `json:"perfdata,omitempty"`
+
+	// Status Instead of the three: ok, warning, critical or unknown, or 0 to 3
+	Status *fettle.CheckStatus `json:"status,omitempty"`
+
+	// Unknown When it is unknown
+	Unknown *string `json:"unknown,omitempty"`
+
+	// Warning When it is a warning
+	Warning *string `json:"warning,omitempty"`
+}
 
 // CheckTally defines model for CheckTally.
 type CheckTally = fettle.CheckTally
@@ -1099,6 +1172,67 @@ type Output struct {
 	Unit        *string `json:"unit,omitempty"`
 }
 
+// Pace defines model for Pace.
+type Pace struct {
+	// Batch Nodes a batch, or a part of the roster; the next begins when all have answered or are silent
+	//
+	// Examples: 25%
+	Batch *string `json:"batch,omitempty"`
+
+	// BatchSleepMs Milliseconds between batches
+	BatchSleepMs *int64 `json:"batch_sleep_ms,omitempty"`
+
+	// Canary So many nodes go first, and unless every one of them does well nobody follows
+	Canary *int64 `json:"canary,omitempty"`
+
+	// Concurrency Nodes at once; those on which the action goes for another reason are counted too
+	Concurrency *int64 `json:"concurrency,omitempty"`
+
+	// Limit So many of the matching nodes, or of every hundred, are asked; the others are not in the roster
+	//
+	// Examples: 10%
+	Limit *string `json:"limit,omitempty"`
+
+	// LimitRandom They are drawn by seed; left out: they are the first in the order
+	LimitRandom *bool `json:"limit_random,omitempty"`
+
+	// Locks By name how many nodes may hold it at once, in all runs together
+	//
+	// Examples: {"puppet":4}
+	Locks map[string]int64 `json:"locks,omitempty"`
+
+	// MaxFailed When more nodes than this have failed, nobody else is asked; 0: the first failure stops
+	//
+	// Examples: 5%
+	MaxFailed *string `json:"max_failed,omitempty"`
+
+	// MaxSilent When more nodes than this are silent, nobody else is asked
+	//
+	// Examples: 3
+	MaxSilent *string `json:"max_silent,omitempty"`
+
+	// Order identity, random, or a fact; left out: identity
+	//
+	// Examples: facts.rack
+	Order *string `json:"order,omitempty"`
+
+	// Seed Of what is random; left out: the server chooses one, and the run shows it
+	Seed *int64 `json:"seed,omitempty"`
+
+	// SpreadBy A fact: round robin by its value, so that neighbours in the order differ in it
+	//
+	// Examples: facts.rack
+	SpreadBy *string `json:"spread_by,omitempty"`
+
+	// While A gate in CEL over verdict(check), verdict(check, filter), tally(check), tally(check, filter): the next batch goes out only while it is true
+	//
+	// Examples: verdict("check_http", "@web") == "ok"
+	While *string `json:"while,omitempty"`
+
+	// WhileTimeoutMs A gate that is closed for longer than so many milliseconds stops the run; left out: an hour
+	WhileTimeoutMs *int64 `json:"while_timeout_ms,omitempty"`
+}
+
 // PasswordOrder defines model for PasswordOrder.
 type PasswordOrder struct {
 	// Password 10 to 256 bytes
@@ -1345,7 +1479,13 @@ type RunInfo struct {
 	Action string `json:"action"`
 
 	// All Asked of every node
-	All     *bool     `json:"all,omitempty"`
+	All *bool `json:"all,omitempty"`
+
+	// Batch The batch that is asked, from 1; the canaries are one
+	Batch *int64 `json:"batch,omitempty"`
+
+	// Batches How many there are
+	Batches *int64    `json:"batches,omitempty"`
 	Caller  string    `json:"caller"`
 	Created time.Time `json:"created"`
 
@@ -1362,21 +1502,49 @@ type RunInfo struct {
 	// Next Cursor for the rest at /runs/{id}/results; empty: these are all
 	Next string `json:"next"`
 
+	// Pace Left out: everybody was asked at once
+	Pace *Pace `json:"pace,omitempty"`
+
+	// Phase What it does now; left out: it has ended, or has no pace
+	Phase *RunInfoPhase `json:"phase,omitempty"`
+
 	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
 	Refused []RefusalInfo `json:"refused,omitempty"`
 
 	// Results In the order in which they came; the first thousand
-	Results []ResultItem    `json:"results"`
-	Run     fettle.RunID    `json:"run"`
-	State   fettle.RunState `json:"state"`
-	Tally   Tally           `json:"tally"`
+	Results []ResultItem `json:"results"`
+
+	// RetryOf The run that this one does again for those who did not do well
+	RetryOf *string      `json:"retry_of,omitempty"`
+	Run     fettle.RunID `json:"run"`
+
+	// Standing The standing run of which this is a round
+	Standing *string         `json:"standing,omitempty"`
+	State    fettle.RunState `json:"state"`
+
+	// Stopped Why nobody is asked any more, though somebody was left
+	//
+	// Examples: 6 failed, and 5 may
+	Stopped *string `json:"stopped,omitempty"`
+	Tally   Tally   `json:"tally"`
+
+	// TimeoutMs For the action on each node
+	TimeoutMs *int64 `json:"timeout_ms,omitempty"`
 
 	// TookMs So far, or until it ended
 	TookMs int64 `json:"took_ms"`
 
 	// Undefined Nodes for which the filter is undefined; they are not in the roster
 	Undefined int64 `json:"undefined"`
+
+	// WaitingFor Why nothing goes out now
+	//
+	// Examples: lock puppet: 4 of 4 are held, by run 0198… of ann
+	WaitingFor *string `json:"waiting_for,omitempty"`
 }
+
+// RunInfoPhase What it does now; left out: it has ended, or has no pace
+type RunInfoPhase string
 
 // RunList defines model for RunList.
 type RunList struct {
@@ -1394,6 +1562,9 @@ type RunOrder struct {
 
 	// Inputs Text is converted to what the action's manifest declares
 	Inputs map[string]interface{} `json:"inputs,omitempty"`
+
+	// Pace Order, speed and stops; left out: everybody is asked at once
+	Pace *Pace `json:"pace,omitempty"`
 
 	// Roster The id of a preview: exactly its nodes
 	Roster *string `json:"roster,omitempty"`
@@ -1415,7 +1586,13 @@ type RunSummary struct {
 	Action string `json:"action"`
 
 	// All Asked of every node
-	All     *bool     `json:"all,omitempty"`
+	All *bool `json:"all,omitempty"`
+
+	// Batch The batch that is asked, from 1; the canaries are one
+	Batch *int64 `json:"batch,omitempty"`
+
+	// Batches How many there are
+	Batches *int64    `json:"batches,omitempty"`
 	Caller  string    `json:"caller"`
 	Created time.Time `json:"created"`
 
@@ -1429,18 +1606,46 @@ type RunSummary struct {
 	Filter *fettle.Filter         `json:"filter,omitempty"`
 	Inputs map[string]interface{} `json:"inputs"`
 
+	// Pace Left out: everybody was asked at once
+	Pace *Pace `json:"pace,omitempty"`
+
+	// Phase What it does now; left out: it has ended, or has no pace
+	Phase *RunSummaryPhase `json:"phase,omitempty"`
+
 	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
-	Refused []RefusalInfo   `json:"refused,omitempty"`
-	Run     fettle.RunID    `json:"run"`
-	State   fettle.RunState `json:"state"`
-	Tally   Tally           `json:"tally"`
+	Refused []RefusalInfo `json:"refused,omitempty"`
+
+	// RetryOf The run that this one does again for those who did not do well
+	RetryOf *string      `json:"retry_of,omitempty"`
+	Run     fettle.RunID `json:"run"`
+
+	// Standing The standing run of which this is a round
+	Standing *string         `json:"standing,omitempty"`
+	State    fettle.RunState `json:"state"`
+
+	// Stopped Why nobody is asked any more, though somebody was left
+	//
+	// Examples: 6 failed, and 5 may
+	Stopped *string `json:"stopped,omitempty"`
+	Tally   Tally   `json:"tally"`
+
+	// TimeoutMs For the action on each node
+	TimeoutMs *int64 `json:"timeout_ms,omitempty"`
 
 	// TookMs So far, or until it ended
 	TookMs int64 `json:"took_ms"`
 
 	// Undefined Nodes for which the filter is undefined; they are not in the roster
 	Undefined int64 `json:"undefined"`
+
+	// WaitingFor Why nothing goes out now
+	//
+	// Examples: lock puppet: 4 of 4 are held, by run 0198… of ann
+	WaitingFor *string `json:"waiting_for,omitempty"`
 }
+
+// RunSummaryPhase What it does now; left out: it has ended, or has no pace
+type RunSummaryPhase string
 
 // SavedFilter defines model for SavedFilter.
 type SavedFilter struct {
@@ -1532,6 +1737,103 @@ type Spender struct {
 type SpenderList struct {
 	// Spenders The costliest first: how often each was asked, how many of these were refused because they were over their budget, how long all took together, and how many nodes were evaluated one by one for it
 	Spenders []Spender `json:"spenders"`
+}
+
+// StandingInfo defines model for StandingInfo.
+type StandingInfo struct {
+	Action  string    `json:"action"`
+	All     *bool     `json:"all,omitempty"`
+	Created time.Time `json:"created"`
+	Cron    *string   `json:"cron,omitempty"`
+	EveryMs *int64    `json:"every_ms,omitempty"`
+
+	// Filter As it was written: who matches is found anew at each round
+	Filter *fettle.Filter         `json:"filter,omitempty"`
+	Inputs map[string]interface{} `json:"inputs"`
+
+	// Last The latest of them
+	Last   *string `json:"last,omitempty"`
+	LoopMs *int64  `json:"loop_ms,omitempty"`
+	Name   string  `json:"name"`
+
+	// Next When the next round is due; left out: not known yet, or paused
+	Next *time.Time `json:"next,omitempty"`
+
+	// Owner Whose rights it has, as they are at each round
+	Owner string `json:"owner"`
+	Pace  *Pace  `json:"pace,omitempty"`
+
+	// Paused Who has paused it; left out: nobody
+	Paused *string `json:"paused,omitempty"`
+	Rev    int64   `json:"rev"`
+
+	// Rounds Runs that were started
+	Rounds int64 `json:"rounds"`
+
+	// Skipped Why a round was left out last
+	Skipped   *string    `json:"skipped,omitempty"`
+	SkippedAt *time.Time `json:"skipped_at,omitempty"`
+	TimeoutMs int64      `json:"timeout_ms"`
+	Zone      *string    `json:"zone,omitempty"`
+}
+
+// StandingList defines model for StandingList.
+type StandingList struct {
+	Standing []StandingInfo `json:"standing"`
+}
+
+// StandingOrder defines model for StandingOrder.
+type StandingOrder struct {
+	// Action Examples: agent.ping
+	Action string `json:"action"`
+
+	// All Every node, on purpose
+	All *bool `json:"all,omitempty"`
+
+	// Cron A run whenever the five fields say so; left out while the last one still goes
+	//
+	// Examples: 30 4 * * 1-5
+	Cron *string `json:"cron,omitempty"`
+
+	// Every A run so often; left out while the last one still goes
+	//
+	// Examples: 24h
+	Every *string `json:"every,omitempty"`
+
+	// Inputs Text is converted to what the action's manifest declares
+	Inputs map[string]interface{} `json:"inputs,omitempty"`
+
+	// Loop Each node again so long after its last end
+	//
+	// Examples: 30m
+	Loop *string `json:"loop,omitempty"`
+
+	// Name Letters, digits, and _ - . within
+	//
+	// Examples: puppet
+	Name string `json:"name"`
+
+	// Pace Order, speed and stops; left out: everybody is asked at once
+	Pace *Pace `json:"pace,omitempty"`
+
+	// Roster The id of a preview: exactly its nodes
+	Roster *string `json:"roster,omitempty"`
+
+	// Short A filter in the short form
+	Short *string `json:"short,omitempty"`
+
+	// Timeout For the action on each node; left out: 30s
+	//
+	// Examples: 30s
+	Timeout *string `json:"timeout,omitempty"`
+
+	// Where A filter in CEL
+	Where *string `json:"where,omitempty"`
+
+	// Zone Time zone of cron; left out: UTC
+	//
+	// Examples: Europe/Vienna
+	Zone *string `json:"zone,omitempty"`
 }
 
 // Summary defines model for Summary.
@@ -2038,6 +2340,9 @@ type RotateServerKeyJSONRequestBody = ServerKeyOrder
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = Credentials
+
+// StartStandingJSONRequestBody defines body for StartStanding for application/json ContentType.
+type StartStandingJSONRequestBody = StandingOrder
 
 // CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
 type CreateTokenJSONRequestBody = TokenOrder
@@ -2594,6 +2899,13 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/runs/{id}/results (the `ListResults` operationId).
 	ListResults(ctx context.Context, id string, params *ListResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RetryRun Retry a run
+	//
+	// A new run of the nodes that failed, were silent or were never asked, with the same options.
+	//
+	// Corresponds with POST /api/v1/runs/{id}/retry (the `RetryRun` operationId).
+	RetryRun(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListUnanswered List the nodes that gave no result
 	//
 	// Pending while the run goes on, silent or never afterwards.
@@ -2648,6 +2960,59 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api/v1/sessions/current (the `EndSession` operationId).
 	EndSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListStanding List standing runs
+	//
+	// By name.
+	//
+	// Corresponds with GET /api/v1/standing (the `ListStanding` operationId).
+	ListStanding(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartStandingWithBody Start a standing run
+	//
+	// A run that comes again and again, with the rights that its owner has at each round.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+	StartStandingWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartStanding Start a standing run
+	//
+	// A run that comes again and again, with the rights that its owner has at each round.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+	StartStanding(ctx context.Context, body StartStandingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndStanding End a standing run
+	//
+	// Nobody is asked any more, in a round that goes neither. The rounds that were stay.
+	//
+	// Corresponds with DELETE /api/v1/standing/{name} (the `EndStanding` operationId).
+	EndStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowStanding Show a standing run
+	//
+	// When it comes, and how it went last.
+	//
+	// Corresponds with GET /api/v1/standing/{name} (the `ShowStanding` operationId).
+	ShowStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseStanding Pause a standing run
+	//
+	// Nobody is asked until it is resumed, in a round that goes neither.
+	//
+	// Corresponds with POST /api/v1/standing/{name}/pause (the `PauseStanding` operationId).
+	PauseStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeStanding Resume a standing run
+	//
+	// It goes on; what was due meanwhile is not made up for.
+	//
+	// Corresponds with POST /api/v1/standing/{name}/resume (the `ResumeStanding` operationId).
+	ResumeStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTokens List tokens
 	//
@@ -3857,6 +4222,23 @@ func (c *Caller) ListResults(ctx context.Context, id string, params *ListResults
 	return c.Client.Do(req)
 }
 
+// RetryRun Retry a run
+//
+// A new run of the nodes that failed, were silent or were never asked, with the same options.
+//
+// Corresponds with POST /api/v1/runs/{id}/retry (the `RetryRun` operationId).
+func (c *Caller) RetryRun(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryRunRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListUnanswered List the nodes that gave no result
 //
 // Pending while the run goes on, silent or never afterwards.
@@ -3972,6 +4354,129 @@ func (c *Caller) CreateSession(ctx context.Context, body CreateSessionJSONReques
 // Corresponds with DELETE /api/v1/sessions/current (the `EndSession` operationId).
 func (c *Caller) EndSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEndSessionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListStanding List standing runs
+//
+// By name.
+//
+// Corresponds with GET /api/v1/standing (the `ListStanding` operationId).
+func (c *Caller) ListStanding(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListStandingRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartStandingWithBody Start a standing run
+//
+// A run that comes again and again, with the rights that its owner has at each round.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+func (c *Caller) StartStandingWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartStandingRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartStanding Start a standing run
+//
+// A run that comes again and again, with the rights that its owner has at each round.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+func (c *Caller) StartStanding(ctx context.Context, body StartStandingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartStandingRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndStanding End a standing run
+//
+// Nobody is asked any more, in a round that goes neither. The rounds that were stay.
+//
+// Corresponds with DELETE /api/v1/standing/{name} (the `EndStanding` operationId).
+func (c *Caller) EndStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndStandingRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowStanding Show a standing run
+//
+// When it comes, and how it went last.
+//
+// Corresponds with GET /api/v1/standing/{name} (the `ShowStanding` operationId).
+func (c *Caller) ShowStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowStandingRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseStanding Pause a standing run
+//
+// Nobody is asked until it is resumed, in a round that goes neither.
+//
+// Corresponds with POST /api/v1/standing/{name}/pause (the `PauseStanding` operationId).
+func (c *Caller) PauseStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseStandingRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeStanding Resume a standing run
+//
+// It goes on; what was due meanwhile is not made up for.
+//
+// Corresponds with POST /api/v1/standing/{name}/resume (the `ResumeStanding` operationId).
+func (c *Caller) ResumeStanding(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeStandingRequest(c.Server, name)
 	if err != nil {
 		return nil, err
 	}
@@ -6922,6 +7427,40 @@ func NewListResultsRequest(server string, id string, params *ListResultsParams) 
 	return req, nil
 }
 
+// NewRetryRunRequest constructs an http.Request for the RetryRun method
+func NewRetryRunRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListUnansweredRequest constructs an http.Request for the ListUnanswered method
 func NewListUnansweredRequest(server string, id string, params *ListUnansweredParams) (*http.Request, error) {
 	var err error
@@ -7122,6 +7661,209 @@ func NewEndSessionRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListStandingRequest constructs an http.Request for the ListStanding method
+func NewListStandingRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/standing")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStartStandingRequest calls the generic StartStanding builder with application/json body
+func NewStartStandingRequest(server string, body StartStandingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartStandingRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewStartStandingRequestWithBody constructs an http.Request for the StartStanding method, with any body, and a specified content type
+func NewStartStandingRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/standing")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndStandingRequest constructs an http.Request for the EndStanding method
+func NewEndStandingRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/standing/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowStandingRequest constructs an http.Request for the ShowStanding method
+func NewShowStandingRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/standing/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPauseStandingRequest constructs an http.Request for the PauseStanding method
+func NewPauseStandingRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/standing/%s/pause", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResumeStandingRequest constructs an http.Request for the ResumeStanding method
+func NewResumeStandingRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/standing/%s/resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -8230,6 +8972,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/runs/{id}/results (the `ListResults` operationId).
 	ListResultsWithResponse(ctx context.Context, id string, params *ListResultsParams, reqEditors ...RequestEditorFn) (*ListResultsAnswer, error)
 
+	// RetryRunWithResponse Retry a run
+	//
+	// A new run of the nodes that failed, were silent or were never asked, with the same options.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/{id}/retry (the `RetryRun` operationId).
+	RetryRunWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*RetryRunAnswer, error)
+
 	// ListUnansweredWithResponse List the nodes that gave no result
 	//
 	// Pending while the run goes on, silent or never afterwards.
@@ -8290,6 +9041,69 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /api/v1/sessions/current (the `EndSession` operationId).
 	EndSessionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EndSessionAnswer, error)
+
+	// ListStandingWithResponse List standing runs
+	//
+	// By name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/standing (the `ListStanding` operationId).
+	ListStandingWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListStandingAnswer, error)
+
+	// StartStandingWithBodyWithResponse Start a standing run
+	//
+	// A run that comes again and again, with the rights that its owner has at each round.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+	StartStandingWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartStandingAnswer, error)
+
+	// StartStandingWithResponse Start a standing run
+	//
+	// A run that comes again and again, with the rights that its owner has at each round.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+	StartStandingWithResponse(ctx context.Context, body StartStandingJSONRequestBody, reqEditors ...RequestEditorFn) (*StartStandingAnswer, error)
+
+	// EndStandingWithResponse End a standing run
+	//
+	// Nobody is asked any more, in a round that goes neither. The rounds that were stay.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/standing/{name} (the `EndStanding` operationId).
+	EndStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*EndStandingAnswer, error)
+
+	// ShowStandingWithResponse Show a standing run
+	//
+	// When it comes, and how it went last.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/standing/{name} (the `ShowStanding` operationId).
+	ShowStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowStandingAnswer, error)
+
+	// PauseStandingWithResponse Pause a standing run
+	//
+	// Nobody is asked until it is resumed, in a round that goes neither.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/standing/{name}/pause (the `PauseStanding` operationId).
+	PauseStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*PauseStandingAnswer, error)
+
+	// ResumeStandingWithResponse Resume a standing run
+	//
+	// It goes on; what was due meanwhile is not made up for.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/standing/{name}/resume (the `ResumeStanding` operationId).
+	ResumeStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ResumeStandingAnswer, error)
 
 	// ListTokensWithResponse List tokens
 	//
@@ -10773,6 +11587,54 @@ func (r ListResultsAnswer) ContentType() string {
 	return ""
 }
 
+type RetryRunAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RunSummary
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RetryRunAnswer) GetJSON201() *RunSummary {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryRunAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryRunAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryRunAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryRunAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryRunAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListUnansweredAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -11000,6 +11862,287 @@ func (r EndSessionAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EndSessionAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListStandingAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StandingList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListStandingAnswer) GetJSON200() *StandingList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListStandingAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListStandingAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListStandingAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListStandingAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListStandingAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartStandingAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *StandingInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartStandingAnswer) GetJSON201() *StandingInfo {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartStandingAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartStandingAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartStandingAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartStandingAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartStandingAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndStandingAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndStandingAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndStandingAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndStandingAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndStandingAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndStandingAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowStandingAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StandingInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowStandingAnswer) GetJSON200() *StandingInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowStandingAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowStandingAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowStandingAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowStandingAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowStandingAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PauseStandingAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StandingInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PauseStandingAnswer) GetJSON200() *StandingInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PauseStandingAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseStandingAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseStandingAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseStandingAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseStandingAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResumeStandingAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StandingInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResumeStandingAnswer) GetJSON200() *StandingInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResumeStandingAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeStandingAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeStandingAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeStandingAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeStandingAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12474,6 +13617,21 @@ func (c *ClientWithResponses) ListResultsWithResponse(ctx context.Context, id st
 	return ParseListResultsAnswer(rsp)
 }
 
+// RetryRunWithResponse Retry a run
+//
+// A new run of the nodes that failed, were silent or were never asked, with the same options.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/{id}/retry (the `RetryRun` operationId).
+func (c *ClientWithResponses) RetryRunWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*RetryRunAnswer, error) {
+	rsp, err := c.RetryRun(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryRunAnswer(rsp)
+}
+
 // ListUnansweredWithResponse List the nodes that gave no result
 //
 // Pending while the run goes on, silent or never afterwards.
@@ -12575,6 +13733,111 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, reqEdi
 		return nil, err
 	}
 	return ParseEndSessionAnswer(rsp)
+}
+
+// ListStandingWithResponse List standing runs
+//
+// By name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/standing (the `ListStanding` operationId).
+func (c *ClientWithResponses) ListStandingWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListStandingAnswer, error) {
+	rsp, err := c.ListStanding(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListStandingAnswer(rsp)
+}
+
+// StartStandingWithBodyWithResponse Start a standing run
+//
+// A run that comes again and again, with the rights that its owner has at each round.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+func (c *ClientWithResponses) StartStandingWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartStandingAnswer, error) {
+	rsp, err := c.StartStandingWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartStandingAnswer(rsp)
+}
+
+// StartStandingWithResponse Start a standing run
+//
+// A run that comes again and again, with the rights that its owner has at each round.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/standing (the `StartStanding` operationId).
+func (c *ClientWithResponses) StartStandingWithResponse(ctx context.Context, body StartStandingJSONRequestBody, reqEditors ...RequestEditorFn) (*StartStandingAnswer, error) {
+	rsp, err := c.StartStanding(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartStandingAnswer(rsp)
+}
+
+// EndStandingWithResponse End a standing run
+//
+// Nobody is asked any more, in a round that goes neither. The rounds that were stay.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/standing/{name} (the `EndStanding` operationId).
+func (c *ClientWithResponses) EndStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*EndStandingAnswer, error) {
+	rsp, err := c.EndStanding(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndStandingAnswer(rsp)
+}
+
+// ShowStandingWithResponse Show a standing run
+//
+// When it comes, and how it went last.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/standing/{name} (the `ShowStanding` operationId).
+func (c *ClientWithResponses) ShowStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowStandingAnswer, error) {
+	rsp, err := c.ShowStanding(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowStandingAnswer(rsp)
+}
+
+// PauseStandingWithResponse Pause a standing run
+//
+// Nobody is asked until it is resumed, in a round that goes neither.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/standing/{name}/pause (the `PauseStanding` operationId).
+func (c *ClientWithResponses) PauseStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*PauseStandingAnswer, error) {
+	rsp, err := c.PauseStanding(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseStandingAnswer(rsp)
+}
+
+// ResumeStandingWithResponse Resume a standing run
+//
+// It goes on; what was due meanwhile is not made up for.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/standing/{name}/resume (the `ResumeStanding` operationId).
+func (c *ClientWithResponses) ResumeStandingWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ResumeStandingAnswer, error) {
+	rsp, err := c.ResumeStanding(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeStandingAnswer(rsp)
 }
 
 // ListTokensWithResponse List tokens
@@ -14443,6 +15706,39 @@ func ParseListResultsAnswer(rsp *http.Response) (*ListResultsAnswer, error) {
 	return response, nil
 }
 
+// ParseRetryRunAnswer parses an HTTP response from a RetryRunWithResponse call
+func ParseRetryRunAnswer(rsp *http.Response) (*RetryRunAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryRunAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RunSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListUnansweredAnswer parses an HTTP response from a ListUnansweredWithResponse call
 func ParseListUnansweredAnswer(rsp *http.Response) (*ListUnansweredAnswer, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14591,6 +15887,200 @@ func ParseEndSessionAnswer(rsp *http.Response) (*EndSessionAnswer, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListStandingAnswer parses an HTTP response from a ListStandingWithResponse call
+func ParseListStandingAnswer(rsp *http.Response) (*ListStandingAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListStandingAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StandingList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartStandingAnswer parses an HTTP response from a StartStandingWithResponse call
+func ParseStartStandingAnswer(rsp *http.Response) (*StartStandingAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartStandingAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest StandingInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndStandingAnswer parses an HTTP response from a EndStandingWithResponse call
+func ParseEndStandingAnswer(rsp *http.Response) (*EndStandingAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndStandingAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowStandingAnswer parses an HTTP response from a ShowStandingWithResponse call
+func ParseShowStandingAnswer(rsp *http.Response) (*ShowStandingAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowStandingAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StandingInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePauseStandingAnswer parses an HTTP response from a PauseStandingWithResponse call
+func ParsePauseStandingAnswer(rsp *http.Response) (*PauseStandingAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseStandingAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StandingInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResumeStandingAnswer parses an HTTP response from a ResumeStandingWithResponse call
+func ParseResumeStandingAnswer(rsp *http.Response) (*ResumeStandingAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeStandingAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StandingInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
