@@ -18,7 +18,7 @@ const (
 // line is an entry as it stands in the file: with a time that people read.
 type line struct {
 	At      string          `json:"at"` // RFC 3339, UTC
-	Caller  string          `json:"caller"`
+	User    string          `json:"user"`
 	Action  string          `json:"action"`
 	Subject string          `json:"subject,omitempty"`
 	Details json.RawMessage `json:"details,omitempty"`
@@ -60,7 +60,7 @@ func (b *book) open() error {
 func (b *book) write(sync bool, entries ...Entry) error {
 	var text []byte
 	for _, e := range entries {
-		one, err := json.Marshal(line{At: e.At.Time().Format(time.RFC3339Nano), Caller: e.Caller, Action: e.Action, Subject: e.Subject, Details: e.Details})
+		one, err := json.Marshal(line{At: e.At.Time().Format(time.RFC3339Nano), User: e.Caller, Action: e.Action, Subject: e.Subject, Details: e.Details})
 		if err != nil {
 			return fmt.Errorf("write the audit log: %w", err)
 		}

@@ -101,7 +101,7 @@ func TestRecord(t *testing.T) {
 			t.Errorf("got %+v %s", e, e.Details)
 		}
 		one := lines(t, file)
-		if len(one) != 1 || one[0].At != "2025-11-21T04:40:00.123Z" || one[0].Caller != "ann root" || string(one[0].Details) != want {
+		if len(one) != 1 || one[0].At != "2025-11-21T04:40:00.123Z" || one[0].User != "ann root" || string(one[0].Details) != want {
 			t.Errorf("the file has %+v", one)
 		}
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {

@@ -36,7 +36,8 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	if err := web.Mount(r, pages, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}
-	return r, nil
+	proxies, err := m.cfg.proxies()
+	return api.Behind(proxies, r), err
 }
 
 // loginLink gives a link that lets a person in, once, within a quarter of an hour.

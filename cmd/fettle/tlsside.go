@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -23,6 +24,7 @@ type tlsSettings struct {
 	CA       string        `yaml:"tls-ca" help:"file in PEM with the root of tls-cert, for agents and programs that do not know it; empty: their systems do"`
 	Names    []string      `yaml:"tls-names" help:"more names and addresses by which this server is reached, for the certificate of the built-in authority"`
 	ClientCA string        `yaml:"tls-client-ca" help:"file in PEM: clients of the broker have to show a certificate of this authority; empty: none"`
+	Proxies  []string      `yaml:"trusted-proxies" help:"addresses and networks, such as 10.0.0.0/8, whose X-Forwarded-For and X-Forwarded-Proto are believed; of others they are not"`
 	HSTS     time.Duration `yaml:"hsts" help:"how long browsers shall insist on HTTPS for this host name, all its ports included; 0: they need not"`
 }
 
@@ -51,10 +53,27 @@ func (c tlsSettings) faults(foreign bool) (out []error) {
 			bad("tls-names", "%q is neither a host name nor an address", name)
 		}
 	}
+	if _, err := c.proxies(); err != nil {
+		bad("trusted-proxies", "%v", err)
+	}
 	if c.HSTS < 0 {
 		bad("hsts", "%s is less than zero", c.HSTS)
 	}
 	return out
+}
+
+// proxies are the networks of Proxies.
+func (c tlsSettings) proxies() ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, len(c.Proxies))
+	for i, text := range c.Proxies {
+		addr, err := netip.ParseAddr(text)
+		if err == nil {
+			list[i] = netip.PrefixFrom(addr, addr.BitLen())
+		} else if list[i], err = netip.ParsePrefix(text); err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+	}
+	return list, nil
 }
 
 // secures tells whether a listener at address speaks TLS.
