@@ -16,14 +16,29 @@ import (
 type Board struct {
 	mu       sync.Mutex
 	sheets   map[string]*sheet
+	groups   map[string]*group
 	silent   map[fettle.NodeID]struct{}
-	settling fettle.Millis                 // until then verdicts keep the status in last
-	last     map[string]fettle.CheckStatus // by check
+	cuts     map[CutSpec]*cut
+	silences map[string]*silence          // that hold, by ID
+	quiet    map[fettle.NodeID][]*silence // the same by node, sorted by ID
+	parents  map[string]*parent           // by name
+	change   uint64                       // grows when something is counted as another than before
+	settling fettle.Millis                // until then verdicts keep what they have in held
+	held     map[string]Held              // by name
+}
+
+// Held is the status that a verdict has, and since when.
+type Held struct {
+	Status fettle.CheckStatus
+	Since  fettle.Millis
 }
 
 // NewBoard gives a board without checks.
 func NewBoard() *Board {
-	return &Board{sheets: map[string]*sheet{}, silent: map[fettle.NodeID]struct{}{}}
+	return &Board{
+		sheets: map[string]*sheet{}, groups: map[string]*group{}, silent: map[fettle.NodeID]struct{}{}, cuts: map[CutSpec]*cut{},
+		silences: map[string]*silence{}, quiet: map[fettle.NodeID][]*silence{}, parents: map[string]*parent{}, held: map[string]Held{},
+	}
 }
 
 // Define adds check, or replaces the one of its name: its states and members stay, until results of the new rev and Put replace them.
@@ -32,18 +47,22 @@ func (b *Board) Define(check fettle.Check, th Thresholds, now fettle.Millis) {
 	defer b.mu.Unlock()
 	s, found := b.sheets[check.Name]
 	if !found {
-		b.sheets[check.Name] = newSheet(check, th)
+		b.sheets[check.Name] = b.newSheet(check, th)
+		b.link(now)
 		return
 	}
 	s.check, s.thresholds = check, th
 	s.recount(now)
+	b.link(now)
 }
 
 // Remove forgets a check and its states.
-func (b *Board) Remove(check string) {
+func (b *Board) Remove(check string, now fettle.Millis) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.sheets, check)
+	delete(b.held, check)
+	b.link(now)
 }
 
 // Put says what a node is to a check. An unknown check is ErrNotFound.
@@ -69,6 +88,7 @@ func (b *Board) put(s *sheet, node fettle.NodeID, place Place, now fettle.Millis
 		return
 	}
 	s.count(c, now)
+	s.tellChildren(node, now)
 }
 
 // PutAll says which nodes are members of check and for which its filter is undefined; all others are outside, and their states forgotten.
@@ -110,11 +130,15 @@ func (b *Board) Restore(states []fettle.CheckState, now fettle.Millis) {
 	}
 }
 
-// Settle makes verdicts keep the status in last (by check), marked as settling, until then: just after a start, too few nodes have been heard.
-func (b *Board) Settle(until fettle.Millis, last map[string]fettle.CheckStatus) {
+// Settle makes verdicts keep what they were, marked as settling, until then: just after a start, too few nodes have been heard. Afterwards a status
+// that is still the same goes on having begun when it did.
+func (b *Board) Settle(until fettle.Millis, were map[string]Held) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.settling, b.last = until, maps.Clone(last)
+	b.settling, b.held = until, maps.Clone(were)
+	if b.held == nil {
+		b.held = map[string]Held{}
+	}
 }
 
 // Take applies a result as Apply does, and gives the state after it; taken tells whether it had a say. A result of a check that the board does

@@ -69,7 +69,7 @@ func TestBoardLife(t *testing.T) {
 	b.Forget("u", 4*minute)
 	b.Forget("n2", 4*minute)
 	status("nobody is left", 4*minute, fettle.CheckUnknown, fettle.CheckTally{})
-	b.Remove("c")
+	b.Remove("c", 4*minute)
 	if names := b.Names(); len(names) != 0 {
 		t.Errorf("checks: %v", names)
 	}
@@ -80,13 +80,13 @@ func TestBoardSettles(t *testing.T) {
 	b := NewBoard()
 	b.Define(check, Thresholds{}, minute)
 	noFault(t, b.PutAll("c", []fettle.NodeID{"n1"}, nil, minute))
-	b.Settle(2*minute, map[string]fettle.CheckStatus{"c": fettle.CheckWarning})
+	b.Settle(2*minute, map[string]Held{"c": {fettle.CheckWarning, 7}})
 	v, _ := b.Verdict("c", minute)
-	if !v.Settling || v.Status != fettle.CheckWarning {
+	if !v.Settling || v.Status != fettle.CheckWarning || v.Since != 7 {
 		t.Errorf("while settling: %+v", v)
 	}
 	v, _ = b.Verdict("c", 2*minute)
-	if v.Settling || v.Status != fettle.CheckUnknown {
+	if v.Settling || v.Status != fettle.CheckUnknown || v.Since != 2*minute {
 		t.Errorf("afterwards: %+v", v)
 	}
 }
@@ -155,11 +155,11 @@ func TestBoardAgreesWithFold(t *testing.T) {
 				silent[node] = false
 			}
 		}
-		g := Group{Check: check, Now: now}
+		g := States{Check: check, Now: now}
 		for node, place := range places {
 			switch place {
 			case Member:
-				g.Members = append(g.Members, NodeState{node, states[node], silent[node]})
+				g.Members = append(g.Members, NodeState{Node: node, State: states[node], Silent: silent[node]})
 			case Undefined:
 				g.Undefined = append(g.Undefined, node)
 			}
@@ -169,7 +169,7 @@ func TestBoardAgreesWithFold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(fettle.Verdict{}, "Since")); diff != "" {
 			t.Fatalf("step %d (-folded +kept):\n%s", i, diff)
 		}
 		var members []fettle.NodeID

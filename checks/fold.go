@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"slices"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -15,10 +14,13 @@ type NodeState struct {
 	Node   fettle.NodeID
 	State  fettle.CheckState // zero: no result yet
 	Silent bool
+	// By is the silence that leaves the node out where it is not ok; nil: none does. Shadowed: what the check depends on does.
+	By       *fettle.SilencedBy
+	Shadowed bool
 }
 
-// Group is what Fold folds.
-type Group struct {
+// States is what Fold folds.
+type States struct {
 	Check      fettle.Check
 	Members    []NodeState
 	Undefined  []fettle.NodeID // nodes for which the filter is undefined
@@ -29,18 +31,24 @@ type Group struct {
 // Fold folds many states into a verdict. A silent node is UNKNOWN, and so are a stale state and a member without one. Hard states are
 // counted; the output of a member whose last result disagrees says so. Nodes for which the filter is undefined stand beside the total,
 // unless the check says what to count them as.
-func Fold(g Group) fettle.Verdict {
+func Fold(g States) fettle.Verdict {
 	f := newFolding(g.Check.Name)
 	for _, m := range g.Members {
-		s := standingOf(m.State, g.Check, m.Silent, g.Now)
-		f.add(m.Node, s, outputOf(s, m.State, g.Check.Attempts))
+		raw := standingOf(m.State, g.Check, m.Silent, g.Now)
+		place := counted{standing: raw, soft: isSoft(raw, m.State)}
+		if raw.bad() && m.By != nil {
+			place.standing, place.by = silenced, m.By
+		} else if raw.bad() && m.Shadowed {
+			place.standing = shadowed
+		}
+		f.add(m.Node, place, outputOf(raw, m.State, g.Check.Attempts))
 	}
 	f.addUndefined(g.Undefined, g.Check.Undefined)
 	return f.verdict(g.Thresholds)
 }
 
-// LiveGroup is what FoldLive folds: the answers to a run that was made to ask a check now.
-type LiveGroup struct {
+// Answers is what FoldLive folds: the answers to a run that was made to ask a check now.
+type Answers struct {
 	Check       string // its name
 	Roster      []fettle.NodeID
 	Results     []fettle.Result // of nodes in Roster; a node that has none is silent
@@ -51,7 +59,7 @@ type LiveGroup struct {
 }
 
 // FoldLive folds what came: every result counts at once.
-func FoldLive(g LiveGroup) fettle.Verdict {
+func FoldLive(g Answers) fettle.Verdict {
 	results := make(map[fettle.NodeID]fettle.Result, len(g.Results))
 	for _, r := range g.Results {
 		results[r.Node] = r
@@ -60,7 +68,7 @@ func FoldLive(g LiveGroup) fettle.Verdict {
 	for _, node := range g.Roster {
 		r, answered := results[node]
 		if !answered {
-			f.add(node, silent, "silent: no answer")
+			f.add(node, counted{standing: silent}, "silent: no answer")
 			continue
 		}
 		s := standingFor(StatusOf(r))
@@ -68,7 +76,7 @@ func FoldLive(g LiveGroup) fettle.Verdict {
 		if s != ok {
 			text = lineOf(r)
 		}
-		f.add(node, s, text)
+		f.add(node, counted{standing: s}, text)
 	}
 	f.addUndefined(g.Undefined, g.UndefinedAs)
 	v := f.verdict(g.Thresholds)
@@ -77,35 +85,32 @@ func FoldLive(g LiveGroup) fettle.Verdict {
 }
 
 // folding is a verdict in the making.
-type folding struct{ v fettle.Verdict }
+type folding struct {
+	bucket
+	name  string
+	texts map[fettle.NodeID]string
+}
 
 func newFolding(name string) *folding {
-	return &folding{fettle.Verdict{Check: name, Kind: fettle.KindCheck, Nodes: map[fettle.CheckStatus][]fettle.NodeID{}, Output: map[fettle.NodeID]string{}}}
+	return &folding{name: name, texts: map[fettle.NodeID]string{}}
 }
 
 // add counts and lists a node; text is empty for one that is well.
-func (f *folding) add(node fettle.NodeID, s standing, text string) {
-	s.add(&f.v.Tally, 1)
-	f.list(node, s, text)
-}
-
-func (f *folding) list(node fettle.NodeID, s standing, text string) {
-	if status := s.status(); status != "" {
-		f.v.Nodes[status] = append(f.v.Nodes[status], node)
-	}
+func (f *folding) add(node fettle.NodeID, c counted, text string) {
+	f.bucket.put(node, c, 1)
 	if text != "" {
-		f.v.Output[node] = text
+		f.texts[node] = text
 	}
 }
 
 func (f *folding) addUndefined(nodes []fettle.NodeID, as fettle.CheckStatus) {
 	s := undefinedAs(as)
 	if s == undefined {
-		s.add(&f.v.Tally, len(nodes))
+		s.add(&f.tally, len(nodes))
 		return
 	}
 	for _, node := range nodes {
-		f.add(node, s, undefinedText(s))
+		f.add(node, counted{standing: s}, undefinedText(s))
 	}
 }
 
@@ -125,9 +130,7 @@ func undefinedAs(as fettle.CheckStatus) standing {
 
 // verdict ends the folding.
 func (f *folding) verdict(th Thresholds) fettle.Verdict {
-	for _, nodes := range f.v.Nodes {
-		slices.Sort(nodes)
-	}
-	f.v.Status, f.v.Reason = th.status(f.v.Tally)
-	return f.v
+	v := f.bucket.verdict(f.name, fettle.MaxOutputs, func(node fettle.NodeID) string { return f.texts[node] })
+	v.Status, v.Reason = th.status(v.Tally)
+	return v
 }

@@ -23,7 +23,7 @@ func TestFold(t *testing.T) {
 	soft.State.Soft, soft.State.Attempt, soft.State.Output = fettle.CheckCritical, 2, "load 9"
 	gone := member("gone", fettle.CheckOK, now)
 	gone.Silent = true
-	got := Fold(Group{Check: check, Now: now, Undefined: []fettle.NodeID{"u1", "u2"}, Members: []NodeState{
+	got := Fold(States{Check: check, Now: now, Undefined: []fettle.NodeID{"u1", "u2"}, Members: []NodeState{
 		member("w", fettle.CheckWarning, now), member("b", fettle.CheckOK, now), member("a", fettle.CheckCritical, now), member("old", fettle.CheckOK, now-3*minute),
 		soft, gone,
 		{Node: "never"},
@@ -45,7 +45,7 @@ func TestFold(t *testing.T) {
 
 func TestFoldUndefinedAsUnknown(t *testing.T) {
 	check := fettle.Check{Name: "c", Undefined: fettle.CheckUnknown}
-	got := Fold(Group{Check: check, Now: minute, Undefined: []fettle.NodeID{"u1", "u2"}, Members: []NodeState{member("a", fettle.CheckOK, minute)}})
+	got := Fold(States{Check: check, Now: minute, Undefined: []fettle.NodeID{"u1", "u2"}, Members: []NodeState{member("a", fettle.CheckOK, minute)}})
 	if got.Tally != (fettle.CheckTally{Total: 3, OK: 1, Unknown: 2}) || got.Status != fettle.CheckUnknown || got.Output["u1"] != undefinedOutput {
 		t.Errorf("got %+v", got)
 	}
@@ -109,7 +109,7 @@ func TestVerdictStatus(t *testing.T) {
 func TestFoldLive(t *testing.T) {
 	check := fettle.Check{Name: "c"}
 	refused := fettle.Result{Node: "d", Status: fettle.StatusInvalidInput, Message: "NRPE: Command 'c' not defined"}
-	got := FoldLive(LiveGroup{
+	got := FoldLive(Answers{
 		Check: "c", Roster: []fettle.NodeID{"b", "a", "d", "e"}, Undefined: []fettle.NodeID{"u"}, Took: 12 * time.Millisecond,
 		Results: []fettle.Result{result(check, "a", "ok"), result(check, "b", "warning"), refused},
 	})

@@ -39,7 +39,7 @@ func sumPerfdata(s *sheet, limit int) (sums []PerfSum, dropped int) {
 	type key struct{ label, unit string }
 	at := map[key]int{}
 	for _, c := range s.cells {
-		if c.standing == absent || c.standing == undefined || c.standing == silent || c.standing == stale {
+		if c.raw == absent || c.raw == undefined || c.raw == silent || c.raw == stale {
 			continue
 		}
 		for _, p := range c.state.Perfdata {

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"container/list"
 	"maps"
 	"slices"
 
@@ -20,28 +19,36 @@ const (
 
 // sheet is one check on a Board: the states of all its nodes, and how they are counted, kept up to date by every change.
 type sheet struct {
+	board      *Board
 	check      fettle.Check
 	thresholds Thresholds
 	cells      map[fettle.NodeID]*cell
-	tally      fettle.CheckTally
-	shown      map[fettle.NodeID]*cell // those that a verdict names: not ok, or soft
-	fresh      *list.List              // cells with a state that is not known to be stale, the oldest first
+	whole      bucket
+	slices     map[*cut]map[string]*bucket // those parts that somebody asked for, by cut and its value
+	first      *cell                       // of those with a state that is not known to be stale, the oldest first
+	last       *cell
 	expired    map[fettle.NodeID]*cell // those that have become stale, and have not been told by TakeStale
-	kept       *fettle.Verdict         // the verdict as long as nothing changes; nil: to be made
+	parents    []*sheet                // checks that this one depends on
+	fleetwide  []*parent               // the same, and groups, as a whole
+	children   []*sheet                // checks that depend on this one
 }
 
 // cell is one node on a sheet.
 type cell struct {
-	state    fettle.CheckState
-	node     fettle.NodeID
-	place    Place
-	silent   bool
-	standing standing
-	inFresh  *list.Element // nil: not in sheet.fresh
+	state      fettle.CheckState
+	node       fettle.NodeID
+	counted    counted
+	raw        standing // what it would be counted as, if nothing was left out
+	place      Place
+	silent     bool
+	fresh      bool // it is in the list of those that are not known to be stale
+	prev, next *cell
 }
 
-func newSheet(check fettle.Check, th Thresholds) *sheet {
-	return &sheet{check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, shown: map[fettle.NodeID]*cell{}, fresh: list.New(), expired: map[fettle.NodeID]*cell{}}
+func (b *Board) newSheet(check fettle.Check, th Thresholds) *sheet {
+	return &sheet{
+		board: b, check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, slices: map[*cut]map[string]*bucket{}, expired: map[fettle.NodeID]*cell{},
+	}
 }
 
 // cell gives the cell of node, made when it is missing.
@@ -56,61 +63,125 @@ func (s *sheet) cell(node fettle.NodeID, isSilent bool) *cell {
 
 // count counts c anew, after a change of anything in it.
 func (s *sheet) count(c *cell, now fettle.Millis) {
-	was := c.standing
+	was, rawWas := c.counted, c.raw
 	switch c.place {
 	case Member:
-		c.standing = standingOf(c.state, s.check, c.silent, now)
+		c.raw = standingOf(c.state, s.check, c.silent, now)
 	case Undefined:
-		c.standing = undefinedAs(s.check.Undefined)
+		c.raw = undefinedAs(s.check.Undefined)
 	default:
-		c.standing = absent
+		c.raw = absent
 	}
-	if was != c.standing {
-		was.add(&s.tally, -1)
-		c.standing.add(&s.tally, 1)
+	c.counted = s.countAs(c)
+	if was != c.counted {
+		s.move(c, was, c.counted)
 	}
-	_, wasShown := s.shown[c.node]
-	if s.text(c) != "" || c.standing.status() != "" {
-		s.shown[c.node] = c
-		s.kept = nil
-	} else if wasShown {
-		delete(s.shown, c.node)
-		s.kept = nil
-	}
-	if was != c.standing {
-		s.kept = nil
+	if (rawWas == critical) != (c.raw == critical) {
+		s.tellChildren(c.node, now)
 	}
 }
 
-// text gives what a verdict says of c.
-func (s *sheet) text(c *cell) string {
-	if c.place == Undefined {
-		return undefinedText(c.standing)
+// tellChildren counts a node anew on the checks that depend on this one.
+func (s *sheet) tellChildren(node fettle.NodeID, now fettle.Millis) {
+	for _, child := range s.children {
+		if below := child.cells[node]; below != nil {
+			child.count(below, now)
+		}
 	}
-	return outputOf(c.standing, c.state, s.check.Attempts)
+}
+
+// countAs says how a cell is counted, once it is known what it is.
+func (s *sheet) countAs(c *cell) counted {
+	out := counted{standing: c.raw}
+	if c.place == Member {
+		out.soft = isSoft(c.raw, c.state)
+	}
+	if !c.raw.bad() {
+		return out
+	}
+	if out.by = s.board.silencing(s.check.Name, c.node, c.raw.status()); out.by != nil {
+		out.standing = silenced
+	} else if s.isShadowed(c.node) {
+		out.standing = shadowed
+	}
+	return out
+}
+
+// move counts a cell as another than before, in all the buckets that it is in.
+func (s *sheet) move(c *cell, from, to counted) {
+	s.board.change++
+	s.whole.put(c.node, from, -1)
+	s.whole.put(c.node, to, 1)
+	for cut, parts := range s.slices {
+		if value := cut.parts[c.node]; value != "" {
+			part(parts, value).put(c.node, from, -1)
+			part(parts, value).put(c.node, to, 1)
+		}
+	}
+}
+
+func part(parts map[string]*bucket, value string) *bucket {
+	b := parts[value]
+	if b == nil {
+		b = &bucket{}
+		parts[value] = b
+	}
+	return b
+}
+
+// text gives what a verdict says of a node.
+func (s *sheet) text(node fettle.NodeID) string {
+	c := s.cells[node]
+	switch {
+	case c == nil:
+		return ""
+	case c.place == Undefined:
+		return undefinedText(c.raw)
+	}
+	return outputOf(c.raw, c.state, s.check.Attempts)
 }
 
 // set gives c a state that was received at state.At.
 func (s *sheet) set(c *cell, state fettle.CheckState, now fettle.Millis) {
 	c.state = state
 	delete(s.expired, c.node)
-	if c.inFresh == nil {
-		c.inFresh = s.fresh.PushBack(c)
-	} else {
-		s.fresh.MoveToBack(c.inFresh)
-	}
+	s.unlink(c)
+	s.link(c)
 	s.count(c, now)
+}
+
+// link puts c at the end of those that are fresh.
+func (s *sheet) link(c *cell) {
+	c.fresh, c.prev, c.next = true, s.last, nil
+	if s.last != nil {
+		s.last.next = c
+	} else {
+		s.first = c
+	}
+	s.last = c
+}
+
+func (s *sheet) unlink(c *cell) {
+	if !c.fresh {
+		return
+	}
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		s.last = c.prev
+	}
+	c.fresh, c.prev, c.next = false, nil, nil
 }
 
 // expire counts the states that have become stale. Each is looked at once, so that reading a verdict costs what has changed.
 func (s *sheet) expire(now fettle.Millis) {
-	for e := s.fresh.Front(); e != nil; e = s.fresh.Front() {
-		c, is := e.Value.(*cell)
-		if !is || !isStale(c.state, s.check, now) {
-			return
-		}
-		s.fresh.Remove(e)
-		c.inFresh = nil
+	for c := s.first; c != nil && isStale(c.state, s.check, now); c = s.first {
+		s.unlink(c)
 		s.expired[c.node] = c
 		s.count(c, now)
 	}
@@ -120,38 +191,30 @@ func (s *sheet) expire(now fettle.Millis) {
 func (s *sheet) remove(c *cell, now fettle.Millis) {
 	c.place = Outside
 	s.count(c, now)
-	if c.inFresh != nil {
-		s.fresh.Remove(c.inFresh)
-	}
+	s.unlink(c)
 	delete(s.cells, c.node)
 	delete(s.expired, c.node)
+	s.tellChildren(c.node, now)
 }
 
 // recount counts everything anew: the check is another one now.
 func (s *sheet) recount(now fettle.Millis) {
-	s.kept = nil
-	s.fresh.Init()
+	s.first, s.last = nil, nil
 	cells := slices.SortedFunc(maps.Values(s.cells), func(a, b *cell) int { return int(max(min(a.state.At-b.state.At, 1), -1)) })
 	for _, c := range cells {
-		c.inFresh = nil
+		c.fresh, c.prev, c.next = false, nil, nil
 		if c.state.Status != "" {
-			c.inFresh = s.fresh.PushBack(c)
+			s.link(c)
 		}
 		s.count(c, now)
 	}
 }
 
-// verdict gives the folded states. Its maps and slices are shared with later calls.
-func (s *sheet) verdict(now fettle.Millis) fettle.Verdict {
-	s.expire(now)
-	if s.kept == nil {
-		f := newFolding(s.check.Name)
-		f.v.Tally = s.tally
-		for node, c := range s.shown {
-			f.list(node, c.standing, s.text(c))
+// recountBad counts those anew that are not well: what leaves them out has changed.
+func (s *sheet) recountBad(now fettle.Millis) {
+	for _, l := range []list{listCritical, listUnknown, listWarning, listSilenced, listShadowed} {
+		for _, node := range s.whole.names[l].all() {
+			s.count(s.cells[node], now)
 		}
-		v := f.verdict(s.thresholds)
-		s.kept = &v
 	}
-	return *s.kept
 }

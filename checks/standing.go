@@ -16,8 +16,10 @@ const (
 	warning
 	critical
 	unknown
-	stale  // inside unknown
-	silent // inside unknown; a node that is silent is not counted as stale too
+	stale    // inside unknown
+	silent   // inside unknown; a node that is silent is not counted as stale too
+	silenced // not ok, and left out by a silence
+	shadowed // not ok, and left out because of what it depends on
 )
 
 // standingOf gives how a check's state on a node that ought to have one is counted; the zero state stands for none.
@@ -47,7 +49,10 @@ func standingFor(s fettle.CheckStatus) standing {
 	return unknown
 }
 
-// status gives the word under which a standing's nodes are listed; empty: they are not.
+// bad tells whether a standing is one that a verdict would have to do with, were it not left out.
+func (s standing) bad() bool { return s.status() != "" }
+
+// status gives the word for a standing that is not ok and has a say; empty: it is none.
 func (s standing) status() fettle.CheckStatus {
 	switch s {
 	case warning:
@@ -82,6 +87,10 @@ func (s standing) add(t *fettle.CheckTally, n int) {
 		t.Unknown += n
 	case unknown:
 		t.Unknown += n
+	case silenced:
+		t.Silenced += n
+	case shadowed:
+		t.Shadowed += n
 	}
 	t.Total += n
 }
@@ -92,7 +101,7 @@ func outputOf(s standing, state fettle.CheckState, attempts int) string {
 	if state.Status != "" {
 		last = fmt.Sprintf("; last was %s: %s", state.Soft, state.Output)
 	}
-	soft := level{state.Status, state.Soft, state.Attempt}.isSoft()
+	soft := isSoft(s, state)
 	switch {
 	case s == silent:
 		return "silent" + last
@@ -106,4 +115,13 @@ func outputOf(s standing, state fettle.CheckState, attempts int) string {
 		return fmt.Sprintf("soft %s, %d of %d: %s", state.Soft, state.Attempt, attempts, state.Output)
 	}
 	return state.Output
+}
+
+// isSoft tells whether the last result of a state that counts disagrees with it.
+func isSoft(s standing, state fettle.CheckState) bool {
+	switch s {
+	case absent, undefined, stale, silent:
+		return false
+	}
+	return state.Status != "" && level{state.Status, state.Soft, state.Attempt}.isSoft()
 }

@@ -79,7 +79,7 @@ func parseWhen(text string, compile func(string) (When, error)) (When, error) {
 func (th Thresholds) status(t fettle.CheckTally) (s fettle.CheckStatus, reason string) {
 	switch {
 	case t.Total == 0:
-		return fettle.CheckUnknown, "no node matches"
+		return fettle.CheckUnknown, noNode
 	case t.Counted() == 0:
 		return fettle.CheckOK, ""
 	case th.Warning == nil && th.Critical == nil && th.MinOK == nil:
@@ -117,3 +117,5 @@ func usual(t fettle.CheckTally) fettle.CheckStatus {
 	}
 	return fettle.CheckOK
 }
+
+const noNode = "no node matches"

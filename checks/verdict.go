@@ -25,30 +25,6 @@ func (b *Board) Check(name string) (fettle.Check, error) {
 	return s.check, nil
 }
 
-// Verdict gives the verdict of a check over all its members, or ErrNotFound. Its maps and slices are shared with other callers and must not be
-// changed.
-func (b *Board) Verdict(check string, now fettle.Millis) (fettle.Verdict, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s, err := b.sheet(check)
-	if err != nil {
-		return fettle.Verdict{}, err
-	}
-	return b.settle(s.verdict(now), now), nil
-}
-
-// settle marks v while the board is settling, and gives it the status that it had before.
-func (b *Board) settle(v fettle.Verdict, now fettle.Millis) fettle.Verdict {
-	if now >= b.settling {
-		return v
-	}
-	v.Settling = true
-	if last, known := b.last[v.Check]; known {
-		v.Status, v.Reason = last, ""
-	}
-	return v
-}
-
 // Over gives the verdict of a check over some nodes only, whether they are its members or not; a node without a state is UNKNOWN. Thresholds
 // are th's, not the check's. The cost is that of the nodes.
 func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresholds, now fettle.Millis) (fettle.Verdict, error) {
@@ -58,13 +34,15 @@ func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresh
 	if err != nil {
 		return fettle.Verdict{}, err
 	}
-	g := Group{Check: s.check, Undefined: undefined, Thresholds: th, Now: now, Members: make([]NodeState, 0, len(members))}
+	b.followParents(now)
+	g := States{Check: s.check, Undefined: undefined, Thresholds: th, Now: now, Members: make([]NodeState, 0, len(members))}
 	for _, node := range members {
-		m := NodeState{Node: node}
+		m := NodeState{Node: node, Shadowed: s.isShadowed(node)}
 		_, m.Silent = b.silent[node]
 		if c := s.cells[node]; c != nil {
 			m.State = c.state
 		}
+		m.By = b.silencing(check, node, standingOf(m.State, s.check, m.Silent, now).status())
 		g.Members = append(g.Members, m)
 	}
 	v := Fold(g)

@@ -97,13 +97,7 @@ func (s *Server) loadStates(ctx context.Context) error {
 		s.Inventory.SetCheck(state)
 	}
 	s.Board.Restore(states, at)
-	statuses := map[string]fettle.CheckStatus{}
-	for _, def := range s.defs.all() {
-		if v, err := s.Board.Verdict(def.Name, at); err == nil {
-			statuses[def.Name] = v.Status
-		}
-	}
-	s.Board.Settle(now.Add(settleBeats*s.cfg.Beat), statuses)
+	s.Board.Settle(now.Add(settleBeats*s.cfg.Beat), s.Board.Held(at))
 	return nil
 }
 

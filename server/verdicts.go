@@ -139,7 +139,7 @@ func (s *Server) undefinedOf(ctx context.Context, r fettle.Roster) ([]fettle.Nod
 // foldLive runs the command on the nodes that have it, and folds what they answer. A node that is meant and does not have it is unknown.
 func (s *Server) foldLive(ctx context.Context, q VerdictQuery, def definition, m members, having []fettle.NodeID, rules checks.Thresholds) (fettle.Verdict, error) {
 	began := time.Now()
-	group := checks.LiveGroup{Check: q.Check, Roster: m.nodes, Undefined: m.undefined, UndefinedAs: def.Undefined, Thresholds: rules}
+	group := checks.Answers{Check: q.Check, Roster: m.nodes, Undefined: m.undefined, UndefinedAs: def.Undefined, Thresholds: rules}
 	var ask []fettle.NodeID
 	for _, id := range m.nodes {
 		if _, has := slices.BinarySearch(having, id); has {
