@@ -35,7 +35,7 @@ func Fold(g States) fettle.Verdict {
 	f := newFolding(g.Check.Name)
 	for _, m := range g.Members {
 		raw := standingOf(m.State, g.Check, m.Silent, g.Now)
-		place := counted{standing: raw, soft: isSoft(raw, m.State)}
+		place := counted{standing: raw, soft: isSoft(raw, m.State), flapping: isFlapping(raw, m.State)}
 		if raw.bad() && m.By != nil {
 			place.standing, place.by = silenced, m.By
 		} else if raw.bad() && m.Shadowed {

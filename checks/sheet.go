@@ -94,7 +94,7 @@ func (s *sheet) tellChildren(node fettle.NodeID, now fettle.Millis) {
 func (s *sheet) countAs(c *cell) counted {
 	out := counted{standing: c.raw}
 	if c.place == Member {
-		out.soft = isSoft(c.raw, c.state)
+		out.soft, out.flapping = isSoft(c.raw, c.state), isFlapping(c.raw, c.state)
 	}
 	if !c.raw.bad() {
 		return out

@@ -125,3 +125,8 @@ func isSoft(s standing, state fettle.CheckState) bool {
 	}
 	return state.Status != "" && level{state.Status, state.Soft, state.Attempt}.isSoft()
 }
+
+// isFlapping tells whether a state that counts changes too often.
+func isFlapping(s standing, state fettle.CheckState) bool {
+	return state.Flapping && s != stale && s != silent
+}
