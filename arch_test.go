@@ -38,6 +38,7 @@ var plan = map[string]room{
 	"wire/broker":  {floor: 2, may: []string{"wire"}},
 
 	"agent":         {floor: 3, may: []string{"checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
+	"agent/nrpe":    {floor: 3, may: []string{"agent", "nagios"}},
 	"agent/actions": {floor: 3, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server": {floor: 3, may: []string{
 		"facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",

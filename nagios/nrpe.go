@@ -28,27 +28,38 @@ type NRPE struct {
 	Files        []string          // all files and folders that were read or looked for, to notice a change
 }
 
-// Shell gives the line that NRPE would hand to /bin/sh -c for a request. As with check_nrpe, command may carry arguments itself: "name!one!two".
+// Request takes apart what NRPE is asked for, a command and its arguments: "name!one!two".
 //
-// ErrNotFound: the command is not defined. ErrDenied: it has arguments, and the node does not allow any. ErrInvalid: it has characters that
-// NRPE refuses. What NRPE does to dollars is done here too: $ARGn$ becomes the argument or nothing, $$ one dollar, any other $name$ stays.
-func (n *NRPE) Shell(command string, args []string) (string, error) {
-	request := strings.Join(append([]string{command}, args...), "!")
+// ErrDenied: it has arguments, and the node does not allow any. ErrInvalid: it names no command, or has characters that NRPE refuses. Whether
+// there is such a command is not looked at.
+func (n *NRPE) Request(request string) (name string, args []string, err error) {
 	if i := strings.IndexAny(request, n.Nasty+"\x00"); i >= 0 {
-		return "", fmt.Errorf("command %q: the character %q may not be in a request: %w", cut(request, 80), request[i], fettle.ErrInvalid)
+		return "", nil, fmt.Errorf("command %q: the character %q may not be in a request: %w", cut(request, 80), request[i], fettle.ErrInvalid)
 	}
 	words := strings.FieldsFunc(request, func(r rune) bool { return r == '!' }) // as strtok: empty arguments close up
 	if len(words) == 0 {
-		return "", fmt.Errorf("no command: %w", fettle.ErrInvalid)
+		return "", nil, fmt.Errorf("no command: %w", fettle.ErrInvalid)
 	}
-	name, values := words[0], words[1:]
+	name, args = words[0], words[1:]
 	if strings.Contains(request, "!") && !n.Arguments {
-		return "", fmt.Errorf("command %q: arguments are not allowed here (dont_blame_nrpe is not 1): %w", name, fettle.ErrDenied)
+		return "", nil, fmt.Errorf("command %q: arguments are not allowed here (dont_blame_nrpe is not 1): %w", name, fettle.ErrDenied)
 	}
-	for _, v := range values {
+	for _, v := range args {
 		if strings.Contains(v, "$(") && !n.Substitution {
-			return "", fmt.Errorf("command %q: %q may not be in an argument: %w", name, "$(", fettle.ErrInvalid)
+			return "", nil, fmt.Errorf("command %q: %q may not be in an argument: %w", name, "$(", fettle.ErrInvalid)
 		}
+	}
+	return name, args, nil
+}
+
+// Shell gives the line that NRPE would hand to /bin/sh -c for a request. As with check_nrpe, command may carry arguments itself: "name!one!two".
+//
+// ErrNotFound: the command is not defined; otherwise the errors of Request. What NRPE does to dollars is done here too: $ARGn$ becomes the
+// argument or nothing, $$ one dollar, any other $name$ stays.
+func (n *NRPE) Shell(command string, args []string) (string, error) {
+	name, values, err := n.Request(strings.Join(append([]string{command}, args...), "!"))
+	if err != nil {
+		return "", err
 	}
 	text, ok := n.Commands[name]
 	if !ok {

@@ -74,3 +74,15 @@ func cut(s string, limit int) string {
 	}
 	return s[:end] + mark
 }
+
+// FormatOutput writes out as a plugin prints it, so that Parse reads the same, without a newline at its end.
+func FormatOutput(out fettle.CheckOutput) string {
+	text := out.Line
+	if len(out.Perfdata) > 0 {
+		text += "|" + FormatPerfdata(out.Perfdata)
+	}
+	if out.Long != "" {
+		text += "\n" + out.Long
+	}
+	return text
+}

@@ -16,6 +16,9 @@ import (
 // maxCommandName bounds the name of a check command that the node tells of, in bytes.
 const maxCommandName = 255
 
+// noOutput is what NRPE says of a command that printed nothing.
+const noOutput = "NRPE: Unable to read output"
+
 // standardPath is where a check command looks for programs: NRPE clears the variable and sets this.
 const standardPath = "/usr/bin:/bin:/usr/sbin:/sbin"
 
@@ -84,26 +87,35 @@ func (f *nrpeFile) run(ctx context.Context, n *nagios.NRPE, command string, args
 	if err != nil {
 		return unknown(statusOfShell(err), shellMessage(err))
 	}
-	user, err := ownerOf(n.User, n.Group)
-	if err != nil {
-		// NRPE itself goes on as the user that it is. The text of the command is the administrator's own.
-		f.log.Warn("NRPE command runs as the agent's user", "err", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, n.Timeout)
 	defer cancel()
 	began := time.Now()
-	end, err := child{path: "/bin/sh", args: []string{"-c", line}, env: nrpeEnv(n.KeepEnv, user), user: user}.run(ctx)
+	end, err := f.execute(ctx, n, line)
 	if err != nil {
-		return unknown(fettle.StatusOther, "NRPE: cannot start /bin/sh: "+startFault(err))
+		return unknown(fettle.StatusOther, err.Error())
 	}
 	if end.killed {
 		return cutOff(ctx, end, "NRPE: Command", time.Since(began))
 	}
 	out := outcomeOf(end)
 	if len(end.stdout) == 0 {
-		out.Message, out.Output.Line, out.Output.Code = "NRPE: Unable to read output", "NRPE: Unable to read output", fettle.CodeUnknown
+		out.Message, out.Output.Line, out.Output.Code = noOutput, noOutput, fettle.CodeUnknown
 	}
 	return out
+}
+
+// execute has the shell run a line of the configuration until ctx ends. The error is for the one who asked.
+func (f *nrpeFile) execute(ctx context.Context, n *nagios.NRPE, line string) (ending, error) {
+	user, err := ownerOf(n.User, n.Group)
+	if err != nil {
+		// NRPE itself goes on as the user that it is. The text of the command is the administrator's own.
+		f.log.Warn("NRPE command runs as the agent's user", "err", err)
+	}
+	end, err := child{path: "/bin/sh", args: []string{"-c", line}, env: nrpeEnv(n.KeepEnv, user), user: user}.run(ctx)
+	if err != nil {
+		return ending{}, errors.New("NRPE: cannot start /bin/sh: " + startFault(err))
+	}
+	return end, nil
 }
 
 // outcomeOf gives the outcome of a check command that has run: it is ok whatever the command said.

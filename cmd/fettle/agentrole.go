@@ -49,6 +49,7 @@ type agentSettings struct {
 	LogLevel   string        `yaml:"log-level" help:"debug, info, warn or error"`
 	LogFormat  string        `yaml:"log-format" help:"text or json"`
 
+	nrpeSettings `yaml:",inline"`
 	facts.Config `yaml:",inline"`
 }
 
@@ -70,6 +71,7 @@ func defaultAgentSettings() agentSettings {
 		State: filepath.Join(stateDir, "agent"), NRPEConfig: defaultNRPEConfig, PolicyFile: defaultPolicy, FactsEvery: a.FactsInterval, VolatileEv: a.VolatileInterval, Beat: a.BeatInterval,
 		RunSlots: a.RunSlots, CheckSlots: a.CheckSlots, PluginDirs: []string{"/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"},
 		LogLevel: "info", LogFormat: "text", Config: facts.DefaultConfig(), Broker: embedded,
+		nrpeSettings: defaultNRPESettings(),
 	}
 	cfg.Version = version
 	return cfg
@@ -77,7 +79,7 @@ func defaultAgentSettings() agentSettings {
 
 // Validate reports every fault, each by its key.
 func (c agentSettings) Validate() error {
-	faults := []error{c.Config.Validate(), logFaults(c.LogLevel, c.LogFormat)}
+	faults := append([]error{c.Config.Validate(), logFaults(c.LogLevel, c.LogFormat)}, c.nrpeSettings.faults()...)
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
 	}
@@ -123,6 +125,7 @@ type node struct {
 	collector *facts.Collector
 	lock      *os.File // of the state directory
 	audit     *agent.AuditLog
+	nrpe      *nrpeSide // nil: the NRPE protocol is not answered
 }
 
 // openNode wires an agent of this machine.
@@ -193,6 +196,9 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	if n.agent, err = agent.New(ac, n.collector, table, log); err != nil {
 		return nil, errors.Join(err, n.lock.Close(), n.audit.Close())
 	}
+	if n.nrpe, err = openNRPE(cfg.nrpeSettings, cfg.State, string(id), table, log); err != nil {
+		return nil, errors.Join(err, n.lock.Close(), n.audit.Close())
+	}
 	return n, nil
 }
 
@@ -243,6 +249,7 @@ func (n *node) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.collector.Run(ctx) })
 	g.Go(func() error { return n.agent.Run(ctx) })
+	g.Go(func() error { return n.nrpe.run(ctx) })
 	return errors.Join(g.Wait(), n.lock.Close(), n.audit.Close())
 }
 
@@ -278,7 +285,7 @@ func (a *app) agentCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		err = a.announce(ctx, n.run, n.agent.Ready(), fmt.Sprintf("ready role=agent identity=%s server=%s", n.id, strings.Join(cfg.Server, ",")))
+		err = a.announce(ctx, n.run, n.agent.Ready(), fmt.Sprintf("ready role=agent identity=%s server=%s%s", n.id, strings.Join(cfg.Server, ","), n.nrpe.ready()))
 		if !again.Load() || cmd.Context().Err() != nil {
 			return err
 		}

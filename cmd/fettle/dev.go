@@ -76,7 +76,7 @@ func (a *app) welcome(ctx context.Context, m *middle, n *node) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	fmt.Fprintln(a.stdout, m.ready("dev"))
+	fmt.Fprintln(a.stdout, m.ready("dev")+n.nrpe.ready())
 	link, err := m.loginLink(ctx)
 	if ctx.Err() != nil {
 		return nil // told to stop as soon as it was ready
