@@ -55,6 +55,7 @@ type Check struct {
 	Rev    int64          `json:"rev"`              // of the task; results echo it, and a result of an old rev is not folded
 	Action string         `json:"action,omitempty"` // empty: Expression is asked
 	Inputs map[string]any `json:"inputs,omitempty"`
+	Plugin *PluginRef     `json:"plugin,omitempty"` // whose action it is; nil: one that came with the agent
 	// Expression is evaluated by the node over its own facts, without an action.
 	Expression Filter      `json:"expression,omitempty"`
 	Rules      *CheckRules `json:"rules,omitempty"`    // what the outcome means; nil: success is ok, failure critical

@@ -22,7 +22,8 @@ type Run struct {
 	RetryOf   RunID          `json:"retry_of,omitempty"`   // the run whose failed, silent and never asked nodes these are
 	Standing  string         `json:"standing,omitempty"`   // the standing run of which this is a round
 	Progress
-	Rev int64 `json:"rev"`
+	Plugin *PluginRef `json:"plugin,omitempty"` // whose action it is, fixed when the run began; nil: one that came with the agent
+	Rev    int64      `json:"rev"`
 }
 
 // MaxRefused is how many nodes a Refusal names.

@@ -22,6 +22,15 @@ type Task struct {
 	Check    string         `json:"check,omitempty"` // the check's name
 	CheckRev int64          `json:"check_rev,omitempty"`
 	Caller   string         `json:"caller,omitempty"` // who asked, for the node's own policy and audit
+	Plugin   *PluginRef     `json:"plugin,omitempty"` // whose action it is; nil: one that came with the agent
+}
+
+// PluginRef names one version of a plugin, or of the agent itself, and the archive in which nodes fetch it.
+type PluginRef struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Digest  string `json:"digest,omitempty"` // SHA-256 of the archive, in hex
+	Size    int64  `json:"size,omitempty"`   // of the archive, in bytes
 }
 
 // Limits of a task.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -63,9 +64,11 @@ type Agent struct {
 	checksFlying bool  // one of them has results of checks
 	workers      sync.WaitGroup
 	stopping     bool
-	questions    int    // filters that are being answered
-	checking     bool   // checks.Run is running
-	keepChecks   func() // runs it when there is something to check
+	questions    int                  // filters that are being answered
+	checking     bool                 // checks.Run is running
+	fetches      map[string]*fetching // by digest
+	plugins      map[string]string    // that hello told of
+	keepChecks   func()               // runs it when there is something to check
 }
 
 // New opens the state folder and makes an agent; nothing else happens before Run, which has to be called, because it closes what New opened.
@@ -83,7 +86,7 @@ func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, 
 	a := &Agent{
 		cfg: cfg, dest: wire.Destinations{Collective: cfg.Collective}, source: source, actions: actions, log: log,
 		session: wire.NewID(), inbox: newInbox(), beatEvery: cfg.BeatInterval, meters: newMeters(cfg.Metrics),
-		ready: make(chan struct{}), replays: trust.NewReplays(maxReplays),
+		ready: make(chan struct{}), replays: trust.NewReplays(maxReplays), fetches: map[string]*fetching{},
 	}
 	if a.self, err = openSelf(cfg, log, a.serverTime); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
@@ -298,6 +301,7 @@ func (a *Agent) greet() {
 	id := wire.NewID()
 	a.greeted, a.said = time.Now(), append(a.said[max(0, len(a.said)+1-maxSaid):], id)
 	a.facts.listed = true // hello carries the names
+	a.plugins = a.actions.Plugins()
 	a.sendAs(id, wire.TypeHello, a.dest.Facts(), wire.Hello{
 		Session: a.session, Seq: a.facts.seq, FactsHash: a.facts.hello(), ChecksHash: a.checks.hash(),
 		Agent: a.info(), Classes: a.facts.classes, Commands: a.facts.commands,
@@ -310,6 +314,7 @@ func (a *Agent) info() fettle.AgentInfo {
 		plugin, _, _ := strings.Cut(m.Name, ".")
 		info.Plugins[plugin] = a.cfg.Version
 	}
+	maps.Copy(info.Plugins, a.actions.Plugins())
 	return info
 }
 
@@ -374,6 +379,8 @@ func (a *Agent) sealAs(id string, t wire.Type, body any) (wire.Message, error) {
 // stand is said again, and what was lost of facts is asked for again.
 func life(t wire.Type) time.Duration {
 	switch t {
+	case wire.TypeFetch:
+		return time.Minute
 	case wire.TypeHello, wire.TypeBeat, wire.TypeAnswer:
 		return 5 * time.Minute
 	case wire.TypeFacts:

@@ -50,7 +50,7 @@ func (a *Agent) auditEnded(t fettle.Task, r fettle.Result) {
 
 func (a *Agent) auditEntry(t fettle.Task, at time.Time, event string) AuditEntry {
 	e := AuditEntry{At: at.UTC().Format(time.RFC3339Nano), Event: event, Task: t.ID, Run: t.Run, Check: t.Check, Caller: t.Caller, Action: t.Action}
-	manifest, _ := a.actions.Manifest(t.Action) // of an action that is not there, every input is masked
+	manifest, _ := a.actions.Manifest(t.Action, t.Plugin) // of an action that is not there, every input is masked
 	e.Inputs = plugins.Public(manifest, t.Inputs)
 	for name, v := range e.Inputs {
 		if s, is := v.(string); is {

@@ -123,10 +123,15 @@ func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatu
 	a.meters.checks.Inc()
 	task := fettle.Task{
 		ID: fettle.TaskID(wire.NewID()), Node: a.cfg.Identity, Action: check.Action, Inputs: check.Inputs, Timeout: check.Timeout,
-		Check: check.Name, CheckRev: check.Rev,
+		Check: check.Name, CheckRev: check.Rev, Plugin: check.Plugin,
 	}
 	began := time.Now()
-	out := a.do(ctx, task)
+	out := Outcome{}
+	if unready := a.prepare(ctx, &job{task: task}); unready != nil {
+		out = *unready
+	} else {
+		out = a.do(ctx, task)
+	}
 	if ctx.Err() != nil {
 		return fettle.CheckUnknown // the agent stops: this says nothing of the node
 	}

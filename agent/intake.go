@@ -143,6 +143,11 @@ func (a *Agent) dispatch(ctx context.Context, env wire.Envelope, d *wire.Deliver
 			}
 			a.question(ctx, env, ask.Filter)
 		}
+	case wire.TypePiece:
+		var p wire.Piece
+		if a.decode(env, &p) {
+			a.onPiece(p)
+		}
 	case wire.TypeEnrolled:
 		var e wire.Enrolled
 		if a.decode(env, &e) {
@@ -201,8 +206,8 @@ func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *w
 		a.forgo(ctx, j, Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it came"})
 		return true
 	}
-	manifest, err := a.actions.Manifest(t.Action)
-	if err != nil {
+	manifest, err := a.actions.Manifest(t.Action, t.Plugin)
+	if err != nil && t.Plugin == nil {
 		j.idempotent = true
 		a.forgo(ctx, j, Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", t.Action)})
 		return true
@@ -258,8 +263,8 @@ func (a *Agent) resume() {
 			continue
 		}
 		j := &job{task: *n.Task, noted: true}
-		manifest, err := a.actions.Manifest(n.Task.Action)
-		if err != nil || a.clock.now() > n.Task.Expires {
+		manifest, err := a.actions.Manifest(n.Task.Action, n.Task.Plugin)
+		if err != nil && n.Task.Plugin == nil || a.clock.now() > n.Task.Expires {
 			a.drop(j)
 			continue
 		}

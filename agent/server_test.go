@@ -389,7 +389,11 @@ func (t *table) Manifests() []plugins.Action {
 	}
 }
 
-func (t *table) Manifest(action string) (plugins.Action, error) {
+func (t *table) Prepare(context.Context, fettle.Task) *agent.Outcome { return nil }
+
+func (t *table) Plugins() map[string]string { return nil }
+
+func (t *table) Manifest(action string, _ *fettle.PluginRef) (plugins.Action, error) {
 	for _, m := range t.Manifests() {
 		if m.Name == action {
 			return m, nil

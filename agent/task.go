@@ -144,10 +144,11 @@ func (a *Agent) admit(ctx context.Context, j *job, slotless bool) {
 		a.forgo(ctx, j, refusal(fmt.Sprintf("%d tasks wait on this node already", a.tasks.limit)))
 		return
 	}
-	if ahead < l.slots {
+	if ahead < l.slots && j.task.Plugin == nil {
 		a.tasks.push(j, l) // it begins at once
 		return
 	}
+	// What needs a plugin may have to fetch it, and pieces come only when the broker may send more than what is unacknowledged.
 	if !j.idempotent {
 		if err := a.ledger.queued(j.task); err != nil {
 			a.forgo(ctx, j, refusal("the node cannot note the task: "+err.Error()))
@@ -193,6 +194,15 @@ func (a *Agent) start(ctx context.Context, j *job) {
 
 // work executes a task and keeps its result.
 func (a *Agent) work(ctx context.Context, j *job) {
+	if out := a.prepare(ctx, j); out != nil {
+		if why := context.Cause(ctx); errors.Is(why, errCancelled) {
+			*out = Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it was begun"}
+		} else if errors.Is(why, errStopped) {
+			return // it stays queued in the ledger, and is taken up by the next process
+		}
+		a.inbox.put(func(ctx context.Context) { a.forgo(ctx, j, *out) })
+		return
+	}
 	began := time.Now()
 	if !j.idempotent {
 		if err := a.ledger.begun(j.task, fettle.MillisOf(began)); err != nil {
@@ -229,7 +239,7 @@ func (a *Agent) do(ctx context.Context, t fettle.Task) (out Outcome) {
 	}
 	call := Call{
 		Action: t.Action, Inputs: inputs, Timeout: time.Duration(t.Timeout) * time.Millisecond,
-		Task: t.ID, Caller: t.Caller, Check: t.Check,
+		Task: t.ID, Caller: t.Caller, Check: t.Check, Plugin: t.Plugin,
 	}
 	if t.Check == "" {
 		s := a.stream(t.ID)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
 
 	fettle "github.com/fettle-dev/fettle"
 )
@@ -27,6 +28,8 @@ const (
 	TypeAsk      Type = "ask"      // server to node, Ask
 	TypeAnswer   Type = "answer"   // node to server, Answer: to an Ask with a filter
 	TypeEvent    Type = "event"    // server to servers
+	TypeFetch    Type = "fetch"    // node to server, Fetch
+	TypePiece    Type = "piece"    // server to node, Piece: the answer to a Fetch
 )
 
 // Enrol asks for a node's keys to be taken for its identity, which is the envelope's From. The first time, the envelope is signed by the new
@@ -142,4 +145,70 @@ type Answer struct {
 	Question string   `json:"question"`          // id of the message that asked
 	Truth    string   `json:"truth"`             // "true", "false", "undefined"
 	Missing  []string `json:"missing,omitempty"` // why it is undefined
+}
+
+// Fetch asks for a piece of an archive. A node asks for one after the other, and for the same again when it does not come.
+type Fetch struct {
+	Digest string `json:"digest"` // SHA-256 of the archive, in hex
+	Piece  int    `json:"piece"`  // from 0
+}
+
+// PieceSize is the size of every piece of an archive but the last, in bytes: written in base64 it is a quarter of what the strictest broker takes in one
+// message.
+const PieceSize = 192 << 10
+
+// Piece is a piece of an archive.
+type Piece struct {
+	Digest  string   `json:"digest"`
+	Piece   int      `json:"piece"`
+	Size    int64    `json:"size"`              // of the whole archive, in bytes
+	Data    []byte   `json:"data,omitempty"`    //
+	Voucher *Voucher `json:"voucher,omitempty"` // with the first piece
+	Fault   string   `json:"fault,omitempty"`   // why there is none; empty: there is one
+}
+
+// Voucher is a server's word that an archive is what its fleet calls by a name and a version. It is made anew, by the server's key of that day, whenever
+// an archive is handed out.
+type Voucher struct {
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Platform    string `json:"platform,omitempty"` // os/arch of a program; empty: it does not matter
+	Digest      string `json:"digest"`
+	Size        int64  `json:"size"`
+	KeyID       string `json:"key"`
+	Signature   []byte `json:"sig"`
+	Certificate string `json:"cert,omitempty"`
+}
+
+// voucherText is what is signed before the fields, so that nothing else that is ever signed can be taken for a voucher.
+const voucherText = "fettle archive 1\n"
+
+func (v Voucher) text() []byte {
+	return fmt.Appendf(nil, "%s%q\n%q\n%q\n%q\n%d\n", voucherText, v.Name, v.Version, v.Platform, v.Digest, v.Size)
+}
+
+// Sign gives v signed; by a nil signer, unsigned.
+func (v Voucher) Sign(signer Signer) Voucher {
+	v.KeyID, v.Signature, v.Certificate = "", nil, ""
+	if signer == nil {
+		return v
+	}
+	sig := signer.Sign(v.text())
+	v.KeyID, v.Signature, v.Certificate = sig.KeyID, sig.Bytes, sig.Certificate
+	return v
+}
+
+// Check tells whether a server's key signed v; ErrDenied if none did.
+func (v Voucher) Check(verifier Verifier) error {
+	if len(v.Signature) == 0 {
+		return fmt.Errorf("%s %s is not signed: %w", v.Name, v.Version, fettle.ErrDenied)
+	}
+	owner, err := verifier.Verify(Signature{KeyID: v.KeyID, Bytes: v.Signature, Certificate: v.Certificate}, v.text())
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", v.Name, v.Version, err)
+	}
+	if owner != Server {
+		return fmt.Errorf("%s %s is signed by %s, which is no server: %w", v.Name, v.Version, owner, fettle.ErrDenied)
+	}
+	return nil
 }

@@ -37,6 +37,10 @@ type Config struct {
 	FactsDir   string   // where facts.set keeps its file; empty: it cannot
 	PuppetDirs []string // where Puppet keeps its state, the first that is there
 
+	Shelf      string // folder for plugins that are fetched; empty: none are
+	ShelfBytes int64  // what they may take there; zero: DefaultShelfBytes
+	Fetch      Fetch  // fetches them; it has to be there where Shelf is
+
 	Root string // of the file system in which services and packages are looked for, for tests; empty: /
 }
 
@@ -68,6 +72,7 @@ func manifest(name string) plugins.Action {
 type Table struct {
 	actions map[string]Action
 	nrpe    *nrpeFile
+	shelf   *shelf // nil: none
 	node    fettle.NodeID
 	policy  *Policy
 	known   func() Known
@@ -84,6 +89,12 @@ func New(cfg Config, more ...Action) (*Table, error) {
 	t := &Table{
 		actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log},
 		node: cfg.Node, policy: cfg.Policy, known: cfg.Known,
+	}
+	if cfg.Shelf != "" {
+		var err error
+		if t.shelf, err = openShelf(cfg.Shelf, cfg.ShelfBytes, cfg.Fetch, cfg.Log); err != nil {
+			return nil, err
+		}
 	}
 	var faults []error
 	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg),
@@ -111,8 +122,14 @@ func (t *Table) Manifests() []plugins.Action {
 	return out
 }
 
-// Manifest gives the manifest of an action, or ErrNotFound.
-func (t *Table) Manifest(action string) (plugins.Action, error) {
+// Manifest gives the manifest of an action, or ErrNotFound: that of a plugin when it is open.
+func (t *Table) Manifest(action string, of *fettle.PluginRef) (plugins.Action, error) {
+	if of != nil {
+		if p := t.shelf.peek(of.Digest); p != nil {
+			return p.Action(action)
+		}
+		return plugins.Action{}, fmt.Errorf("plugin %s: %w", of.Name, fettle.ErrNotFound)
+	}
 	a, found := t.actions[action]
 	if !found {
 		return plugins.Action{}, fmt.Errorf("action %q: %w", action, fettle.ErrNotFound)
@@ -134,10 +151,51 @@ func (t *Table) Commands() []string {
 	return slices.Compact(names)
 }
 
+// Plugins gives the versions of the plugins that were fetched, by name.
+func (t *Table) Plugins() map[string]string { return t.shelf.versions() }
+
+// Prepare has the plugin of a task here, and opens it. An outcome says why the task cannot begin.
+func (t *Table) Prepare(ctx context.Context, task fettle.Task) *Outcome {
+	if task.Plugin == nil || t.builtin(task.Action) {
+		return nil
+	}
+	_, release, err := t.shelf.take(ctx, *task.Plugin)
+	if err != nil {
+		out := refusedOr(err, fettle.StatusOther)
+		if out.Status == fettle.StatusFailed || out.Status == fettle.StatusInvalidInput {
+			out.Status = fettle.StatusOther // it is not the action that said no
+		}
+		return &out
+	}
+	release()
+	return nil
+}
+
+// builtin tells whether an action came with the agent: then a plugin is what it works with, not whose it is.
+func (t *Table) builtin(action string) bool {
+	_, is := t.actions[action]
+	return is
+}
+
+// plugin does what call asks of a plugin.
+func (t *Table) plugin(ctx context.Context, call Call) Outcome {
+	p, release, err := t.shelf.take(ctx, *call.Plugin)
+	if err != nil {
+		return refusedOr(err, fettle.StatusOther)
+	}
+	defer release()
+	return p.Do(ctx, call, Place{Node: t.node, Known: t.known(), Policy: func(ctx context.Context, call Call) error {
+		return t.policy.allows(ctx, call, t.node, t.known)
+	}})
+}
+
 // Do does what call asks: it validates the inputs again, holds the action to its time, and always gives an outcome. When ctx is cancelled the
 // outcome says so.
 func (t *Table) Do(ctx context.Context, call Call) Outcome {
 	a, found := t.actions[call.Action]
+	if !found && call.Plugin != nil {
+		return t.plugin(ctx, call)
+	}
 	if !found {
 		return Outcome{Status: fettle.StatusUnknownAction, Message: fmt.Sprintf("this node has no action %q", call.Action)}
 	}

@@ -43,20 +43,34 @@ func commandNames(offered bool, record io.Writer) (names []string) {
 func (t *table) Manifests() []plugins.Action { return plugins.Builtin() }
 
 // Manifest implements agent.Actions.
-func (t *table) Manifest(action string) (plugins.Action, error) { return plugins.Lookup(action) }
+func (t *table) Manifest(action string, of *fettle.PluginRef) (plugins.Action, error) {
+	if of != nil {
+		return plugins.Action{}, fmt.Errorf("plugin %s: %w", of.Name, fettle.ErrNotFound)
+	}
+	return plugins.Lookup(action)
+}
+
+// Prepare implements agent.Actions. An emulated node pretends to have every plugin: thousands of them on one machine would fetch the same archive.
+func (t *table) Prepare(context.Context, fettle.Task) *agent.Outcome { return nil }
+
+// Plugins implements agent.Actions.
+func (t *table) Plugins() map[string]string { return nil }
 
 // Commands implements agent.Actions.
 func (t *table) Commands() []string { return t.commands }
 
 // Do implements agent.Actions.
 func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
-	manifest, err := plugins.Lookup(call.Action)
-	if err != nil {
-		return agent.Outcome{Status: fettle.StatusUnknownAction, Message: err.Error()}
-	}
-	inputs, err := plugins.Validate(manifest, call.Inputs)
-	if err != nil {
-		return agent.Outcome{Status: plugins.StatusOf(err), Message: err.Error()}
+	var manifest plugins.Action // of a plugin's action, everything is made up
+	inputs := call.Inputs
+	if call.Plugin == nil {
+		var err error
+		if manifest, err = plugins.Lookup(call.Action); err != nil {
+			return agent.Outcome{Status: fettle.StatusUnknownAction, Message: err.Error()}
+		}
+		if inputs, err = plugins.Validate(manifest, call.Inputs); err != nil {
+			return agent.Outcome{Status: plugins.StatusOf(err), Message: err.Error()}
+		}
 	}
 	if t.kind == silent {
 		<-ctx.Done() // by a cancel, or by the end of the fleet: no timeout is kept

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -175,6 +176,10 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 		Node: id, Version: version, NRPEConfig: nrpe, PluginDirs: cfg.PluginDirs, Log: log, FactsDir: factsDir, PuppetDirs: cfg.PuppetDirs, Policy: policy, Restart: restart,
 		Facts: func(ctx context.Context) (map[string]any, error) { return n.agent.Refresh(ctx) },
 		Known: func() actions.Known { return n.agent.Known() },
+		Shelf: filepath.Join(cfg.State, "plugins"),
+		Fetch: func(ctx context.Context, digest string, limit int64, w io.Writer) (wire.Voucher, error) {
+			return n.agent.Fetch(ctx, digest, limit, w)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -47,7 +47,15 @@ func (m *machine) Volatile() (none facts.Volatile) { return none }
 func (m *machine) Changed() <-chan struct{} { return nil }
 
 // Manifest implements agent.Actions.
-func (m *machine) Manifest(action string) (plugins.Action, error) { return plugins.Lookup(action) }
+func (m *machine) Manifest(action string, _ *fettle.PluginRef) (plugins.Action, error) {
+	return plugins.Lookup(action)
+}
+
+// Prepare implements agent.Actions.
+func (m *machine) Prepare(context.Context, fettle.Task) *agent.Outcome { return nil }
+
+// Plugins implements agent.Actions.
+func (m *machine) Plugins() map[string]string { return nil }
 
 // Manifests implements agent.Actions.
 func (m *machine) Manifests() []plugins.Action { return plugins.Builtin() }
