@@ -4,16 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
-	"github.com/prometheus/common/expfmt"
 
 	fettle "github.com/fettle-dev/fettle"
 )
@@ -203,78 +198,6 @@ func TestBoardConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-func TestCollector(t *testing.T) {
-	check := fettle.Check{Name: "check_load", Interval: 60_000}
-	b := NewBoard()
-	b.Define(check, Thresholds{}, minute)
-	noFault(t, b.PutAll("check_load", []fettle.NodeID{"n1", "n2", "n3"}, nil, minute))
-	for i, v := range []float64{1, 4} {
-		r := result(check, fettle.NodeID(fmt.Sprintf("n%d", i+1)), "ok")
-		r.Output.Perfdata = []fettle.Perf{{Label: "load1", Value: &v}, {Label: "u"}}
-		b.Take(r, Order{"s", 1}, minute)
-	}
-	b.SetSilent("n3", true, minute)
-	c := NewCollector(func() []NamedVerdict { return b.NamedVerdicts(minute) })
-	want := `
-# HELP fettle_verdict_nodes Nodes in each state; their sum is the total.
-# TYPE fettle_verdict_nodes gauge
-fettle_verdict_nodes{check="check_load",state="critical",verdict="check_load"} 0
-fettle_verdict_nodes{check="check_load",state="ok",verdict="check_load"} 2
-fettle_verdict_nodes{check="check_load",state="unknown",verdict="check_load"} 1
-fettle_verdict_nodes{check="check_load",state="warning",verdict="check_load"} 0
-# HELP fettle_verdict_perfdata This perfdata folded over the nodes, in the unit of its plugin: sum, min or max.
-# TYPE fettle_verdict_perfdata gauge
-fettle_verdict_perfdata{check="check_load",fold="max",label="load1",unit="",verdict="check_load"} 4
-fettle_verdict_perfdata{check="check_load",fold="min",label="load1",unit="",verdict="check_load"} 1
-fettle_verdict_perfdata{check="check_load",fold="sum",label="load1",unit="",verdict="check_load"} 5
-# HELP fettle_verdict_silent_nodes Nodes in state unknown because they do not answer.
-# TYPE fettle_verdict_silent_nodes gauge
-fettle_verdict_silent_nodes{check="check_load",verdict="check_load"} 1
-# HELP fettle_verdict_status Status of the verdict, as Nagios counts: 0 ok, 1 warning, 2 critical, 3 unknown.
-# TYPE fettle_verdict_status gauge
-fettle_verdict_status{check="check_load",verdict="check_load"} 3
-`
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(c)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := []string{"fettle_verdict_nodes", "fettle_verdict_perfdata", "fettle_verdict_silent_nodes", "fettle_verdict_status"}
-	var text strings.Builder
-	for _, family := range families {
-		if slices.Contains(names, family.GetName()) {
-			if _, err := expfmt.MetricFamilyToText(&text, family); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if diff := cmp.Diff(strings.TrimSpace(want), strings.TrimSpace(text.String())); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil || len(problems) > 0 {
-		t.Errorf("lint: %v, %v", problems, err)
-	}
-}
-
-func TestPerfdataIsBounded(t *testing.T) {
-	check := fettle.Check{Name: "c", Interval: 60_000}
-	b := NewBoard()
-	b.Define(check, Thresholds{}, minute)
-	for i := range 100 {
-		node := fettle.NodeID(fmt.Sprintf("n%d", i))
-		noFault(t, b.Put("c", node, Member, minute))
-		r := result(check, node, "ok")
-		one := 1.0
-		r.Output.Perfdata = []fettle.Perf{{Label: "same", Value: &one}, {Label: fmt.Sprintf("pid %d", i), Value: &one}}
-		b.Take(r, Order{"s", 1}, minute)
-	}
-	sums, dropped, err := b.Perfdata("c", MaxLabels, minute)
-	if err != nil || len(sums) != MaxLabels || dropped != 101-MaxLabels || sums[0] != (PerfSum{Label: "same", Nodes: 100, Sum: 100, Min: 1, Max: 1}) {
-		t.Errorf("%d sums, %d dropped, first %+v, %v", len(sums), dropped, sums[0], err)
-	}
 }
 
 func BenchmarkTake20kNodes(b *testing.B) {

@@ -31,6 +31,7 @@ type sheet struct {
 	parents    []*sheet                // checks that this one depends on
 	fleetwide  []*parent               // the same, and groups, as a whole
 	children   []*sheet                // checks that depend on this one
+	perf       *perfBook
 }
 
 // cell is one node on a sheet.
@@ -43,11 +44,13 @@ type cell struct {
 	silent     bool
 	fresh      bool // it is in the list of those that are not known to be stale
 	prev, next *cell
+	shares     []share // in sheet.perf
 }
 
 func (b *Board) newSheet(check fettle.Check, th Thresholds) *sheet {
 	return &sheet{
 		board: b, check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, slices: map[*cut]map[string]*bucket{}, expired: map[fettle.NodeID]*cell{},
+		perf: newPerfBook(),
 	}
 }
 
@@ -79,6 +82,7 @@ func (s *sheet) count(c *cell, now fettle.Millis) {
 	if (rawWas == critical) != (c.raw == critical) {
 		s.tellChildren(c.node, now)
 	}
+	s.perf.count(c)
 }
 
 // tellChildren counts a node anew on the checks that depend on this one.

@@ -84,16 +84,27 @@ func (s *Server) Counts() map[fettle.Liveness]int {
 }
 
 // Gatherer gives the nodes by liveness and the verdicts of all checks that are defined, for Prometheus.
-func (s *Server) Gatherer() prometheus.Gatherer {
+func (s *Server) Gatherer() prometheus.Gatherer { return s.gatherer }
+
+func (s *Server) newGatherer() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		checks.NewCollector(func() []checks.NamedVerdict { return s.Board.NamedVerdicts(fettle.MillisOf(s.Now())) }),
+		checks.NewCollector(func() []checks.NamedVerdict { return s.Board.NamedVerdicts(fettle.MillisOf(s.Now())) }, s.tellLeftOut),
 		&fleetCollector{
 			server: s, nodes: prometheus.NewDesc("fettle_nodes", "Nodes of the inventory, by liveness.", []string{"liveness"}, nil),
 			runs: prometheus.NewDesc("fettle_runs_going", "Runs that have not ended.", nil, nil),
 		},
 	)
 	return registry
+}
+
+// tellLeftOut says in the log what /metrics has no room for.
+func (s *Server) tellLeftOut(left checks.LeftOut) {
+	if left == (checks.LeftOut{}) {
+		s.Log.Info("metrics have room for all verdicts and perfdata again")
+		return
+	}
+	s.Log.Warn("metrics leave out what they have no room for", "verdicts", left.Verdicts, "perfdata_labels", left.Labels)
 }
 
 // fleetCollector counts nodes and runs at each scrape.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -63,6 +64,7 @@ type Server struct {
 	policies policyBook
 	live     liveBook
 	loaded   atomic.Bool
+	gatherer prometheus.Gatherer
 	lookUp   func(action string) (plugins.Action, error)
 	back     chan struct{} // holds a token when a broker that is not ours can be reached again
 }
@@ -88,6 +90,7 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	s.runs.init()
 	s.standing.init()
 	s.changes.init()
+	s.gatherer = s.newGatherer()
 	return s, nil
 }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"crypto/subtle"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
-	"github.com/prometheus/common/expfmt"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/auth"
@@ -47,25 +45,14 @@ func (a *rest) metrics(c *gin.Context) {
 		a.refuse(c, problemFor(http.StatusUnauthorized, "the metrics want their own token, or an API token for prometheus"))
 		return
 	}
-	var page bytes.Buffer
-	families, err := a.fleet.Gatherer().Gather()
+	families, err := a.families()
 	if err != nil {
-		a.log.Warn("some metrics were not gathered", "err", err) // the others are given
+		a.refuse(c, fmt.Errorf("write metrics: %w", err))
+		return
 	}
-	encoder := expfmt.NewEncoder(&page, expfmt.NewFormat(expfmt.TypeTextPlain))
-	for _, f := range families {
-		if err := encoder.Encode(f); err != nil {
-			a.refuse(c, fmt.Errorf("write metrics: %w", err))
-			return
-		}
+	if err := writePage(c, families); err != nil {
+		a.refuse(c, fmt.Errorf("write metrics: %w", err))
 	}
-	var own bytes.Buffer
-	a.fleet.WriteMetrics(&own)
-	for _, write := range a.cfg.Meters {
-		write(&own)
-	}
-	describe(&page, own.String())
-	c.Data(http.StatusOK, string(expfmt.NewFormat(expfmt.TypeTextPlain)), page.Bytes())
 }
 
 // mayRead tells whether r comes with the metrics' own token, or with an API token that is good for them.

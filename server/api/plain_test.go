@@ -1,6 +1,7 @@
 package api
 
 import (
+	"compress/gzip"
 	"fmt"
 	"io"
 	"slices"
@@ -57,6 +58,38 @@ func TestMetrics(t *testing.T) {
 	}
 	if n := strings.Count(a.body, "# TYPE fettle_server_queue "); n != 1 {
 		t.Errorf("a family stands in %d pieces", n)
+	}
+}
+
+func TestMetricsAsOpenMetrics(t *testing.T) {
+	b := newBench(t, Config{})
+	a := b.ask("", "GET", "/metrics", "", "Accept", "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.4", "Accept-Encoding", "identity")
+	if got := a.header.Get("Content-Type"); a.status != 200 || !strings.HasPrefix(got, "application/openmetrics-text; version=1.0.0") {
+		t.Fatalf("%d %s", a.status, got)
+	}
+	if !strings.HasSuffix(a.body, "\n# EOF\n") || strings.Count(a.body, "# EOF") != 1 {
+		t.Errorf("it does not end as OpenMetrics do: %q", a.body[max(len(a.body)-40, 0):])
+	}
+	for _, line := range []string{"# TYPE fettle_server_messages counter\n", "\nfettle_server_messages_total "} {
+		if !strings.Contains(a.body, line) {
+			t.Errorf("%q is missing in\n%s", line, a.body)
+		}
+	}
+}
+
+func TestMetricsCompressed(t *testing.T) {
+	b := newBench(t, Config{})
+	a := b.ask("", "GET", "/metrics", "", "Accept-Encoding", "gzip")
+	if a.header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("%v", a.header)
+	}
+	unpacked, err := gzip.NewReader(strings.NewReader(a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(unpacked)
+	if err != nil || !strings.Contains(string(text), "\nfettle_nodes{") {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 

@@ -805,6 +805,7 @@ type Input struct {
 	Default     interface{} `json:"default,omitempty"`
 	Description string      `json:"description"`
 	Enum        []string    `json:"enum,omitempty"`
+	From        *string     `json:"from,omitempty"`
 	Max         *float64    `json:"max,omitempty"`
 	MaxLength   *int64      `json:"max_length,omitempty"`
 	Min         *float64    `json:"min,omitempty"`
@@ -1257,6 +1258,14 @@ type PathList struct {
 
 // Perf defines model for Perf.
 type Perf = fettle.Perf
+
+// PluginRef defines model for PluginRef.
+type PluginRef struct {
+	Digest  *string `json:"digest,omitempty"`
+	Name    string  `json:"name"`
+	Size    *int64  `json:"size,omitempty"`
+	Version string  `json:"version"`
+}
 
 // PolicyBody defines model for PolicyBody.
 type PolicyBody struct {
