@@ -1,85 +1,175 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 // progress tells a person at a terminal, on one line of stderr, how far a run is. Elsewhere it says nothing.
 type progress struct {
-	a     *app
-	began time.Time
-	stop  chan struct{} // nil: nobody looks
-	ended sync.WaitGroup
+	a       *app
+	began   time.Time
+	pending func(ctx context.Context) ([]fettle.NodeID, error) // the first of those who have not answered
+	stop    context.CancelFunc                                 // nil: nobody looks
+	ended   sync.WaitGroup
 
-	mu    sync.Mutex
-	tally fettle.Tally // guarded by mu
+	mu    sync.Mutex        // guards what follows, and the line itself
+	run   client.RunSummary //
+	drawn bool              // the line is there
+
+	first  int // how many had answered when it began: the rate is that of what came since
+	asked  time.Time
+	missed []fettle.NodeID // who has not answered, as it was at asked
 }
 
 // What is over in progressAfter needs no progress; from then on the line is drawn every progressEvery, also while nothing comes.
 const (
 	progressAfter = 200 * time.Millisecond
 	progressEvery = 100 * time.Millisecond
+
+	fewPending  = 20                     // so few are named
+	nameAfter   = 800 * time.Millisecond // before, they are only on their way
+	nameEvery   = time.Second
+	narrowWidth = 80 // columns of a terminal that does not say
 )
 
 // progress begins to draw. Whoever calls it calls end.
-func (a *app) progress(t fettle.Tally) *progress {
-	p := &progress{a: a, began: time.Now(), tally: t}
-	if terminal(a.stderr) && a.output != "jsonl" { // its lines come between
-		p.stop = make(chan struct{})
-		p.ended.Go(p.run)
+func (a *app) progress(ctx context.Context, c *client.API, r *client.RunSummary) *progress {
+	p := &progress{a: a, began: time.Now(), run: *r, first: r.Tally.Roster - r.Tally.Pending}
+	p.pending = func(ctx context.Context) ([]fettle.NodeID, error) {
+		list, err := c.Unanswered(ctx, r.Run, &client.ListUnansweredParams{Limit: pointer(int64(fewPending))})
+		if err != nil {
+			return nil, err
+		}
+		return list.Nodes, nil
+	}
+	if terminal(a.stderr) && (a.output != "jsonl" || !terminal(a.stdout)) { // else its lines come between
+		ctx, p.stop = context.WithCancel(ctx)
+		p.ended.Go(func() { p.draws(ctx) })
 	}
 	return p
 }
 
 // set says how far the run is.
-func (p *progress) set(t fettle.Tally) {
+func (p *progress) set(r client.RunSummary) {
 	p.mu.Lock()
-	p.tally = t
+	p.run = r
 	p.mu.Unlock()
 }
 
 // end takes the line away.
 func (p *progress) end() {
 	if p.stop != nil {
-		close(p.stop)
+		p.stop()
 		p.ended.Wait()
+		p.above(func() {})
 	}
 }
 
-func (p *progress) run() {
+// above lets write write whole lines where the line of progress stands, which comes back below them.
+func (p *progress) above(write func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.drawn {
+		fmt.Fprint(p.a.stderr, "\r\x1b[K")
+		p.drawn = false
+	}
+	write()
+}
+
+func (p *progress) draws(ctx context.Context) {
 	next := time.NewTimer(progressAfter)
 	defer next.Stop()
-	drawn := false
 	for {
 		select {
-		case <-p.stop:
-			if drawn {
-				fmt.Fprint(p.a.stderr, "\r\x1b[K")
-			}
+		case <-ctx.Done():
 			return
 		case <-next.C:
+			p.name(ctx)
 			p.draw()
-			drawn = true
 			next.Reset(progressEvery)
 		}
 	}
 }
 
+// name asks who is waited for, once they are few.
+func (p *progress) name(ctx context.Context) {
+	p.mu.Lock()
+	n, now := p.run.Tally.Pending, time.Now()
+	p.mu.Unlock()
+	if n == 0 || n > fewPending || now.Sub(p.began) < nameAfter {
+		p.missed = nil
+		return
+	}
+	if now.Sub(p.asked) < nameEvery {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, nameEvery)
+	defer cancel()
+	if nodes, err := p.pending(ctx); err == nil {
+		p.missed = nodes
+	}
+	p.asked = time.Now()
+}
+
 func (p *progress) draw() {
 	p.mu.Lock()
-	t := p.tally
-	p.mu.Unlock()
-	const width = 24
+	defer p.mu.Unlock()
+	width := screenWidth(p.a.stderr)
+	if width <= 0 {
+		width = narrowWidth
+	}
+	fmt.Fprintf(p.a.stderr, "\r%s\x1b[K", fitted(progressLine(&p.run, time.Since(p.began), p.first, p.missed), width-1))
+	p.drawn = true
+}
+
+// progressLine is a bar, numbers, and what is waited for.
+func progressLine(r *client.RunSummary, since time.Duration, first int, missed []fettle.NodeID) string {
+	const width = 20
+	t := r.Tally
 	done := t.Roster - t.Pending
 	full := 0
 	if t.Roster > 0 {
 		full = width * done / t.Roster
 	}
-	fmt.Fprintf(p.a.stderr, "\r[%s%s] %d / %d  ok %d  failed %d  %s\x1b[K",
-		strings.Repeat("=", full), strings.Repeat(" ", width-full), done, t.Roster, t.OK, t.Failed, time.Since(p.began).Round(100*time.Millisecond))
+	line := fmt.Sprintf("[%s%s] %d / %d  ok %d  failed %d", strings.Repeat("=", full), strings.Repeat(" ", width-full), done, t.Roster, t.OK, t.Failed)
+	if t.Silent+t.Never > 0 {
+		line += fmt.Sprintf("  silent %d  never %d", t.Silent, t.Never)
+	}
+	if missed == nil {
+		line += "  " + speed(done-first, since)
+	}
+	line = fmt.Sprintf("%s  %s", strings.TrimRight(line, " "), since.Truncate(100*time.Millisecond))
+	if len(missed) > 0 {
+		line += "  waits for " + nagios.Fold(missed)
+	}
+	return line
+}
+
+// speed is how many answers come in a second, or where they are few in a minute.
+func speed(n int, since time.Duration) string {
+	switch rate := float64(n) / since.Seconds(); {
+	case n == 0:
+		return ""
+	case rate < 2:
+		return fmt.Sprintf("%.0f/min", rate*60)
+	default:
+		return fmt.Sprintf("%.0f/s", rate)
+	}
+}
+
+// fitted cuts a line to a width.
+func fitted(line string, width int) string {
+	if utf8.RuneCountInString(line) <= width || width < 2 {
+		return line
+	}
+	return string([]rune(line)[:width-1]) + "…"
 }

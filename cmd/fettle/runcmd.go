@@ -21,6 +21,10 @@ type order struct {
 	aim     aim
 	timeout wait
 	view    view
+
+	yes      bool // nobody is asked whether it is meant
+	askAbove int  // nodes; a person is asked about more
+	detach   bool // the run is begun, and not watched
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -44,6 +48,9 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its `ID`")
 	cmd.Flags().Var(&o.timeout, "timeout", "for the action, on each node")
 	cmd.Flags().BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask whether it is meant")
+	cmd.Flags().IntVar(&o.askAbove, "ask-above", askAbove(), "a person at a terminal is asked first when more than `NUMBER` of nodes match (default $FETTLE_ASK_ABOVE or 10)")
+	cmd.Flags().BoolVar(&o.detach, "detach", false, "print the run's id and end; the run goes on")
 	a.viewFlags(cmd, &o.view)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.action = args[0]
@@ -60,7 +67,7 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 }
 
 func (a *app) pingCommand() *cobra.Command {
-	o := order{action: "agent.ping", timeout: wait(10 * time.Second)}
+	o := order{action: "agent.ping", timeout: wait(10 * time.Second), yes: true}
 	cmd := &cobra.Command{
 		Use: "ping [FILTER]", Short: "ask nodes whether they are there", GroupID: groupAsk,
 		Long:              "Asks agent.ping of the nodes that match; without a filter, of all nodes.",
@@ -145,13 +152,42 @@ func (a *app) run(ctx context.Context, o order) error {
 	if err != nil {
 		return err
 	}
+	shown, err := a.agreed(ctx, c, &o, target)
+	if err != nil {
+		return err
+	}
+	if shown != "" {
+		target = client.PreviewOrder{Roster: &shown}
+	}
 	started, err := c.StartRun(ctx, client.RunOrder{
 		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(time.Duration(o.timeout).String()),
 	})
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)
 	}
+	if o.detach {
+		return a.detached(started)
+	}
 	return a.watch(ctx, c, started, o.view)
+}
+
+// detached prints what a script needs of a run that goes on: its id.
+func (a *app) detached(r *client.RunSummary) error {
+	err := a.printObject(r, func() error {
+		if a.output == "jsonl" {
+			return printLine(a.stdout, r)
+		}
+		_, err := fmt.Fprintln(a.stdout, r.Run)
+		return err
+	})
+	if err == nil && terminal(a.stderr) && a.output == runFormats[0] {
+		fmt.Fprintf(a.stderr, "watch it:   %s runs watch %s\ncancel it:  %s runs cancel %s\n", a.self(), shortRun(r.Run), a.self(), shortRun(r.Run))
+	}
+	if err == nil && r.Tally.Roster == 0 {
+		a.tellEmpty(r)
+		return &codeError{code: exitNobody}
+	}
+	return err
 }
 
 // watch follows a run to its end and prints it. Ctrl-C ends the watching only.
@@ -159,14 +195,22 @@ func (a *app) watch(ctx context.Context, c *client.API, r *client.RunSummary, v 
 	seen, err := a.follow(ctx, c, r, v)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return &codeError{exitInterrupted, fmt.Errorf("watched no longer; the run goes on\n  see it:   %s runs show %s\n  stop it:  %s runs cancel %s: %w", a.self(), r.Run, a.self(), r.Run, fettle.ErrUnavailable)}
+		return a.left(ctx, c, seen, err)
 	case err != nil:
-		return fmt.Errorf("%w\nthe run goes on: %s runs show %s", err, a.self(), r.Run)
+		return fmt.Errorf("%w\nthe run goes on: %s runs watch %s", err, a.self(), shortRun(r.Run))
 	}
 	if err := a.printRun(ctx, c, seen, v); err != nil {
 		return err
 	}
+	a.tellLinks(&seen.run)
 	return runExit(seen.run.Tally)
+}
+
+// tellLinks tells a person where the run can be seen again.
+func (a *app) tellLinks(r *client.RunSummary) {
+	if terminal(a.stderr) && !strings.HasPrefix(a.output, "json") && r.Tally.Roster > 0 {
+		fmt.Fprintf(a.stderr, "%s runs show %s  %s/api/v1/runs/%s\n", a.self(), shortRun(r.Run), a.where.URL, r.Run)
+	}
 }
 
 // unknownAction suggests, where the server does not know an action, the nearest that it knows.
@@ -201,18 +245,18 @@ func runExit(t fettle.Tally) error {
 	return nil
 }
 
-// follow watches a run to its end. With -o jsonl each result is printed as it comes; on a terminal a line tells how far the run is.
+// follow watches a run to its end, and gives what was seen of it with an error, too. With -o jsonl each result is printed as it comes; on a terminal a line tells how far the run is.
 func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSummary, v view) (*seenRun, error) {
 	seen := &seenRun{run: *started, results: []client.ResultItem{}}
-	p := a.progress(started.Tally)
+	p := a.progress(ctx, c, started)
 	defer p.end()
 	for update, err := range c.Watch(ctx, started.Run) {
 		if err != nil {
-			return nil, err
+			return seen, err
 		}
 		if update.Run != nil {
 			seen.run = *update.Run
-			p.set(update.Run.Tally)
+			p.set(*update.Run)
 		}
 		if update.Result == nil {
 			continue
@@ -220,7 +264,7 @@ func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSumm
 		seen.results = append(seen.results, *update.Result)
 		if a.output == "jsonl" && !v.summaryOnly {
 			if err := printLine(a.stdout, update.Result); err != nil {
-				return nil, err
+				return seen, err
 			}
 		}
 	}

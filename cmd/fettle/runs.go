@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,7 +16,9 @@ func (a *app) runsCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "runs", Short: "runs that were, and that go on", GroupID: groupAsk, Args: cobra.NoArgs,
-		Example: "  fettle runs\n  fettle runs show 0199f0c2-…\n  fettle runs cancel 0199f0c2-…",
+		Long: `Lists runs, the latest first. A run is named by its id, by the beginning of it where no other run begins so, or by the word last: the latest
+run of whoever asks.`,
+		Example: "  fettle runs\n  fettle runs show last\n  fettle runs cancel 0199f0c2-4a1b\n  fettle runs results last -o csv",
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "the latest `NUMBER` of them")
 	a.outputFlag(cmd)
@@ -32,76 +34,160 @@ func (a *app) runsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"RUN", "CREATED", "ACTION", "STATE", "ROSTER", "OK", "FAILED", "SILENT", "NEVER", "TOOK", "+CALLER", "+FILTER"}, object: list}
-		for _, r := range list.Runs {
-			t := r.Tally
-			where := ""
-			if r.Filter != nil {
-				where = string(*r.Filter)
-			}
-			l.rows = append(l.rows, []string{
-				string(r.Run), r.Created.Local().Format(time.DateTime), r.Action, string(r.State), strconv.Itoa(t.Roster), strconv.Itoa(t.OK),
-				strconv.Itoa(t.Failed), strconv.Itoa(t.Silent), strconv.Itoa(t.Never), span(r.TookMs), r.Caller, where,
-			})
-			l.lines = append(l.lines, r)
-		}
-		return l.write(a)
+		return a.listRuns(list).write(a)
 	}
-	cmd.AddCommand(a.runsShowCommand(), a.runsCancelCommand())
+	cmd.AddCommand(a.runsShowCommand(), a.runsWatchCommand(), a.runsResultsCommand(), a.runsCancelCommand())
+	return cmd
+}
+
+// listRuns makes a listing of runs. People see the beginnings of ids, which are enough to name them.
+func (a *app) listRuns(list *client.RunList) listing {
+	l := listing{
+		columns: []string{"RUN", "AGE", "CALLER", "ACTION", "STATE", "ROSTER", "OK", "FAILED", "SILENT", "NEVER", "PENDING", "TOOK", "+CREATED", "+INPUTS", "+FILTER"}, object: list,
+		names: []string{},
+	}
+	for _, r := range list.Runs {
+		t := r.Tally
+		id := string(r.Run)
+		if a.output == "table" {
+			id = shortRun(r.Run)
+		}
+		l.rows = append(l.rows, []string{
+			id, ago(r.Created), r.Caller, r.Action, string(r.State), strconv.Itoa(t.Roster), strconv.Itoa(t.OK), strconv.Itoa(t.Failed), strconv.Itoa(t.Silent),
+			strconv.Itoa(t.Never), strconv.Itoa(t.Pending), span(r.TookMs), r.Created.Local().Format(time.DateTime), inputsText(r.Inputs), aimText(&r),
+		})
+		l.names = append(l.names, string(r.Run))
+		l.lines = append(l.lines, r)
+	}
+	return l
+}
+
+// aimText says which nodes a run meant.
+func aimText(r *client.RunSummary) string {
+	switch {
+	case r.Filter != nil && *r.Filter != "":
+		return string(*r.Filter)
+	case r.All != nil && *r.All:
+		return "every node"
+	}
+	return "nodes of a preview"
+}
+
+// aboutRun adds to cmd what the commands of one run have in common: its name, completed.
+func (a *app) aboutRun(cmd *cobra.Command, do func(cmd *cobra.Command, c *client.API, id fettle.RunID) error) *cobra.Command {
+	cmd.Args = takes("RUN")
+	cmd.ValidArgsFunction = a.namesOf(0, runNames)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
+		id, err := a.runOf(cmd.Context(), c, args[0])
+		if err != nil {
+			return err
+		}
+		return unknownRun(args[0], do(cmd, c, id))
+	}
 	return cmd
 }
 
 func (a *app) runsShowCommand() *cobra.Command {
 	var v view
 	cmd := &cobra.Command{
-		Use: "show RUN", Short: "what a run gave; follows one that goes on", Args: takes("RUN"), Aliases: []string{"watch"},
-		ValidArgsFunction: a.namesOf(0, runNames),
-		Example:           "  fettle runs show 0199f0c2-… -o json",
+		Use: "show RUN", Short: "what a run was, and what it gave so far",
+		Long:    "Says who asked what of which nodes, and shows what came, as the run itself does. It does not wait: that is \"watch\".",
+		Example: "  fettle runs show last\n  fettle runs show 0199f0c2-4a1b --display failed\n  fettle runs show last -o json",
 	}
 	a.viewFlags(cmd, &v)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := a.client()
+	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
+		seen, err := a.stored(cmd.Context(), c, id)
 		if err != nil {
 			return err
 		}
-		r, err := c.Run(cmd.Context(), fettle.RunID(args[0]))
-		if err != nil {
-			return unknownRun(args[0], err)
+		if a.output == runFormats[0] {
+			a.tellRun(&seen.run)
 		}
-		return a.watch(cmd.Context(), c, &client.RunSummary{Run: r.Run, Action: r.Action, Tally: r.Tally}, v)
+		if a.output == "jsonl" && !v.summaryOnly {
+			for _, res := range seen.results {
+				if err := printLine(a.stdout, res); err != nil {
+					return err
+				}
+			}
+		}
+		if err := a.printRun(cmd.Context(), c, seen, v); err != nil {
+			return err
+		}
+		return runExit(seen.run.Tally)
+	})
+}
+
+func (a *app) runsWatchCommand() *cobra.Command {
+	var v view
+	cmd := &cobra.Command{
+		Use: "watch RUN", Short: "follow a run to its end, and show what it gave",
+		Long:    "Follows a run as the terminal that began it does, and ends with the same exit code. Ctrl-C ends the watching, not the run.",
+		Example: "  fettle runs watch last\n  fettle runs watch 0199f0c2-4a1b --jsonl",
 	}
-	return cmd
+	a.viewFlags(cmd, &v)
+	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
+		r, err := c.Run(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		return a.watch(cmd.Context(), c, &client.RunSummary{Run: r.Run, Action: r.Action, Tally: r.Tally, State: r.State}, v)
+	})
 }
 
 func (a *app) runsCancelCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "cancel RUN", Short: "take back what was not sent, and ask nodes to stop what they do", Args: takes("RUN"),
-		ValidArgsFunction: a.namesOf(0, runNames),
-		Example:           "  fettle runs cancel 0199f0c2-…",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			r, err := c.CancelRun(cmd.Context(), fettle.RunID(args[0]))
-			if err != nil {
-				return unknownRun(args[0], err)
-			}
-			if a.output == "json" {
-				return printJSON(a.stdout, r)
-			}
-			_, err = fmt.Fprintf(a.stdout, "run %s: %s\n%s\n", r.Run, r.State, a.tally(r))
-			return err
-		},
+		Use: "cancel RUN", Short: "take back what was not sent, and ask nodes to stop what they do",
+		Example: "  fettle runs cancel last\n  fettle runs cancel 0199f0c2-4a1b",
 	}
 	a.outputFlag(cmd, "table", "json")
-	return cmd
+	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
+		r, err := c.CancelRun(cmd.Context(), id)
+		if err != nil {
+			return err
+		}
+		return a.printObject(r, func() error {
+			_, err := fmt.Fprintf(a.stdout, "run %s: %s\n%s\n", r.Run, r.State, a.tally(r))
+			return err
+		})
+	})
 }
 
-// unknownRun says where runs are listed, when err is that there is none of that id.
-func unknownRun(id string, err error) error {
-	if errors.Is(err, fettle.ErrNotFound) {
-		return fmt.Errorf("there is no run %s; \"%s runs\" lists those that there are: %w", id, programName, fettle.ErrNotFound)
+func (a *app) runsResultsCommand() *cobra.Command {
+	var only []string
+	cmd := &cobra.Command{
+		Use: "results RUN", Short: "the results of a run, a row for each node",
+		Long: `Lists what each node gave, those that gave nothing too, with a column for each output. It ends with 0 whatever the run was like: the listing
+is what was asked for.`,
+		Example: "  fettle runs results last\n  fettle runs results last --only failed,silent -o names\n  fettle runs results 0199f0c2-4a1b -o csv > answers.csv",
 	}
-	return err
+	cmd.Flags().StringSliceVar(&only, "only", nil, "`WHICH` nodes: ok, failed, silent, never; several with commas between")
+	flagNames(cmd, map[string]complete{"only": words(outcomes...)})
+	a.outputFlag(cmd)
+	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
+		for _, one := range only {
+			if !slices.Contains(outcomes, one) {
+				return usage(fmt.Errorf("--only %s%s; one of ok, failed, silent, never: %w", one, didYouMean(one, outcomes), fettle.ErrInvalid))
+			}
+		}
+		seen, err := a.stored(cmd.Context(), c, id)
+		if err == nil {
+			err = a.findMissing(cmd.Context(), c, seen)
+		}
+		if err != nil {
+			return err
+		}
+		answered(seen.results)
+		if len(only) > 0 {
+			seen.keep(only)
+		}
+		l := a.resultRows(a.manifest(cmd.Context(), c, seen.run.Action), seen)
+		if err := l.write(a); err != nil || len(l.rows) > 0 {
+			return err
+		}
+		return &codeError{code: exitNobody}
+	})
 }
