@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
@@ -20,12 +22,17 @@ const (
 	askAboveKey     = "FETTLE_ASK_ABOVE" // the environment's name for --ask-above
 )
 
-// askAbove is the default of --ask-above. What cannot be read counts as nothing: the flag's own check speaks of it.
-func askAbove() int {
-	if n, err := strconv.Atoi(os.Getenv(askAboveKey)); err == nil && n >= 0 {
-		return n
+// askAbove gives what --ask-above says, or the environment.
+func askAbove(cmd *cobra.Command) (int, error) {
+	n, err := cmd.Flags().GetInt("ask-above")
+	text := os.Getenv(askAboveKey)
+	if err != nil || cmd.Flags().Changed("ask-above") || text == "" {
+		return n, err
 	}
-	return askAboveDefault
+	if n, err = strconv.Atoi(text); err != nil || n < 0 {
+		return 0, fmt.Errorf("$%s %q is no number of nodes: %w", askAboveKey, text, fettle.ErrInvalid)
+	}
+	return n, nil
 }
 
 // person tells whether somebody sits there who can be asked.

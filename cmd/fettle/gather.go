@@ -143,7 +143,7 @@ func answerText(manifest plugins.Action, res client.ResultItem) string {
 	if res.Output == nil {
 		text += dataText(manifest, res)
 	}
-	return text
+	return strings.TrimPrefix(text, "OK\n") // what it found says that it worked
 }
 
 func message(res client.ResultItem) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -15,15 +16,15 @@ import (
 	"github.com/fettle-dev/fettle/plugins"
 )
 
-// readInputs gives name=value words the types that the action's manifest declares; of an action that this program does not know, text. name@=FILE
-// stands for what a file holds.
-func readInputs(action string, words []string) (map[string]any, error) {
+// readInputs gives name=value words the types that the action's manifest declares; of an action that neither this program nor the server knows,
+// text. name@=FILE stands for what a file holds.
+func (a *app) readInputs(ctx context.Context, action string, words []string) (map[string]any, error) {
 	words, err := readFiles(words)
 	if err != nil {
 		return nil, err
 	}
-	manifest, err := plugins.Lookup(action)
-	if err != nil {
+	manifest, known := a.declared(ctx, action)
+	if !known {
 		inputs := map[string]any{}
 		for _, word := range words {
 			name, value, ok := strings.Cut(word, "=")
@@ -35,6 +36,19 @@ func readInputs(action string, words []string) (map[string]any, error) {
 		return inputs, nil
 	}
 	return plugins.ParseInputs(manifest, words)
+}
+
+// declared gives the manifest of an action, this program's or the server's. A server that is away will be found out soon enough.
+func (a *app) declared(ctx context.Context, action string) (plugins.Action, bool) {
+	if manifest, err := plugins.Lookup(action); err == nil {
+		return manifest, true
+	}
+	c, err := a.client()
+	if err != nil {
+		return plugins.Action{}, false
+	}
+	manifest := a.manifest(ctx, c, action)
+	return manifest, manifest.Description != ""
 }
 
 // maxInputFile bounds a file whose content is an input, in bytes: it has to fit into a message.

@@ -21,6 +21,7 @@ func TestInputsOfFiles(t *testing.T) {
 		}
 		return path
 	}
+	a := &app{}
 	plain, binary, large := file("a=b", "x=1\n"), file("binary", "\xff\x00"), file("large", strings.Repeat("x", maxInputFile+1))
 	for _, tt := range []struct {
 		words []string
@@ -31,15 +32,15 @@ func TestInputsOfFiles(t *testing.T) {
 		{[]string{"content=a@=b"}, map[string]any{"content": "a@=b"}},
 		{[]string{"content=@x"}, map[string]any{"content": "@x"}},
 	} {
-		got, err := readInputs("file.push", tt.words)
+		got, err := a.readInputs(t.Context(), "file.push", tt.words)
 		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
 			t.Errorf("%q: %v (-want +got):\n%s", tt.words, err, diff)
 		}
 	}
-	if _, err := readInputs("file.push", []string{"content@=" + large}); !errors.Is(err, fettle.ErrInvalid) {
+	if _, err := a.readInputs(t.Context(), "file.push", []string{"content@=" + large}); !errors.Is(err, fettle.ErrInvalid) {
 		t.Errorf("a large file: %v", err)
 	}
-	if _, err := readInputs("file.push", []string{"content@=" + plain + "x"}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := a.readInputs(t.Context(), "file.push", []string{"content@=" + plain + "x"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

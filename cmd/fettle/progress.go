@@ -144,11 +144,18 @@ func progressLine(r *client.RunSummary, since time.Duration, first int, missed [
 	if t.Silent+t.Never > 0 {
 		line += fmt.Sprintf("  silent %d  never %d", t.Silent, t.Never)
 	}
-	if missed == nil {
+	if batches := valueOf(r.Batches); batches > 1 {
+		line += fmt.Sprintf("  batch %d of %d", valueOf(r.Batch), batches)
+	}
+	waits := valueOf(r.WaitingFor)
+	if missed == nil && waits == "" {
 		line += "  " + speed(done-first, since)
 	}
 	line = fmt.Sprintf("%s  %s", strings.TrimRight(line, " "), since.Truncate(100*time.Millisecond))
-	if len(missed) > 0 {
+	switch {
+	case waits != "":
+		line += "  waits: " + clean(waits)
+	case len(missed) > 0:
 		line += "  waits for " + nagios.Fold(missed)
 	}
 	return line

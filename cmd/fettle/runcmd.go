@@ -21,6 +21,7 @@ type order struct {
 	aim     aim
 	timeout wait
 	view    view
+	pace    paceFlags
 
 	yes      bool // nobody is asked whether it is meant
 	askAbove int  // nodes; a person is asked about more
@@ -33,29 +34,42 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run ACTION [INPUT=VALUE ...]", Short: "ask an action of the nodes that a filter matches", GroupID: groupAsk,
 		Long: `Sends one task to each node of the roster and prints what comes back: failures first and in full, equal outputs
-gathered under folded names, and a tally that always adds up to the roster.
+gathered under folded names, summaries of outputs, and a tally that always adds up to the roster.
 
 Positionals after the action are inputs only, INPUT@=FILE for what a file holds; nodes are chosen by -S -W -F -C -I, --roster or --all.
+A person at a terminal is shown who is meant, and asked, when they are many. The run belongs to the server: Ctrl-C ends the watching only, and a
+second Ctrl-C cancels the run.
 Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 nobody matched.`,
 		Example: `  fettle run agent.ping --all
   fettle run nrpe.check command=check_load -W environment=production
-  fettle run agent.facts -S 'facts.os.family == "Debian"' --timeout 10s
-  fettle run nrpe.check command=check_disk -C mysql::master --preview`,
+  fettle run nrpe.check command=check_disk -C mysql::master --preview
+  fettle run package.update name=openssl -W role=web --canary 1 --batch 10% --max-failed 2 --spread-by facts.rack
+  fettle run service.restart name=nginx -S @web --batch 5 --while 'verdict("check_http", "@web") == "ok"'
+  fettle run package.checkupdates --all --table
+  fettle run shell.run command='apt-get -q update' -I web1.example.net --follow
+  fettle run puppet.runonce --concurrency 4 --loop 30m -W environment=production --name puppet`,
 		Args:              takes("ACTION", "INPUT=VALUE..."),
 		ValidArgsFunction: a.completeRun,
 	}
 	a.aimFlags(cmd, &o.aim)
-	cmd.Flags().StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its `ID`")
-	cmd.Flags().Var(&o.timeout, "timeout", "for the action, on each node")
-	cmd.Flags().BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
-	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask whether it is meant")
-	cmd.Flags().IntVar(&o.askAbove, "ask-above", askAbove(), "a person at a terminal is asked first when more than `NUMBER` of nodes match (default $FETTLE_ASK_ABOVE or 10)")
-	cmd.Flags().BoolVar(&o.detach, "detach", false, "print the run's id and end; the run goes on")
+	o.pace.flags(a, cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its `ID`")
+	f.Var(&o.timeout, "timeout", "for the action, on each node")
+	f.BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
+	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask whether it is meant")
+	f.IntVar(&o.askAbove, "ask-above", askAboveDefault, "a person at a terminal is asked first when more than `NUMBER` of nodes match, $FETTLE_ASK_ABOVE")
+	f.BoolVar(&o.detach, "detach", false, "print the run's id and end; the run goes on")
+	f.BoolVar(&o.view.follow, "follow", false, "show what programs print on the nodes while they run, each line behind its node")
 	a.viewFlags(cmd, &o.view)
+	inSections(cmd, runSections...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.action = args[0]
 		var err error
-		if o.inputs, err = readInputs(o.action, args[1:]); err != nil {
+		if o.askAbove, err = askAbove(cmd); err != nil {
+			return usage(err)
+		}
+		if o.inputs, err = a.readInputs(cmd.Context(), o.action, args[1:]); err != nil {
 			return usage(err)
 		}
 		if preview {
@@ -64,6 +78,16 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 		return a.run(cmd.Context(), o)
 	}
 	return cmd
+}
+
+// runSections are the flags of run, as its --help shows them.
+var runSections = []section{
+	{"Which nodes", []string{"with", "select", "with-fact", "with-class", "with-identity", "all", "roster", "limit", "limit-random", "seed"}},
+	{"Order and pace", []string{"order", "spread-by", "canary", "batch", "batch-sleep", "concurrency", "lock", "timeout"}},
+	{"What stops it, and what it waits for", []string{"max-failed", "max-silent", "while", "while-timeout"}},
+	{"Again and again", []string{"loop", "every", "cron", "zone", "name"}},
+	{"Before and while it goes", []string{"preview", "yes", "ask-above", "detach", "follow"}},
+	{"What is shown", []string{"display", "summary-only", "table", "jsonl", "output"}},
 }
 
 func (a *app) pingCommand() *cobra.Command {
@@ -152,15 +176,22 @@ func (a *app) run(ctx context.Context, o order) error {
 	if err != nil {
 		return err
 	}
+	pace, err := o.pace.read()
+	if err != nil {
+		return usage(err)
+	}
 	shown, err := a.agreed(ctx, c, &o, target)
 	if err != nil {
 		return err
+	}
+	if o.pace.standing() {
+		return a.stand(ctx, c, o, target, pace)
 	}
 	if shown != "" {
 		target = client.PreviewOrder{Roster: &shown}
 	}
 	started, err := c.StartRun(ctx, client.RunOrder{
-		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(time.Duration(o.timeout).String()),
+		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(time.Duration(o.timeout).String()), Pace: pace,
 	})
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)

@@ -76,6 +76,9 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 	if len(seen.results) > 1 {
 		a.printAggregates(plainSight(sums, shown))
 	}
+	if stopped := valueOf(r.Stopped); stopped != "" {
+		fmt.Fprintf(a.stdout, "%s %s\n", a.paint(red, "stopped:"), clean(stopped))
+	}
 	fmt.Fprintln(a.stdout, a.tally(r))
 	return nil
 }
@@ -107,15 +110,24 @@ func (a *app) findMissing(ctx context.Context, c *client.API, seen *seenRun) err
 	}
 	g := &gathered{rank: rankSilent, text: "silent: no answer by the deadline", nodes: nodes}
 	switch {
-	case t.Silent == 0 && seen.run.State == fettle.RunCancelled:
-		g.rank, g.text = rankNever, "never: not asked, the run was cancelled"
 	case t.Silent == 0:
-		g.rank, g.text = rankNever, "never: not asked, away since before the run"
+		g.rank, g.text = rankNever, "never: "+whyNever(&seen.run)
 	case t.Never > len(refused):
 		g.text = "no answer: silent at the deadline, or never asked"
 	}
 	seen.missing = append(seen.missing, g)
 	return nil
+}
+
+// whyNever says why nodes were not asked that nothing refused.
+func whyNever(r *client.RunSummary) string {
+	switch stopped := valueOf(r.Stopped); {
+	case stopped != "":
+		return "not asked, the run was stopped"
+	case r.State == fettle.RunCancelled:
+		return "not asked, the run was cancelled"
+	}
+	return "not asked, away since before the run"
 }
 
 // withoutResult gives the nodes that gave none, sorted.

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,15 +36,17 @@ run of whoever asks.`,
 		}
 		return a.listRuns(list).write(a)
 	}
-	cmd.AddCommand(a.runsShowCommand(), a.runsWatchCommand(), a.runsResultsCommand(), a.runsCancelCommand())
+	cmd.AddCommand(a.runsShowCommand(), a.runsWatchCommand(), a.runsResultsCommand(), a.runsCancelCommand(), a.runsRetryCommand(), a.standingCommand())
 	return cmd
 }
 
 // listRuns makes a listing of runs. People see the beginnings of ids, which are enough to name them.
 func (a *app) listRuns(list *client.RunList) listing {
 	l := listing{
-		columns: []string{"RUN", "AGE", "CALLER", "ACTION", "STATE", "ROSTER", "OK", "FAILED", "SILENT", "NEVER", "PENDING", "TOOK", "+CREATED", "+INPUTS", "+FILTER"}, object: list,
-		names: []string{},
+		columns: []string{
+			"RUN", "AGE", "CALLER", "ACTION", "STATE", "TALLY", "TOOK", "+ROSTER", "+OK", "+FAILED", "+SILENT", "+NEVER", "+PENDING", "+CREATED", "+INPUTS", "+FILTER", "+PACE",
+		},
+		object: list, names: []string{},
 	}
 	for _, r := range list.Runs {
 		t := r.Tally
@@ -53,13 +55,44 @@ func (a *app) listRuns(list *client.RunList) listing {
 			id = shortRun(r.Run)
 		}
 		l.rows = append(l.rows, []string{
-			id, ago(r.Created), r.Caller, r.Action, string(r.State), strconv.Itoa(t.Roster), strconv.Itoa(t.OK), strconv.Itoa(t.Failed), strconv.Itoa(t.Silent),
-			strconv.Itoa(t.Never), strconv.Itoa(t.Pending), span(r.TookMs), r.Created.Local().Format(time.DateTime), inputsText(r.Inputs), aimText(&r),
+			id, ago(r.Created), r.Caller, r.Action, stateText(&r), shortTally(t), span(r.TookMs), strconv.Itoa(t.Roster), strconv.Itoa(t.OK), strconv.Itoa(t.Failed),
+			strconv.Itoa(t.Silent), strconv.Itoa(t.Never), strconv.Itoa(t.Pending), r.Created.Local().Format(time.DateTime), strings.TrimSpace(inputsText(r.Inputs)),
+			aimText(&r), paceText(r.Pace),
 		})
 		l.names = append(l.names, string(r.Run))
 		l.lines = append(l.lines, r)
 	}
 	return l
+}
+
+// stateText says how a run stands, and what it waits for.
+func stateText(r *client.RunSummary) string {
+	switch {
+	case valueOf(r.WaitingFor) != "":
+		return fmt.Sprintf("%s (waits: %s)", r.State, *r.WaitingFor)
+	case valueOf(r.Stopped) != "":
+		return "stopped"
+	case valueOf(r.Batches) > 1:
+		return fmt.Sprintf("%s (batch %d of %d)", r.State, valueOf(r.Batch), *r.Batches)
+	}
+	return string(r.State)
+}
+
+// shortTally is a tally without the numbers that are zero.
+func shortTally(t fettle.Tally) string {
+	var parts []string
+	for _, one := range []struct {
+		n    int
+		word string
+	}{{t.OK, "ok"}, {t.Failed, "failed"}, {t.Silent, "silent"}, {t.Never, "never"}, {t.Pending, "pending"}} {
+		if one.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", one.n, one.word))
+		}
+	}
+	if parts == nil {
+		return "nobody"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // aimText says which nodes a run meant.
@@ -153,41 +186,5 @@ func (a *app) runsCancelCommand() *cobra.Command {
 			_, err := fmt.Fprintf(a.stdout, "run %s: %s\n%s\n", r.Run, r.State, a.tally(r))
 			return err
 		})
-	})
-}
-
-func (a *app) runsResultsCommand() *cobra.Command {
-	var only []string
-	cmd := &cobra.Command{
-		Use: "results RUN", Short: "the results of a run, a row for each node",
-		Long: `Lists what each node gave, those that gave nothing too, with a column for each output. It ends with 0 whatever the run was like: the listing
-is what was asked for.`,
-		Example: "  fettle runs results last\n  fettle runs results last --only failed,silent -o names\n  fettle runs results 0199f0c2-4a1b -o csv > answers.csv",
-	}
-	cmd.Flags().StringSliceVar(&only, "only", nil, "`WHICH` nodes: ok, failed, silent, never; several with commas between")
-	flagNames(cmd, map[string]complete{"only": words(outcomes...)})
-	a.outputFlag(cmd)
-	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
-		for _, one := range only {
-			if !slices.Contains(outcomes, one) {
-				return usage(fmt.Errorf("--only %s%s; one of ok, failed, silent, never: %w", one, didYouMean(one, outcomes), fettle.ErrInvalid))
-			}
-		}
-		seen, err := a.stored(cmd.Context(), c, id)
-		if err == nil {
-			err = a.findMissing(cmd.Context(), c, seen)
-		}
-		if err != nil {
-			return err
-		}
-		answered(seen.results)
-		if len(only) > 0 {
-			seen.keep(only)
-		}
-		l := a.resultRows(a.manifest(cmd.Context(), c, seen.run.Action), seen)
-		if err := l.write(a); err != nil || len(l.rows) > 0 {
-			return err
-		}
-		return &codeError{code: exitNobody}
 	})
 }

@@ -55,6 +55,9 @@ func (a *app) tellRun(r *client.RunSummary) {
 	line("run", fmt.Sprintf("%s (%s)", r.Run, r.State))
 	line("action", r.Action+inputsText(r.Inputs))
 	line("nodes", fmt.Sprintf("%d: %s", r.Tally.Roster, aimText(r)))
+	line("pace", paceText(r.Pace))
+	line("standing", valueOf(r.Standing))
+	line("retry of", valueOf(r.RetryOf))
 	when := r.Created.Local().Format(time.DateTime)
 	if r.Ended != nil {
 		when += ", took " + span(r.TookMs)
@@ -62,6 +65,7 @@ func (a *app) tellRun(r *client.RunSummary) {
 		when += fmt.Sprintf(", goes on since %s; the deadline is %s", span(r.TookMs), r.Deadline.Local().Format(time.TimeOnly))
 	}
 	line("began", when+", by "+r.Caller)
+	line("waits", valueOf(r.WaitingFor))
 	fmt.Fprintln(a.stdout)
 }
 

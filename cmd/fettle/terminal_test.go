@@ -148,16 +148,7 @@ func TestOnATerminal(t *testing.T) {
 // start runs the program on the screen as a process; the code comes when it has ended.
 func (s *screen) start(t *testing.T, f *fleet, args ...string) <-chan int {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), programName, append([]string{"--context", f.context}, args...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.slave, s.slave, s.slave
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	code := make(chan int, 1)
-	go func() {
-		_ = cmd.Wait() // the code says it
-		code <- cmd.ProcessState.ExitCode()
-	}()
+	_, code := s.process(t, f, args...)
 	return code
 }
 
@@ -198,14 +189,93 @@ func TestInterruptedRun(t *testing.T) {
 	if got := <-code; got != exitInterrupted {
 		t.Errorf("exit code %d", got)
 	}
-	s.shows(t, "the run goes on")
+	s.shows(t, "the run goes on without this terminal; 4 of 5 have answered")
 	runs, _, err := f.m.server.Runs(t.Context(), 1, "")
 	if err != nil || len(runs) != 1 || runs[0].State != fettle.RunGoing {
 		t.Fatalf("runs %+v, %v", runs, err)
 	}
-	s.shows(t, "runs show "+string(runs[0].ID))
-	s.shows(t, "runs cancel "+string(runs[0].ID))
+	s.shows(t, "runs watch "+shortRun(runs[0].ID))
+	s.shows(t, "runs cancel "+shortRun(runs[0].ID))
 	f.ask(t, "runs", "cancel", string(runs[0].ID)).wants(t, exitOK, "4 ok")
+}
+
+// process runs the program on the screen as a process, which gets signals; the code comes when it has ended.
+func (s *screen) process(t *testing.T, f *fleet, args ...string) (*exec.Cmd, <-chan int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), programName, append([]string{"--context", f.context}, args...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.slave, s.slave, s.slave
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	code := make(chan int, 1)
+	go func() {
+		_ = cmd.Wait() // the code says it
+		code <- cmd.ProcessState.ExitCode()
+	}()
+	return cmd, code
+}
+
+func TestSecondCtrlCCancelsTheRun(t *testing.T) {
+	f := newFleet(t, acme())
+	s := newScreen(t)
+	cmd, code := s.process(t, f, "run", "agent.ping", "--all", "--timeout", "30s")
+	s.shows(t, "4 / 5")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	s.shows(t, "Ctrl-C once more now")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-code; got != exitInterrupted {
+		t.Errorf("exit code %d", got)
+	}
+	s.shows(t, ": cancelled")
+	eventually(t, func() bool {
+		runs, _, err := f.m.server.Runs(t.Context(), 1, "")
+		return err == nil && len(runs) == 1 && runs[0].State == fettle.RunCancelled
+	})
+}
+
+func TestPersonIsAskedBeforeManyNodesAre(t *testing.T) {
+	f := newFleet(t, acme())
+	order := []string{"run", "nrpe.check", "command=check_load", "-F", "role=web", "--ask-above", "2"}
+	t.Run("who says no has asked nothing", func(t *testing.T) {
+		s := newScreen(t)
+		code := s.start(t, f, order...)
+		s.shows(t, "nrpe.check command=check_load"+reset+"  on 3 nodes: web[01-03].acme.net")
+		s.shows(t, "Go ahead? [y/N] ")
+		s.press(t, "\n")
+		if got := <-code; got != exitInterrupted {
+			t.Errorf("exit code %d", got)
+		}
+		s.shows(t, "nothing was asked")
+		if runs, _, err := f.m.server.Runs(t.Context(), 1, ""); err != nil || len(runs) != 0 {
+			t.Errorf("runs %+v, %v", runs, err)
+		}
+	})
+	t.Run("who says yes gets what was shown", func(t *testing.T) {
+		s := newScreen(t)
+		code := s.start(t, f, order...)
+		s.shows(t, "Go ahead? [y/N] ")
+		s.press(t, "y\n")
+		if got := <-code; got != exitOK {
+			t.Errorf("exit code %d", got)
+		}
+		s.shows(t, "3 ok")
+		s.shows(t, "runs show ")
+	})
+	t.Run("nobody is asked about few, about a ping, or with --yes", func(t *testing.T) {
+		for _, args := range [][]string{{"run", "agent.ping", "-F", "role=web", "--ask-above", "0"}, append(order, "--yes"), append(order[:5:5], "--ask-above", "3")} {
+			s := newScreen(t)
+			if code := s.call(t.Context(), f, args...); code != exitOK {
+				t.Errorf("%q: exit code %d", args, code)
+			}
+			if strings.Contains(s.String(), "Go ahead") {
+				t.Errorf("%q: %s", args, s)
+			}
+		}
+	})
 }
 
 // In a JSON mode what is said about a run that goes on is a problem like any other, and stdout has the lines that came.
