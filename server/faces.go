@@ -4,6 +4,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/inventory"
+	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/plugins"
 )
 
@@ -35,3 +36,6 @@ func FactCEL(p fettle.Path) string { return filter.FactCEL(p) }
 
 // SplitList cuts a list of fact paths and expressions at its commas; those within an expression belong to it.
 func SplitList(text string) []string { return filter.SplitList(text) }
+
+// FoldNames writes the names of nodes in one line: web[01-16,18],db1.
+func FoldNames(ids []fettle.NodeID) string { return nagios.Fold(ids) }

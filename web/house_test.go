@@ -60,13 +60,15 @@ func newHouseWith(t *testing.T, cfg Config, wrap func(Fleet) Fleet) *house {
 	settings := server.DefaultConfig()
 	settings.Version = "1.2.3"
 	settings.Checks = []server.CheckConfig{{Name: "check_load"}, {Name: "check_disk"}}
-	h.Server, err = server.New(settings, server.Parts{Store: db, Inventory: inventory.New(), Board: checks.NewBoard(), Send: deaf{}})
+	board := checks.NewBoard()
+	h.Server, err = server.New(settings, server.Parts{Store: db, Inventory: inventory.New(), Board: board, Send: deaf{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Load(ctx); err != nil {
 		t.Fatal(err)
 	}
+	board.Settle(0, nil) // a test says all that there is to hear
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	t.Cleanup(func() {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,12 @@ type base struct {
 	Request string // its id, by which the server's log knows it
 	Notice  string // why the server cannot be believed just now; empty: it can
 	Now     moment
-	Live    bool // the page follows the inventory
+	Live    bool   // the page follows what it shows
+	Follow  string // by which stream; empty: that of the inventory
 }
+
+// Stream gives the address of the events that the page follows.
+func (b base) Stream() string { return cmp.Or(b.Follow, "/changes") }
 
 // SignedIn tells whether somebody is.
 func (b base) SignedIn() bool { return b.Person.Name != "" }

@@ -76,6 +76,11 @@ func commandsOfNode(r *http.Request, id fettle.NodeID, at fettle.Millis) []comma
 	return []command{{"CLI", show}, {"REST", curl(r, "/api/v1/nodes/"+string(id), rest)}}
 }
 
+// commandsOfBoard gives what shows the board elsewhere.
+func commandsOfBoard(r *http.Request) []command {
+	return []command{{"CLI", "fettle checks list"}, {"REST", curl(r, "/api/v1/verdicts", nil)}}
+}
+
 // curl writes a call of REST so that it can be read, and pasted.
 func curl(r *http.Request, path string, data []string) string {
 	scheme := "http://"

@@ -42,7 +42,15 @@ type SignOn interface {
 // wrap the kinds of error of package fettle.
 type Fleet interface {
 	Questions
+	Verdicts
 	Pipeline
+}
+
+// Verdicts gives checks, groups, and how they are.
+type Verdicts interface {
+	Checks(ctx context.Context) ([]fettle.Check, error)
+	Verdicts(ctx context.Context) ([]fettle.Verdict, error) // shared: not to be changed
+	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 }
 
 // Questions asks about nodes. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
@@ -115,6 +123,7 @@ func (s *site) routes(r *gin.Engine) {
 	pages.Match(both, "/", s.page(s.home))
 	pages.Match(both, "/nodes", s.page(within(s.nodes)))
 	pages.Match(both, "/nodes/:identity", s.page(within(s.node)))
+	pages.Match(both, "/checks", s.page(within(s.board)))
 	pages.GET("/changes", s.page(s.changes)) // as long as the page is open
 	pages.GET("/login", s.open(s.login))
 	pages.POST("/login", s.open(s.enter))

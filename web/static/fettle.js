@@ -13,6 +13,38 @@
   };
   document.addEventListener("htmx:afterSwap", announce);
 
+  // --- drawing anew what has changed, and nothing else: what stays keeps its focus, its selection, and what a person has opened
+  const attributes = (from, to) => {
+    const kept = (name) => name === "open" || (from === document.activeElement && name === "value");
+    for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !kept(name) && name !== "class") from.removeAttribute(name);
+    for (const { name, value } of [...to.attributes]) if (from.getAttribute(name) !== value && !kept(name)) from.setAttribute(name, value);
+    if (!to.hasAttribute("class")) from.removeAttribute("class");
+  };
+  const like = (a, b) => a && a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id ?? "") === (b.id ?? "");
+  const morph = (from, to) => {
+    if (from.isEqualNode(to)) return;
+    if (from.nodeType !== Node.ELEMENT_NODE) { from.nodeValue = to.nodeValue; return; }
+    attributes(from, to);
+    const named = new Map([...from.children].filter((e) => e.id).map((e) => [e.id, e]));
+    let at = from.firstChild;
+    for (const next of [...to.childNodes]) {
+      const twin = next.id ? named.get(next.id) : at;
+      if (!like(twin, next)) { from.insertBefore(next, at); continue; }
+      if (twin === at) at = at.nextSibling; else from.insertBefore(twin, at);
+      morph(twin, next);
+    }
+    while (at) { const gone = at; at = at.nextSibling; gone.remove(); }
+  };
+  window.htmx?.defineExtension("morph", {
+    handleSwap: (style, target, fragment) => {
+      const next = fragment.firstElementChild ?? fragment;
+      if (style !== "morph") return false;
+      if (!like(target, next)) { target.replaceWith(next); return [next]; }
+      morph(target, next);
+      return [target];
+    },
+  });
+
   // --- theme: as the system, light, dark
   const names = { "": "as the system", light: "light", dark: "dark" };
   const showTheme = () => {
@@ -104,7 +136,7 @@
 
   // On a small screen what a search finds would stand below the edge: the search goes up.
   document.addEventListener("focusin", (event) => {
-    if (event.target.id === "q") event.target.closest(".head").scrollIntoView({ block: "start" });
+    if (event.target.id === "q") event.target.closest(".head")?.scrollIntoView({ block: "start" });
   });
 
   // --- the filter box grows with its text where the style sheet cannot make it
@@ -117,8 +149,8 @@
   const lost = (is) => { const p = one("#lost"); if (p) p.hidden = !is; };
   const busy = () => {
     const selection = getSelection();
-    return one("#status .fault") || (selection && !selection.isCollapsed && one("#results, #state")?.contains(selection.anchorNode)) || one("details.columns[open]")
-      || document.activeElement?.matches("#results input, #explain input");
+    return one("#status .fault") || (selection && !selection.isCollapsed && one("#results, #state, #board, #live")?.contains(selection.anchorNode)) || one("details.columns[open]")
+      || document.activeElement?.matches("#results input, #explain input, #board input, #live input, #live select, #live textarea");
   };
   const refresh = () => {
     const at = one("#refresher");
