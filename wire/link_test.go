@@ -471,45 +471,6 @@ func TestLinkConfig(t *testing.T) {
 	}
 }
 
-func FuzzGuard(f *testing.F) {
-	f.Add([]byte("\n\nMESSAGE\r\ncontent-length:3\n\nabc\x00\nRECEIPT\nreceipt-id:1\n\n\x00"), 3)
-	f.Add([]byte("MESSAGE\ncontent-length:9999999999\n\n"), 1)
-	f.Fuzz(func(t *testing.T, raw []byte, n int) {
-		// What the guard lets pass reads the same as without it, in pieces of any size.
-		plain, guarded := frame.NewReader(bytes.NewReader(raw)), frame.NewReader(wire.Guard(&pieces{raw, max(1, n%100)}))
-		for {
-			b, err := guarded.Read()
-			if err != nil {
-				return
-			}
-			a, err := plain.Read()
-			if err != nil {
-				t.Fatalf("the guard lets %v pass, which is no frame: %v", b, err)
-			}
-			if diff := cmp.Diff(a, b, cmp.AllowUnexported(frame.Header{})); diff != "" {
-				t.Fatal(diff)
-			}
-			if b != nil && len(b.Body) > 4<<20 {
-				t.Fatalf("a body of %d bytes passes", len(b.Body))
-			}
-		}
-	})
-}
-
-type pieces struct {
-	rest []byte
-	n    int
-}
-
-func (p *pieces) Read(b []byte) (int, error) {
-	if len(p.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, p.rest[:min(p.n, len(p.rest))])
-	p.rest = p.rest[n:]
-	return n, nil
-}
-
 // certificate makes one for a name, signed by itself, and a pool that trusts it.
 func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-stomp/stomp/v3/frame"
-
 	fettle "github.com/fettle-dev/fettle"
 )
 
@@ -32,7 +30,7 @@ func (d *deadlines) Read(p []byte) (int, error) {
 }
 
 // login sends CONNECT and reads CONNECTED.
-func (s *session) login(to server, who LinkIdentity, in *frame.Reader, alive *deadlines) error {
+func (s *session) login(to server, who LinkIdentity, in *frameReader, alive *deadlines) error {
 	host, client := cmp.Or(to.host, s.cfg.Dialect.Host, to.name), who.ClientID
 	if s.cfg.Dialect.Anonymous {
 		client = ""
@@ -52,13 +50,19 @@ func (s *session) login(to server, who LinkIdentity, in *frame.Reader, alive *de
 	if err != nil {
 		return fmt.Errorf("log in: %w", advised(err)) // in TLS 1.3 a refused client learns of it only now
 	}
-	if f.Command != frame.CONNECTED {
+	if f.Command != "CONNECTED" {
 		return fmt.Errorf("log in: a %s came instead of CONNECTED: %w", clip(f.Command), fettle.ErrUnavailable)
 	}
-	if s.version = f.Header.Get(frame.Version); s.version != "1.1" && s.version != "1.2" {
-		return fmt.Errorf("log in: the broker speaks STOMP %q: %w", clip(s.version), fettle.ErrInvalid)
+	switch version := f.Get("version"); version {
+	case "1.1":
+		in.dec.Version = STOMP11
+	case "1.2":
+		in.dec.Version = STOMP12
+	default:
+		return fmt.Errorf("log in: the broker speaks STOMP %q: %w", clip(version), fettle.ErrInvalid)
 	}
-	gives, wants, err := frame.ParseHeartBeat(f.Header.Get(frame.HeartBeat))
+	s.version = in.dec.Version
+	gives, wants, err := parseHeartBeat(f.Get("heart-beat"))
 	if err == nil && s.cfg.HeartBeat > 0 {
 		if wants > 0 {
 			s.beats = max(wants, s.cfg.HeartBeat)
@@ -70,20 +74,29 @@ func (s *session) login(to server, who LinkIdentity, in *frame.Reader, alive *de
 	return nil
 }
 
-// readFrame reads a frame, skips heart-beats, and gives an ERROR as the error that it is.
-func readFrame(in *frame.Reader) (*frame.Frame, error) {
-	for {
-		f, err := in.Read()
-		switch {
-		case err != nil:
-			return nil, err
-		case f == nil:
-			continue
-		case f.Command == frame.ERROR:
-			return nil, errorOf(f)
-		}
-		return f, nil
+// readFrame reads a frame, and gives an ERROR as the error that it is.
+func readFrame(in *frameReader) (*Frame, error) {
+	f, err := in.next()
+	if err == nil && f.Command == "ERROR" {
+		return nil, errorOf(f)
 	}
+	return f, err
+}
+
+// parseHeartBeat reads what the other end gives and wants. STOMP 1.2, "Heart-beating".
+func parseHeartBeat(text string) (gives, wants time.Duration, err error) {
+	x, y, _ := strings.Cut(text, ",")
+	for _, part := range []struct {
+		text string
+		to   *time.Duration
+	}{{x, &gives}, {y, &wants}} {
+		ms, err := strconv.ParseUint(part.text, 10, 32)
+		if err != nil {
+			return 0, 0, fmt.Errorf("heart-beat %q is not two numbers of milliseconds: %w", clip(text), fettle.ErrInvalid)
+		}
+		*part.to = time.Duration(ms) * time.Millisecond
+	}
+	return gives, wants, nil
 }
 
 // reasonLimit bounds what is told of a broker's reason, in bytes: an identity may have 253.
@@ -100,8 +113,8 @@ func (e *brokerError) Error() string { return "the broker says: " + e.text }
 // Unwrap makes it an ErrUnavailable: whoever mends the other end need not restart this one.
 func (e *brokerError) Unwrap() error { return fettle.ErrUnavailable }
 
-func errorOf(f *frame.Frame) error {
-	text, body := f.Header.Get(frame.Message), string(bytes.TrimSpace(f.Body))
+func errorOf(f *Frame) error {
+	text, body := f.Get("message"), string(bytes.TrimSpace(f.Body))
 	if text == "" {
 		text, body, _ = strings.Cut(body, "\n")
 	}
@@ -109,7 +122,7 @@ func errorOf(f *frame.Frame) error {
 	if body != "" && !strings.HasPrefix(body, text) { // our broker says the same in both
 		e.text += ": " + clipTo(reasonLimit, body)
 	}
-	if ms, err := strconv.ParseInt(f.Header.Get("retry-after"), 10, 32); err == nil {
+	if ms, err := strconv.ParseInt(f.Get("retry-after"), 10, 32); err == nil {
 		e.retryAfter = time.Duration(ms) * time.Millisecond
 	}
 	return e

@@ -1,13 +1,10 @@
 package wire
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/go-stomp/stomp/v3/frame"
 
 	fettle "github.com/fettle-dev/fettle"
 )
@@ -72,35 +69,26 @@ func (s *session) fail(err error) {
 }
 
 func (s *session) send(dest string, m Message, receipt string) error {
-	f := frame.New(frame.SEND, frame.Destination, dest, frame.ContentLength, strconv.Itoa(len(m.Body)), frame.ContentType, "application/json")
+	header := make([]Field, 0, 8)
+	header = append(header, Field{"destination", dest}, Field{"content-type", "application/json"})
 	if receipt != "" {
-		f.Header.Add(frame.Receipt, receipt)
+		header = append(header, Field{"receipt", receipt})
 	}
-	for _, h := range s.cfg.Dialect.Send(m, receipt != "") {
-		f.Header.Add(h.Name, h.Value)
-	}
-	for _, h := range m.Header {
-		f.Header.Add(h.Name, h.Value)
-	}
-	f.Body = m.Body
-	return s.writeFrame(f)
+	header = append(header, s.cfg.Dialect.Send(m, receipt != "")...)
+	return s.writeFrame("SEND", append(header, m.Header...), m.Body)
 }
 
 // frames keeps buffers from one frame to the next.
-var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var frames = sync.Pool{New: func() any { return new([]byte) }}
 
-func (s *session) writeFrame(f *frame.Frame) error {
-	buf := frames.Get().(*bytes.Buffer) //nolint:errcheck // the pool holds nothing else
-	defer func() {
-		if buf.Cap() <= 64<<10 { // a large one is rare, and would stay
-			frames.Put(buf)
-		}
-	}()
-	buf.Reset()
-	if err := frame.NewWriterSize(buf, 512).Write(f); err != nil {
-		return err
+func (s *session) writeFrame(command string, header []Field, body []byte) error {
+	buf := frames.Get().(*[]byte) //nolint:errcheck // the pool holds nothing else
+	*buf = AppendFrame((*buf)[:0], command, header, body, s.version)
+	err := s.writeBytes(*buf)
+	if cap(*buf) <= 64<<10 { // a large one is rare, and would stay
+		frames.Put(buf)
 	}
-	return s.writeBytes(buf.Bytes())
+	return err
 }
 
 // writeBytes writes a frame at once. When it fails, the connection is of no use any more.

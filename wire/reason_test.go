@@ -3,8 +3,6 @@ package wire
 import (
 	"strings"
 	"testing"
-
-	"github.com/go-stomp/stomp/v3/frame"
 )
 
 func TestWhatTheBrokerSays(t *testing.T) {
@@ -18,9 +16,8 @@ func TestWhatTheBrokerSays(t *testing.T) {
 		{"what is long is cut", long, "", long[:reasonLimit] + "…"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := frame.New(frame.ERROR, frame.Message, tt.message)
-			f.Body = []byte(tt.body)
-			if got := errorOf(f).Error(); got != "the broker says: "+tt.want {
+			f := Frame{Command: "ERROR", Header: []Field{{"message", tt.message}}, Body: []byte(tt.body)}
+			if got := errorOf(&f).Error(); got != "the broker says: "+tt.want {
 				t.Errorf("%q", got)
 			}
 		})

@@ -1,27 +1,26 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-stomp/stomp/v3/frame"
-
 	fettle "github.com/fettle-dev/fettle"
 )
 
-// session is one connection of a link, from CONNECTED to its end. It is written here on the frame package and not on that module's client,
-// whose Send holds a lock until the RECEIPT has come: nothing else, not even an ACK, can be sent meanwhile.
+// session is one connection of a link, from CONNECTED to its end. While a RECEIPT is waited for, other frames can be sent.
 type session struct {
 	cfg     *LinkConfig
 	conn    net.Conn
-	version string
+	version STOMP
 	beats   time.Duration // the longest that we may be silent; zero: for ever
 	wrote   atomic.Int64  // when a frame was last written, in nanoseconds
 	hungUp  atomic.Pointer[error]
@@ -40,7 +39,7 @@ type Delivery struct {
 	Destination string
 	Message     Message
 	from        *session
-	ack         []string // header of the ACK; nil: none is due
+	ack         []Field // header of the ACK; nil: none is due
 }
 
 // session connects, serves the connection until it ends, and tells whether there was one.
@@ -92,7 +91,7 @@ func (l *Link) comeBack(err error) {
 }
 
 // connect dials, logs in and subscribes.
-func (l *Link) connect(ctx context.Context, name string) (*session, *frame.Reader, error) {
+func (l *Link) connect(ctx context.Context, name string) (*session, *frameReader, error) {
 	to, err := parseServer(name)
 	if err != nil {
 		return nil, nil, err
@@ -108,7 +107,7 @@ func (l *Link) connect(ctx context.Context, name string) (*session, *frame.Reade
 	defer stop()
 	s := &session{cfg: &l.cfg, conn: conn, posts: map[string]post{}}
 	alive := &deadlines{conn: conn}
-	in := frame.NewReaderSize(&guard{from: alive}, 2048)
+	in := newFrameReader(alive)
 	if err = s.login(to, who, in, alive); err == nil {
 		err = s.subscribe()
 	}
@@ -125,17 +124,14 @@ func (l *Link) connect(ctx context.Context, name string) (*session, *frame.Reade
 // subscribe sends SUBSCRIBE for all that is read, without asking for receipts, which not every broker gives here.
 func (s *session) subscribe() error {
 	for i, sub := range s.cfg.Subscriptions {
-		f := frame.New(frame.SUBSCRIBE, frame.Id, strconv.Itoa(i), frame.Destination, sub.Destination)
-		if f.Header.Set(frame.Ack, frame.AckClientIndividual); sub.Auto {
-			f.Header.Set(frame.Ack, frame.AckAuto)
+		header := []Field{{"id", strconv.Itoa(i)}, {"destination", sub.Destination}, {"ack", "client-individual"}}
+		if sub.Auto {
+			header[2].Value = "auto"
 		}
 		if sub.Prefetch > 0 && s.cfg.Dialect.Prefetch != "" {
-			f.Header.Set(s.cfg.Dialect.Prefetch, strconv.Itoa(sub.Prefetch))
+			header = append(header, Field{s.cfg.Dialect.Prefetch, strconv.Itoa(sub.Prefetch)})
 		}
-		for _, h := range sub.Header {
-			f.Header.Set(h.Name, h.Value)
-		}
-		if err := s.writeFrame(f); err != nil {
+		if err := s.writeFrame("SUBSCRIBE", append(header, sub.Header...), nil); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", sub.Destination, err)
 		}
 	}
@@ -143,7 +139,7 @@ func (s *session) subscribe() error {
 }
 
 // read hands on what comes, until nothing more does.
-func (s *session) read(in *frame.Reader, listen Listener) error {
+func (s *session) read(in *frameReader, listen Listener) error {
 	for {
 		f, err := readFrame(in)
 		if err != nil {
@@ -153,28 +149,24 @@ func (s *session) read(in *frame.Reader, listen Listener) error {
 			return err
 		}
 		switch f.Command {
-		case frame.RECEIPT:
-			s.receipt(f.Header.Get(frame.ReceiptId))
-		case frame.MESSAGE:
+		case "RECEIPT":
+			s.receipt(f.Get("receipt-id"))
+		case "MESSAGE":
 			listen.Received(s.delivery(f))
 		}
 	}
 }
 
-func (s *session) delivery(f *frame.Frame) *Delivery {
-	d := &Delivery{Destination: f.Header.Get(frame.Destination), Message: Message{Body: f.Body}, from: s}
-	for i := range f.Header.Len() {
-		name, value := f.Header.GetAt(i)
-		d.Message.Header = append(d.Message.Header, Field{name, value})
-	}
-	n, err := strconv.Atoi(f.Header.Get(frame.Subscription))
+func (s *session) delivery(f *Frame) *Delivery {
+	d := &Delivery{Destination: f.Get("destination"), Message: Message{Body: bytes.Clone(f.Body), Header: slices.Clone(f.Header)}, from: s}
+	n, err := strconv.Atoi(f.Get("subscription"))
 	if err != nil || n < 0 || n >= len(s.cfg.Subscriptions) || s.cfg.Subscriptions[n].Auto {
 		return d
 	}
-	if s.version == "1.1" {
-		d.ack = []string{frame.Subscription, strconv.Itoa(n), frame.MessageId, f.Header.Get(frame.MessageId)}
-	} else if id := f.Header.Get(frame.Ack); id != "" {
-		d.ack = []string{frame.Id, id}
+	if s.version == STOMP11 {
+		d.ack = []Field{{"subscription", strconv.Itoa(n)}, {"message-id", f.Get("message-id")}}
+	} else if id := f.Get("ack"); id != "" {
+		d.ack = []Field{{"id", id}}
 	}
 	return d
 }
@@ -185,7 +177,7 @@ func (d *Delivery) Ack() error {
 	if d.ack == nil {
 		return nil
 	}
-	return d.from.writeFrame(frame.New(frame.ACK, d.ack...))
+	return d.from.writeFrame("ACK", d.ack, nil)
 }
 
 // keep sends heart-beats and looks for receipts that do not come, until the connection ends.

@@ -55,11 +55,9 @@ var (
 )
 
 func (i *intake) Commit(m *broker.Message, done func(error)) {
-	out := wire.Message{Body: m.Body, Header: make([]wire.Field, len(m.Header))}
-	for k, pair := range m.Header {
-		out.Header[k] = wire.Field{Name: pair.Name, Value: pair.Value}
-	}
-	i.server.Collect(server.Incoming{Destination: m.Destination, Message: out, Sender: m.Sender.Node, Done: done})
+	i.server.Collect(server.Incoming{
+		Destination: m.Destination, Message: wire.Message{Body: m.Body, Header: m.Header}, Sender: m.Sender.Node, Done: done,
+	})
 }
 
 func (i *intake) Connected(p broker.Principal, session string) {
@@ -87,9 +85,5 @@ type outlet struct{ broker *broker.Broker }
 var _ server.Sender = (*outlet)(nil)
 
 func (o *outlet) Send(_ context.Context, destination string, m wire.Message) (int, error) {
-	header := make([]broker.Pair, len(m.Header))
-	for k, pair := range m.Header {
-		header[k] = broker.Pair{Name: pair.Name, Value: pair.Value}
-	}
-	return o.broker.Publish(destination, header, m.Body)
+	return o.broker.Publish(destination, m.Header, m.Body)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 const (
@@ -149,7 +150,7 @@ func (b *Broker) turnAway(nc net.Conn) {
 // Publish sends a message of the server's own. It never waits for a client. delivered is the number of subscribers of a topic that took it,
 // and 1 if a queue took it; 0 means that nobody is there and the message is gone, which is no error. ErrInvalid: dest is no destination,
 // or a collected one. ErrUnavailable: the queue is full.
-func (b *Broker) Publish(dest string, header []Pair, body []byte) (delivered int, err error) {
+func (b *Broker) Publish(dest string, header []wire.Field, body []byte) (delivered int, err error) {
 	isTopic, err := kindOf(dest)
 	if err != nil {
 		return 0, err

@@ -8,6 +8,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // Config holds the broker's settings. DefaultConfig gives sensible ones; the zero value is not valid.
@@ -30,8 +31,8 @@ type Config struct {
 	DrainTimeout   time.Duration `yaml:"drain_timeout"`    // for commits and receipts when the broker is told to stop
 	LingerTimeout  time.Duration `yaml:"linger_timeout"`   // for a client to read the ERROR or RECEIPT that precedes a close
 
-	BeforeLogin Limits `yaml:"before_login"`
-	AfterLogin  Limits `yaml:"after_login"`
+	BeforeLogin wire.FrameLimits `yaml:"before_login"`
+	AfterLogin  wire.FrameLimits `yaml:"after_login"`
 
 	MaxOut      int `yaml:"max_out"`       // bytes that wait to be written to one connection, or in one transient queue; past it, a slow consumer is cut off
 	MaxOutTotal int `yaml:"max_out_total"` // the same over all connections; past it, those that lag are cut off
@@ -56,13 +57,6 @@ type Config struct {
 	MaxTransactionBytes  int `yaml:"max_transaction_bytes"`  // in the open transactions of one connection
 }
 
-// Limits bound one frame.
-type Limits struct {
-	Header  int `yaml:"header"`  // bytes from the command to the blank line
-	Headers int `yaml:"headers"` // their number
-	Body    int `yaml:"body"`    // bytes
-}
-
 // maxLogins is more than any machine can do.
 const maxLogins = 1_000_000
 
@@ -78,8 +72,8 @@ func DefaultConfig() Config {
 		WriteTimeout:         20 * time.Second,
 		DrainTimeout:         3 * time.Second,
 		LingerTimeout:        time.Second,
-		BeforeLogin:          Limits{Header: 4 << 10, Headers: 32},
-		AfterLogin:           Limits{Header: 16 << 10, Headers: 64, Body: 4 << 20},
+		BeforeLogin:          wire.FrameLimits{Header: 4 << 10, Headers: 32},
+		AfterLogin:           wire.FrameLimits{Header: 16 << 10, Headers: 64, Body: 4 << 20},
 		MaxOut:               8 << 20,
 		MaxOutTotal:          1 << 30,
 		MaxInflight:          256 << 20,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // lingerBytes is how much a client may still send after the broker has said its last word.
@@ -55,7 +56,7 @@ type conn struct {
 	// of the reading goroutine alone
 	src       source
 	in        input
-	dec       decoder
+	dec       wire.Decoder
 	principal Principal // set before others can see the connection, like dec.version
 	subs      map[string]*subscription
 	byNum     map[uint64]*subscription // those that get messages to acknowledge, by their number
@@ -84,7 +85,7 @@ func newConn(b *Broker, nc net.Conn) *conn {
 	c.num, c.since = b.connSeq.Add(1), b.now()
 	c.session = fmt.Sprintf("%s-%d", b.prefix, c.num)
 	c.src = newSource(nc, &b.buffers)
-	c.dec.limits = b.cfg.BeforeLogin
+	c.dec.Limits = b.cfg.BeforeLogin
 	c.lastRead.Store(b.now())
 	c.lastWrite.Store(b.now())
 	return c
@@ -137,11 +138,11 @@ func (c *conn) consume() error {
 		if c.draining.Load() {
 			return errDraining
 		}
-		if c.dec.version == vNone && beginsTLS(c.in.data) {
+		if c.dec.Version == wire.STOMPNone && beginsTLS(c.in.data) {
 			c.b.refused(errTLSHere, c.remote())
 			return errTLSHere
 		}
-		f, used, err := c.dec.next(c.in.data)
+		f, used, err := c.dec.Next(c.in.data)
 		c.in.data = c.in.data[used:]
 		if err != nil {
 			return blame(f, err)

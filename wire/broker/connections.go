@@ -163,7 +163,7 @@ func (b *Broker) Connections() []ConnectionStats {
 
 func (c *conn) stats() ConnectionStats {
 	s := ConnectionStats{
-		Session: c.session, Node: c.principal.Node, Name: c.principal.Name, Remote: c.remote(), TLS: c.tlsVersion(), Version: c.dec.version.String(),
+		Session: c.session, Node: c.principal.Node, Name: c.principal.Name, Remote: c.remote(), TLS: c.tlsVersion(), Version: c.dec.Version.String(),
 		Since: c.b.epoch.Add(time.Duration(c.since)), Heard: c.heardAt(), Paused: c.paused.Load(),
 		Received: c.received.total(), Delivered: c.delivered.total(), ReceivedRate: c.received.perSecond(), DeliveredRate: c.delivered.perSecond(),
 		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),

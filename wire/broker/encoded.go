@@ -1,6 +1,10 @@
 package broker
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/fettle-dev/fettle/wire"
+)
 
 // encoded is a message in the form in which it is sent: all of a MESSAGE frame but its first lines, which differ between subscribers.
 type encoded struct {
@@ -8,8 +12,8 @@ type encoded struct {
 	v12, v11 []byte // the same bytes, unless a header holds a carriage return
 }
 
-func (e *encoded) tail(v version) []byte {
-	if v == v11 {
+func (e *encoded) tail(v wire.STOMP) []byte {
+	if v == wire.STOMP11 {
 		return e.v11
 	}
 	return e.v12
@@ -19,32 +23,32 @@ func (e *encoded) tail(v version) []byte {
 func (e *encoded) size() int { return len(e.v12) + itemOverhead }
 
 // encodeMessage encodes a message to dest once, for however many will receive it. prefix makes its id unlike those of other brokers.
-func encodeMessage(prefix string, id uint64, dest string, header []Pair, body []byte) *encoded {
+func encodeMessage(prefix string, id uint64, dest string, header []wire.Field, body []byte) *encoded {
 	e := &encoded{id: id}
-	e.v12 = encodeTail(prefix, id, dest, header, body, v12)
+	e.v12 = encodeTail(prefix, id, dest, header, body, wire.STOMP12)
 	e.v11 = e.v12
 	for _, h := range header {
 		if hasCR(h.Name) || hasCR(h.Value) {
-			e.v11 = encodeTail(prefix, id, dest, header, body, v11)
+			e.v11 = encodeTail(prefix, id, dest, header, body, wire.STOMP11)
 			break
 		}
 	}
 	return e
 }
 
-func encodeTail(prefix string, id uint64, dest string, header []Pair, body []byte, v version) []byte {
+func encodeTail(prefix string, id uint64, dest string, header []wire.Field, body []byte, v wire.STOMP) []byte {
 	n := len(dest) + len(prefix) + len(body) + 96
 	for _, h := range header {
 		n += len(h.Name) + len(h.Value) + 4
 	}
-	b := appendHeader(make([]byte, 0, n), "destination", dest, v)
+	b := wire.AppendHeader(make([]byte, 0, n), "destination", dest, v)
 	b = append(b, "message-id:"...)
 	b = appendMessageID(b, prefix, id)
 	b = append(b, '\n')
 	for _, h := range header {
-		b = appendHeader(b, h.Name, h.Value, v)
+		b = wire.AppendHeader(b, h.Name, h.Value, v)
 	}
-	return appendBody(b, body)
+	return wire.AppendBody(b, body)
 }
 
 func appendMessageID(b []byte, prefix string, id uint64) []byte {
@@ -63,8 +67,8 @@ func hasCR(s string) bool {
 
 // messageHeader gives the headers of a message as they are sent on: the first of each name, without those that concern the transport or
 // that the broker writes itself.
-func messageHeader(header []Pair, sender string) []Pair {
-	out := make([]Pair, 0, len(header)+1)
+func messageHeader(header []wire.Field, sender string) []wire.Field {
+	out := make([]wire.Field, 0, len(header)+1)
 next:
 	for _, h := range header {
 		switch h.Name {
@@ -80,7 +84,7 @@ next:
 		out = append(out, h)
 	}
 	if sender != "" {
-		out = append(out, Pair{SenderHeader, sender})
+		out = append(out, wire.Field{Name: SenderHeader, Value: sender})
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func (in *input) fill(c *conn) error {
 }
 
 func (in *input) read(c *conn) (n int, err error) {
-	if want := c.dec.want(); want > len(in.data) { // the rest of a frame whose length is known goes straight to its place
+	if want := c.dec.Want(); want > len(in.data) { // the rest of a frame whose length is known goes straight to its place
 		if err := in.grow(c, want); err != nil {
 			return 0, err
 		}
@@ -109,7 +109,7 @@ func (in *input) keep(c *conn) {
 		return
 	}
 	in.drop(c)
-	c.dec.shrink()
+	c.dec.Shrink()
 	if in.late {
 		in.late = false
 		c.setReadDeadline(time.Time{})

@@ -47,7 +47,7 @@ func (c *client) wantEndBetween(since time.Time, from, to time.Duration) (last g
 			break
 		}
 		if name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ":"); ok && name == "message" {
-			last.body, _ = unescape(value, v12)
+			last.body = unescape.Replace(value)
 		}
 	}
 	if took := time.Since(since); took < from || took > to {

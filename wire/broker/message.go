@@ -1,24 +1,24 @@
 package broker
 
-import "github.com/fettle-dev/fettle"
+import (
+	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
+)
 
 // SenderHeader is the header that the broker puts on every message, in place of whatever the sender wrote there: the identity of the node
 // that sent it, or "@" and the name of a principal that is no node.
 const SenderHeader = "fettle-sender"
 
-// Pair is one header of a frame, unescaped.
-type Pair struct{ Name, Value string }
-
 // Message is a message as it was received from a client. Header and Body are the receiver's to keep.
 type Message struct {
 	Destination string
-	Header      []Pair // as sent, the first of each name, without those that concern the transport; SenderHeader is the last
+	Header      []wire.Field // as sent, the first of each name, without those that concern the transport; SenderHeader is the last
 	Body        []byte
 	Sender      Principal
 }
 
 // Get gives the value of the header name, and "" if there is none.
-func (m *Message) Get(name string) string { return find(m.Header, name) }
+func (m *Message) Get(name string) string { return wire.Find(m.Header, name) }
 
 // Principal is who a connection speaks for, as the Authorizer found.
 type Principal struct {
@@ -72,3 +72,11 @@ type Presence interface {
 
 // ReasonSuperseded is the reason of a session's end when the same node has logged in again.
 const ReasonSuperseded = "superseded"
+
+// shorten cuts what a client wrote to a length that fits an error.
+func shorten(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
+}

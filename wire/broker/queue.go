@@ -117,7 +117,7 @@ func (q *queue) dispatch() {
 		it := q.ready.head
 		q.ready.remove(it)
 		s.add(it)
-		ch := chunk{head: s.queueHead(it), tail: it.msg.tail(s.c.dec.version)}
+		ch := chunk{head: s.queueHead(it), tail: it.msg.tail(s.c.dec.Version)}
 		if s.ack == ackAuto {
 			ch.sub, ch.id = s, it.msg.id
 		}

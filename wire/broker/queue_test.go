@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // bodies reads n messages and gives their bodies, with "+" before those that were redelivered.
@@ -287,7 +288,7 @@ func TestTransientQueue(t *testing.T) {
 	c.fill(dest, "y") // accepted, and dropped
 	c.subscribe("1", dest, "ack:client\nprefetch-count:1\n")
 	for _, body := range []string{"a", "b"} {
-		if n, err := r.Publish(dest, []Pair{{"k", "v"}}, []byte(body)); n != 1 || err != nil {
+		if n, err := r.Publish(dest, []wire.Field{{Name: "k", Value: "v"}}, []byte(body)); n != 1 || err != nil {
 			t.Errorf("with a subscriber: %d, %v", n, err)
 		}
 	}

@@ -1,7 +1,9 @@
 package broker
 
+import "github.com/fettle-dev/fettle/wire"
+
 // encode encodes a message once for all who will receive it.
-func (b *Broker) encode(dest string, header []Pair, body []byte) *encoded {
+func (b *Broker) encode(dest string, header []wire.Field, body []byte) *encoded {
 	return encodeMessage(b.prefix, b.messageSeq.Add(1), dest, header, body)
 }
 

@@ -6,11 +6,12 @@ import (
 	"sync"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // send is SEND.
-func (c *conn) send(f *frame) error {
-	dest := f.get("destination")
+func (c *conn) send(f *wire.Frame) error {
+	dest := f.Get("destination")
 	isTopic, err := kindOf(dest)
 	if err != nil {
 		return err
@@ -20,16 +21,16 @@ func (c *conn) send(f *frame) error {
 	}
 	c.b.m.received.Inc()
 	c.received.add(1)
-	header := messageHeader(f.header, c.principal.sender())
-	name := f.get("transaction")
+	header := messageHeader(f.Header, c.principal.sender())
+	name := f.Get("transaction")
 	if c.b.collected(dest) {
 		if name != "" {
 			return fmt.Errorf("%s takes no transactions, because each message there is committed by itself: %w", dest, fettle.ErrInvalid)
 		}
-		m := &Message{Destination: dest, Header: header, Body: bytes.Clone(f.body), Sender: c.principal}
-		return c.collect(m, f.get("receipt"))
+		m := &Message{Destination: dest, Header: header, Body: bytes.Clone(f.Body), Sender: c.principal}
+		return c.collect(m, f.Get("receipt"))
 	}
-	msg := c.b.encode(dest, header, f.body)
+	msg := c.b.encode(dest, header, f.Body)
 	if name != "" {
 		if err := c.tx.add(c, name, step{dest: dest, topic: isTopic, msg: msg}); err != nil {
 			return err
@@ -37,7 +38,7 @@ func (c *conn) send(f *frame) error {
 	} else if _, err := c.b.route(dest, isTopic, msg); err != nil {
 		return err
 	}
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // versions are those that are spoken, as STOMP 1.2, "Protocol Negotiation" wants them listed.
@@ -22,22 +23,22 @@ func (e *fault) Error() string { return e.command + ": " + e.err.Error() }
 func (e *fault) Unwrap() error { return e.err }
 
 // blame puts the frame to the error. f may be nil.
-func blame(f *frame, err error) error {
+func blame(f *wire.Frame, err error) error {
 	if f == nil {
 		return err
 	}
-	return &fault{command: f.command, receipt: f.get("receipt"), err: err}
+	return &fault{command: f.Command, receipt: f.Get("receipt"), err: err}
 }
 
 // handle does what a frame says. An error ends the connection.
-func (c *conn) handle(f *frame) error {
-	if f.command == "CONNECT" || f.command == "STOMP" {
+func (c *conn) handle(f *wire.Frame) error {
+	if f.Command == "CONNECT" || f.Command == "STOMP" {
 		return c.connect(f)
 	}
-	if c.dec.version == vNone {
+	if c.dec.Version == wire.STOMPNone {
 		return fmt.Errorf("CONNECT has to come first: %w", fettle.ErrInvalid)
 	}
-	switch f.command {
+	switch f.Command {
 	case "SEND":
 		return c.send(f)
 	case "ACK", "NACK":
@@ -57,21 +58,21 @@ func (c *conn) handle(f *frame) error {
 }
 
 // connect is CONNECT or STOMP.
-func (c *conn) connect(f *frame) error {
-	if c.dec.version != vNone {
+func (c *conn) connect(f *wire.Frame) error {
+	if c.dec.Version != wire.STOMPNone {
 		return fmt.Errorf("the connection is logged in already: %w", fettle.ErrInvalid)
 	}
-	v := negotiate(f.get("accept-version"))
-	if v == vNone {
+	v := negotiate(f.Get("accept-version"))
+	if v == wire.STOMPNone {
 		c.b.m.refusedLogins[refusedInvalid].Inc()
-		return fmt.Errorf("the broker speaks STOMP %s, and accept-version is %q: %w", versions, shorten(f.get("accept-version")), fettle.ErrInvalid)
+		return fmt.Errorf("the broker speaks STOMP %s, and accept-version is %q: %w", versions, shorten(f.Get("accept-version")), fettle.ErrInvalid)
 	}
-	can, want, err := parseBeats(f.get("heart-beat"))
+	can, want, err := parseBeats(f.Get("heart-beat"))
 	if err != nil {
 		return err
 	}
 	p, err := c.b.auth.Login(Login{
-		Login: f.get("login"), Passcode: f.get("passcode"), ClientID: f.get("client-id"), Remote: c.remote(),
+		Login: f.Get("login"), Passcode: f.Get("passcode"), ClientID: f.Get("client-id"), Remote: c.remote(),
 	})
 	if err != nil {
 		c.b.refused(err, c.remote())
@@ -87,7 +88,7 @@ func (c *conn) connect(f *frame) error {
 		return nil
 	}
 	c.principal = p
-	c.dec.version, c.dec.limits = v, c.b.cfg.AfterLogin
+	c.dec.Version, c.dec.Limits = v, c.b.cfg.AfterLogin
 	c.b.m.logins.Inc()
 	c.b.sessions.Add(1)
 	c.b.roll.add(c)
@@ -96,8 +97,8 @@ func (c *conn) connect(f *frame) error {
 	c.arrive()
 	ms := strconv.FormatInt(c.b.cfg.HeartBeat.Milliseconds(), 10)
 	// CONNECTED is not escaped; none of these values would be.
-	c.push(chunk{head: encode("CONNECTED", []Pair{
-		{"version", v.String()}, {"heart-beat", ms + "," + ms}, {"session", c.session}, {"server", "fettle"},
+	c.push(chunk{head: wire.AppendFrame(nil, "CONNECTED", []wire.Field{
+		{Name: "version", Value: v.String()}, {Name: "heart-beat", Value: ms + "," + ms}, {Name: "session", Value: c.session}, {Name: "server", Value: "fettle"},
 	}, nil, v)})
 	return nil
 }
@@ -130,25 +131,25 @@ func (c *conn) remote() string {
 }
 
 // negotiate gives the newest version that both speak.
-func negotiate(accept string) version {
-	best := vNone
+func negotiate(accept string) wire.STOMP {
+	best := wire.STOMPNone
 	for s := range strings.SplitSeq(accept, ",") {
 		switch strings.TrimSpace(s) {
 		case "1.1":
-			best = max(best, v11)
+			best = max(best, wire.STOMP11)
 		case "1.2":
-			best = max(best, v12)
+			best = max(best, wire.STOMP12)
 		}
 	}
 	return best
 }
 
 // disconnect is DISCONNECT. Its receipt says that all before it is done.
-func (c *conn) disconnect(f *frame) error {
+func (c *conn) disconnect(f *wire.Frame) error {
 	c.in.park(c)
 	c.waitCommitted()
 	var last []byte
-	if id := f.get("receipt"); id != "" {
+	if id := f.Get("receipt"); id != "" {
 		last = c.encodeReceipt(id)
 	}
 	c.end(last, "disconnected by the client")
@@ -164,7 +165,7 @@ func (c *conn) receipt(id string) {
 
 func (c *conn) encodeReceipt(id string) []byte {
 	c.b.m.receipts.Inc()
-	return encode("RECEIPT", []Pair{{"receipt-id", id}}, nil, c.dec.version)
+	return wire.AppendFrame(nil, "RECEIPT", []wire.Field{{Name: "receipt-id", Value: id}}, nil, c.dec.Version)
 }
 
 // fail tells the client what was wrong, and ends the connection.
@@ -181,7 +182,7 @@ func errorFrame(err error) []byte {
 			text = err.Error()
 		}
 	}
-	header := []Pair{{"message", text}, {"version", versions}, {"content-type", "text/plain"}}
+	header := []wire.Field{{Name: "message", Value: text}, {Name: "version", Value: versions}, {Name: "content-type", Value: "text/plain"}}
 	body := text + "\n"
 	var e *early
 	if errors.As(err, &e) {
@@ -191,9 +192,9 @@ func errorFrame(err error) []byte {
 	if errors.As(err, &f) {
 		body += "The frame was: " + f.command + "\n"
 		if f.receipt != "" {
-			header = append(header, Pair{"receipt-id", f.receipt})
+			header = append(header, wire.Field{Name: "receipt-id", Value: f.receipt})
 			body += "Its receipt was: " + f.receipt + "\n"
 		}
 	}
-	return encode("ERROR", header, []byte(body), v12)
+	return wire.AppendFrame(nil, "ERROR", header, []byte(body), wire.STOMP12)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // TestSlowConsumer holds that one subscriber that stops reading is cut off, counted, and costs the others nothing.
@@ -152,7 +153,7 @@ func TestFanout2000(t *testing.T) {
 		})
 	}
 	for k := range messages {
-		if n, err := r.Publish("/topic/all", []Pair{{"n", fmt.Sprint(k)}}, body); n != subscribers || err != nil {
+		if n, err := r.Publish("/topic/all", []wire.Field{{Name: "n", Value: fmt.Sprint(k)}}, body); n != subscribers || err != nil {
 			t.Errorf("message %d was taken by %d: %v", k, n, err)
 		}
 	}

@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // subscribe is SUBSCRIBE.
-func (c *conn) subscribe(f *frame) error {
+func (c *conn) subscribe(f *wire.Frame) error {
 	s, err := c.newSubscription(f)
 	if err != nil {
 		return err
 	}
-	dest := f.get("destination")
+	dest := f.Get("destination")
 	isTopic, err := kindOf(dest)
 	if err != nil {
 		return err
@@ -36,15 +37,15 @@ func (c *conn) subscribe(f *frame) error {
 		c.byNum[s.num] = s
 	}
 	c.b.subscribe(s, dest, isTopic)
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	if s.queue != nil {
 		s.queue.kick() // after the receipt, which some clients expect to come first
 	}
 	return nil
 }
 
-func (c *conn) newSubscription(f *frame) (*subscription, error) {
-	id := f.get("id")
+func (c *conn) newSubscription(f *wire.Frame) (*subscription, error) {
+	id := f.Get("id")
 	if id == "" {
 		return nil, fmt.Errorf("the header id is missing: %w", fettle.ErrInvalid)
 	}
@@ -54,15 +55,15 @@ func (c *conn) newSubscription(f *frame) (*subscription, error) {
 	if len(c.subs) >= c.b.cfg.MaxSubscriptions {
 		return nil, fmt.Errorf("there are %d subscriptions, and no more are allowed: %w", len(c.subs), fettle.ErrInvalid)
 	}
-	if f.get("selector") != "" {
+	if f.Get("selector") != "" {
 		return nil, fmt.Errorf("the broker has no selectors: %w", fettle.ErrInvalid)
 	}
-	mode, ok := parseAckMode(f.get("ack"))
+	mode, ok := parseAckMode(f.Get("ack"))
 	if !ok {
-		return nil, fmt.Errorf("ack %q is none of auto, client, client-individual: %w", shorten(f.get("ack")), fettle.ErrInvalid)
+		return nil, fmt.Errorf("ack %q is none of auto, client, client-individual: %w", shorten(f.Get("ack")), fettle.ErrInvalid)
 	}
 	credit := c.b.cfg.Credit
-	if asked := f.get("prefetch-count"); asked != "" {
+	if asked := f.Get("prefetch-count"); asked != "" {
 		n, err := strconv.ParseUint(asked, 10, 31)
 		if err != nil {
 			return nil, fmt.Errorf("prefetch-count %q is no number: %w", shorten(asked), fettle.ErrInvalid)
@@ -73,13 +74,13 @@ func (c *conn) newSubscription(f *frame) (*subscription, error) {
 	}
 	c.nextSub++
 	s := &subscription{c: c, id: id, num: c.nextSub, ack: mode, credit: credit}
-	s.head = appendHeader([]byte("MESSAGE\n"), "subscription", id, c.dec.version)
+	s.head = wire.AppendHeader([]byte("MESSAGE\n"), "subscription", id, c.dec.Version)
 	return s, nil
 }
 
 // unsubscribe is UNSUBSCRIBE.
-func (c *conn) unsubscribe(f *frame) error {
-	id := f.get("id")
+func (c *conn) unsubscribe(f *wire.Frame) error {
+	id := f.Get("id")
 	s := c.subs[id]
 	if s == nil {
 		return fmt.Errorf("there is no subscription with the id %q: %w", shorten(id), fettle.ErrNotFound)
@@ -87,18 +88,18 @@ func (c *conn) unsubscribe(f *frame) error {
 	delete(c.subs, id)
 	delete(c.byNum, s.num)
 	c.b.unsubscribe(s)
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	return nil
 }
 
 // ack is ACK or NACK.
-func (c *conn) ack(f *frame) error {
+func (c *conn) ack(f *wire.Frame) error {
 	s, id, err := c.findAck(f)
 	if err != nil {
 		return err
 	}
-	st := step{sub: s, id: id, nack: f.command == "NACK"}
-	switch name := f.get("transaction"); {
+	st := step{sub: s, id: id, nack: f.Command == "NACK"}
+	switch name := f.Get("transaction"); {
 	case name != "":
 		if err := c.tx.add(c, name, st); err != nil {
 			return err
@@ -108,15 +109,15 @@ func (c *conn) ack(f *frame) error {
 	default:
 		st.settle(c.b)
 	}
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	return nil
 }
 
 // findAck reads what an ACK or NACK is about. A subscription that is no more gives nil: its messages have come back, and the client has
 // crossed that.
-func (c *conn) findAck(f *frame) (s *subscription, id uint64, err error) {
-	if c.dec.version == v12 {
-		name := f.get("id")
+func (c *conn) findAck(f *wire.Frame) (s *subscription, id uint64, err error) {
+	if c.dec.Version == wire.STOMP12 {
+		name := f.Get("id")
 		num, rest, ok := strings.Cut(name, "-")
 		n, errN := strconv.ParseUint(num, 10, 64)
 		id, err = strconv.ParseUint(rest, 10, 64)
@@ -125,12 +126,12 @@ func (c *conn) findAck(f *frame) (s *subscription, id uint64, err error) {
 		}
 		return c.byNum[n], id, nil
 	}
-	name := f.get("message-id")
+	name := f.Get("message-id")
 	rest, ok := strings.CutPrefix(name, c.b.prefix+"-")
 	if id, err = strconv.ParseUint(rest, 10, 64); !ok || err != nil {
 		return nil, 0, fmt.Errorf("the header message-id is %q, and no message had that: %w", shorten(name), fettle.ErrInvalid)
 	}
-	sub := f.get("subscription")
+	sub := f.Get("subscription")
 	if sub == "" {
 		return nil, 0, fmt.Errorf("the header subscription is missing: %w", fettle.ErrInvalid)
 	}

@@ -1,6 +1,10 @@
 package broker
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/fettle-dev/fettle/wire"
+)
 
 // ackMode is what a subscription's ack header says.
 type ackMode uint8
@@ -43,7 +47,7 @@ type subscription struct {
 // topicHead gives the head of a message of a topic. Topics do not wait for acknowledgements, but a client that asked for them gets
 // something to acknowledge.
 func (s *subscription) topicHead() []byte {
-	if s.ack == ackAuto || s.c.dec.version == v11 {
+	if s.ack == ackAuto || s.c.dec.Version == wire.STOMP11 {
 		return s.head
 	}
 	return s.appendAck(append([]byte(nil), s.head...), 0)
@@ -51,7 +55,7 @@ func (s *subscription) topicHead() []byte {
 
 // queueHead gives the head of a message of a queue.
 func (s *subscription) queueHead(it *item) []byte {
-	needAck := s.ack != ackAuto && s.c.dec.version == v12
+	needAck := s.ack != ackAuto && s.c.dec.Version == wire.STOMP12
 	if !needAck && it.deliveries == 0 {
 		return s.head
 	}

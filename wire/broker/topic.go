@@ -84,7 +84,7 @@ func (t *topic) fanOut(msg *encoded) int {
 
 func publishTo(subs []*subscription, msg *encoded, push func(*conn, chunk) bool) (taken int) {
 	for _, s := range subs {
-		if push(s.c, chunk{head: s.head, tail: msg.tail(s.c.dec.version)}) {
+		if push(s.c, chunk{head: s.head, tail: msg.tail(s.c.dec.Version)}) {
 			taken++
 			s.c.delivered.add(1)
 		}

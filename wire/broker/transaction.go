@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // step is one thing that a transaction does when it is committed: a message, or an ACK or NACK.
@@ -32,8 +33,8 @@ type transactions struct {
 }
 
 // begin is BEGIN.
-func (c *conn) begin(f *frame) error {
-	name := f.get("transaction")
+func (c *conn) begin(f *wire.Frame) error {
+	name := f.Get("transaction")
 	switch {
 	case name == "":
 		return fmt.Errorf("the header transaction is missing: %w", fettle.ErrInvalid)
@@ -46,24 +47,24 @@ func (c *conn) begin(f *frame) error {
 		c.tx.open = map[string][]step{}
 	}
 	c.tx.open[name] = nil
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	return nil
 }
 
 // abort is ABORT. Messages whose ACK was in the transaction are still pending.
-func (c *conn) abort(f *frame) error {
-	name := f.get("transaction")
+func (c *conn) abort(f *wire.Frame) error {
+	name := f.Get("transaction")
 	if !c.tx.has(name) {
 		return noTransaction(name)
 	}
 	c.tx.close(c, name)
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	return nil
 }
 
 // commit is COMMIT. It does everything or, when there is no room for a message, nothing.
-func (c *conn) commit(f *frame) error {
-	name := f.get("transaction")
+func (c *conn) commit(f *wire.Frame) error {
+	name := f.Get("transaction")
 	if !c.tx.has(name) {
 		return noTransaction(name)
 	}
@@ -82,7 +83,7 @@ func (c *conn) commit(f *frame) error {
 		}
 	}
 	c.tx.close(c, name)
-	c.receipt(f.get("receipt"))
+	c.receipt(f.Get("receipt"))
 	return nil
 }
 

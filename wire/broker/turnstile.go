@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // lastComeBack is the longest that a node is told to stay away: who was told more than the broker knows any more would be away for nothing.
@@ -58,6 +59,6 @@ func (e *early) Error() string {
 func (e *early) Unwrap() error { return fettle.ErrUnavailable }
 
 // header gives the field that says when to come back.
-func (e *early) header() Pair {
-	return Pair{"retry-after", strconv.FormatInt(max(e.after, time.Millisecond).Milliseconds(), 10)}
+func (e *early) header() wire.Field {
+	return wire.Field{Name: "retry-after", Value: strconv.FormatInt(max(e.after, time.Millisecond).Milliseconds(), 10)}
 }

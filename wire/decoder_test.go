@@ -1,6 +1,9 @@
-package broker
+package wire
 
 import (
+	"errors"
+	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -8,7 +11,7 @@ import (
 )
 
 // wide are limits that no case below meets unless it says so.
-var wide = Limits{Header: 200, Headers: 5, Body: 100}
+var wide = FrameLimits{Header: 200, Headers: 5, Body: 100}
 
 // decoded is what came of some bytes: the frames, written down, and the error.
 type decoded struct {
@@ -17,14 +20,13 @@ type decoded struct {
 }
 
 // decodeIn decodes data that comes in pieces of n bytes.
-func decodeIn(data []byte, n int, v version, limits Limits) (out decoded) {
-	d := decoder{limits: limits, version: v}
+func decodeIn(data []byte, n int, d Decoder) (out decoded) {
 	var have []byte
 	for len(data) > 0 {
 		k := min(n, len(data))
 		have, data = append(have, data[:k]...), data[k:]
 		for {
-			f, used, err := d.next(have)
+			f, used, err := d.Next(have)
 			have = have[used:]
 			if err != nil {
 				out.Err = err.Error()
@@ -33,13 +35,13 @@ func decodeIn(data []byte, n int, v version, limits Limits) (out decoded) {
 			if f == nil {
 				break
 			}
-			s := f.command
-			for _, h := range f.header {
+			s := f.Command
+			for _, h := range f.Header {
 				s += " " + h.Name + "=" + h.Value
 			}
-			out.Frames = append(out.Frames, s+" "+string(f.body))
+			out.Frames = append(out.Frames, s+" "+string(f.Body))
 		}
-		if w := d.want(); w != 0 && w <= len(have) {
+		if w := d.Want(); w != 0 && w <= len(have) {
 			panic("a whole frame was not taken")
 		}
 	}
@@ -50,7 +52,8 @@ func TestDecode(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		in   string
-		v    version // zero: 1.2
+		v    STOMP // zero: 1.2
+		from Side
 		want []string
 		err  string
 	}{
@@ -58,11 +61,11 @@ func TestDecode(t *testing.T) {
 		{name: "a body up to the NUL", in: "SEND\na:b\n\nxyz\x00", want: []string{"SEND a=b xyz"}},
 		{name: "heart-beats between frames", in: "\n\nBEGIN\n\n\x00\n\r\n\nABORT\n\n\x00\n", want: []string{"BEGIN ", "ABORT "}},
 		{name: "CR LF in 1.2", in: "SEND\r\na:b\r\n\r\nx\x00\r\n", want: []string{"SEND a=b x"}},
-		{name: "CR LF in 1.1", v: v11, in: "SEND\r\na:b\r\n\r\nx\x00", err: "a NUL stands before"},
-		{name: "a carriage return is a part of the value in 1.1", v: v11, in: "SEND\na:b\r\n\n\x00", want: []string{"SEND a=b\r "}},
+		{name: "CR LF in 1.1", v: STOMP11, in: "SEND\r\na:b\r\n\r\nx\x00", err: "a NUL stands before"},
+		{name: "a carriage return is a part of the value in 1.1", v: STOMP11, in: "SEND\na:b\r\n\n\x00", want: []string{"SEND a=b\r "}},
 		{name: "escapes of 1.2", in: `SEND` + "\n" + `a\cb:c\nd\\e\rf` + "\n\n\x00", want: []string{"SEND a:b=c\nd\\e\rf "}},
-		{name: "escapes of 1.1", v: v11, in: `SEND` + "\n" + `a\cb:c\nd\\e` + "\n\n\x00", want: []string{"SEND a:b=c\nd\\e "}},
-		{name: "an escape that 1.1 does not have", v: v11, in: `SEND` + "\n" + `a:\r` + "\n\n\x00", err: `"\\r" is no escape of STOMP 1.1`},
+		{name: "escapes of 1.1", v: STOMP11, in: `SEND` + "\n" + `a\cb:c\nd\\e` + "\n\n\x00", want: []string{"SEND a:b=c\nd\\e "}},
+		{name: "an escape that 1.1 does not have", v: STOMP11, in: `SEND` + "\n" + `a:\r` + "\n\n\x00", err: `"\\r" is no escape of STOMP 1.1`},
 		{name: "an escape that nobody has", in: `SEND` + "\n" + `a:\t` + "\n\n\x00", err: `"\\t" is no escape of STOMP 1.2`},
 		{name: "a backslash at the end", in: `SEND` + "\n" + `a:b\` + "\n\n\x00", err: "ends in a backslash"},
 		{name: "CONNECT is not escaped", in: "CONNECT\npasscode:a:b\\c\n\n\x00", want: []string{`CONNECT passcode=a:b\c `}},
@@ -88,14 +91,19 @@ func TestDecode(t *testing.T) {
 		{name: "a body of BEGIN", in: "BEGIN\n\nx\x00", err: "BEGIN has a body"},
 		{name: "a body of ACK, of a length", in: "ACK\ncontent-length:1\n\nx\x00", err: "ACK has a body"},
 		{name: "not UTF-8", in: "SEND\na:\xff\n\n\x00", err: "not UTF-8"},
+		{name: "a message of a broker", from: FromBroker, in: "MESSAGE\nmessage-id:1\ncontent-length:2\n\nhi\x00\n", want: []string{"MESSAGE message-id=1 content-length=2 hi"}},
+		{name: "CONNECTED is not escaped", from: FromBroker, in: "CONNECTED\nserver:a:b\\c\n\n\x00", want: []string{`CONNECTED server=a:b\c `}},
+		{name: "an ERROR that is badly escaped is an error all the same", from: FromBroker, in: "ERROR\nmessage:C:\\temp\n\nno room\x00", want: []string{`ERROR message=C:\temp no room`}},
+		{name: "a command of a client, from a broker", from: FromBroker, in: "SEND\n\n\x00", err: `"SEND" is no command of a broker`},
+		{name: "something else than STOMP", from: FromBroker, in: "HTTP/1.1 400 Bad Request\r\n\r\n", err: "is no command of a broker"},
 		{name: "unfinished", in: "SEND\na:b\n\nxyz"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.v == vNone {
-				c.v = v12
+			if c.v == STOMPNone {
+				c.v = STOMP12
 			}
 			for _, n := range []int{len(c.in), 1, 3} {
-				got := decodeIn([]byte(c.in), n, c.v, wide)
+				got := decodeIn([]byte(c.in), n, Decoder{Limits: wide, Version: c.v, From: c.from})
 				if !strings.Contains(got.Err, c.err) || (got.Err == "") != (c.err == "") {
 					t.Errorf("in pieces of %d: error %q, want %q", n, got.Err, c.err)
 				}
@@ -109,10 +117,10 @@ func TestDecode(t *testing.T) {
 
 // TestDecodeTrickle holds the decoder to looking at each byte once, however the bytes come.
 func TestDecodeTrickle(t *testing.T) {
-	d := decoder{limits: Limits{Header: 1000, Headers: 10, Body: 1 << 20}, version: v12}
+	d := Decoder{Limits: FrameLimits{Header: 1000, Headers: 10, Body: 1 << 20}, Version: STOMP12}
 	data := []byte("SEND\na:b\n\n" + strings.Repeat("x", 1<<16))
 	for n := 1; n < len(data); n++ {
-		if f, used, err := d.next(data[:n]); f != nil || used != 0 || err != nil {
+		if f, used, err := d.Next(data[:n]); f != nil || used != 0 || err != nil {
 			t.Fatalf("after %d bytes: %v %d %v", n, f, used, err)
 		}
 		if d.seen < n-2 {
@@ -122,9 +130,9 @@ func TestDecodeTrickle(t *testing.T) {
 }
 
 func TestEncodedHeadersComeBack(t *testing.T) {
-	for _, v := range []version{v11, v12} {
+	for _, v := range []STOMP{STOMP11, STOMP12} {
 		for _, value := range []string{"", "plain", "a:b", "line\nbreak", `back\slash`, `\n`, "ä€"} {
-			got := decodeIn(encode("SEND", []Pair{{value + "!", value}}, nil, v), 1000, v, wide)
+			got := decodeIn(AppendFrame(nil, "SEND", []Field{{value + "!", value}}, nil, v), 1000, Decoder{Limits: wide, Version: v})
 			if diff := cmp.Diff(decoded{Frames: []string{"SEND " + value + "!=" + value + " "}}, got); diff != "" {
 				t.Errorf("%s %q (-want +got):\n%s", v, value, diff)
 			}
@@ -136,17 +144,19 @@ func FuzzFrame(f *testing.F) {
 	for _, s := range []string{
 		"CONNECT\naccept-version:1.1,1.2\nhost:x\n\n\x00", "SEND\ndestination:/queue/a\ncontent-length:2\n\nhi\x00\n",
 		"SEND\r\na:b\r\n\r\nx\x00\r\n", "\n\n\nACK\nid:1-2\n\n\x00", "SEND\na:\\c\\n\\r\\\\\n\nx\x00", "SEND\ncontent-length:99999999999\n\n",
+		"\n\nMESSAGE\r\ncontent-length:3\n\nabc\x00\nRECEIPT\nreceipt-id:1\n\n\x00", "ERROR\nmessage:\\x\n\nno\x00",
 	} {
 		f.Add([]byte(s), uint8(1), true)
 		f.Add([]byte(s), uint8(7), false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, pieces uint8, new bool) {
-		v := v11
+		v := STOMP11
 		if new {
-			v = v12
+			v = STOMP12
 		}
-		whole := decodeIn(data, len(data)+1, v, wide)
-		parts := decodeIn(data, int(pieces)+1, v, wide)
+		from := Side(pieces % 2)
+		whole := decodeIn(data, len(data)+1, Decoder{Limits: wide, Version: v, From: from})
+		parts := decodeIn(data, int(pieces)+1, Decoder{Limits: wide, Version: v, From: from})
 		if whole.Err != "" && parts.Err != "" {
 			parts.Err = whole.Err // of several faults, the pieces decide which one is met first
 		}
@@ -154,4 +164,58 @@ func FuzzFrame(f *testing.F) {
 			t.Errorf("in pieces of %d it reads otherwise (-whole +pieces):\n%s", int(pieces)+1, diff)
 		}
 	})
+}
+
+// A reader gives the same frames however they arrive, the longest too, and keeps no more room than it needs.
+func TestFrameReader(t *testing.T) {
+	var sent []byte
+	var want []string
+	for i, n := range []int{0, 1, readBuffer - 100, readBuffer, 3 * readBuffer, linkLimits.Body, 5} {
+		body := strings.Repeat("x", n)
+		sent = append(AppendFrame(sent, "MESSAGE", []Field{{"message-id", strconv.Itoa(i)}}, []byte(body), STOMP12), '\n')
+		want = append(want, strconv.Itoa(i)+" "+strconv.Itoa(n))
+	}
+	sent = append(sent, "MESSAGE\nmessage-id:open\n\n"+strings.Repeat("y", 2*readBuffer)+"\x00"...)
+	want = append(want, "open "+strconv.Itoa(2*readBuffer))
+	for _, n := range []int{7, 1 << 10, len(sent)} {
+		r := newFrameReader(&pieces{sent, n})
+		var got []string
+		for {
+			f, err := r.next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, f.Get("message-id")+" "+strconv.Itoa(len(f.Body)))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("in pieces of %d (-want +got):\n%s", n, diff)
+		}
+		if cap(r.data) > readBuffer {
+			t.Errorf("in pieces of %d: %d bytes are kept", n, cap(r.data))
+		}
+	}
+	r := newFrameReader(&pieces{sent[:40], 3})
+	if _, err := r.next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.next(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a frame that breaks off: %v", err)
+	}
+}
+
+type pieces struct {
+	rest []byte
+	n    int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.rest[:min(p.n, len(p.rest))])
+	p.rest = p.rest[n:]
+	return n, nil
 }
