@@ -46,7 +46,7 @@ func compile(env Environment, text string) (p *Program, err error) {
 	}
 	checked, iss := e.Parse(text)
 	if iss.Err() == nil {
-		if env == Tally {
+		if env == Tally || env == Gate {
 			countInDoubles(checked.NativeRep().Expr())
 		}
 		checked, iss = e.Check(checked)

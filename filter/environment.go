@@ -29,6 +29,8 @@ const (
 	Outcome
 	// Change is the server's view of one node, and of the state of a check there: state.
 	Change
+	// Gate is what a run that goes batch by batch may wait for: verdict(check), verdict(check, filter), tally(check), tally(check, filter), now.
+	Gate
 )
 
 // String gives the word for e.
@@ -39,7 +41,7 @@ func (e Environment) String() string {
 	return environmentNames[e]
 }
 
-var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition", "node-policy", "outcome", "change"}
+var environmentNames = [...]string{"node", "on-node", "policy", "tally", "condition", "node-policy", "outcome", "change", "gate"}
 
 // Bounds of a program. A filter is typed by people and stored by the thousand; these are far above what either needs.
 const (
@@ -128,6 +130,7 @@ var environments = [...]func() (*language, error){
 	NodePolicy: sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, policyNames) }),
 	Outcome:    sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, outcomeNames) }),
 	Change:     sync.OnceValues(func() (*language, error) { return newLanguage(nodeNames, serverNames, changeNames) }),
+	Gate:       sync.OnceValues(func() (*language, error) { return newLanguage(gateNames) }),
 }
 
 // language is what an environment's filters are compiled in. It does not change.

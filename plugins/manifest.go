@@ -61,6 +61,7 @@ type Action struct {
 	Outputs     []Output `json:"outputs,omitempty"`
 	Idempotent  bool     `json:"idempotent"`           // doing it twice does no harm: it needs no entry in the agent's ledger
 	Slotless    bool     `json:"slotless,omitempty"`   // so light that a busy node does it too
+	Busy        string   `json:"busy,omitempty"`       // a filter: on these nodes it goes already, whoever began it; a run's concurrency counts them. Empty: nobody knows
 	Timeout     int64    `json:"timeout_ms,omitempty"` // milliseconds; zero: fettle.DefaultTimeout
 
 	Summaries []Summary `json:"summaries,omitempty"` // what is told of all nodes together

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,8 @@ type liveRun struct {
 	version int                     // guarded by mu; counts what is to be stored of run
 	saved   int                     // guarded by mu; the version that is stored
 	closed  bool                    // guarded by mu; its end is stored, and nothing is taken any more
+	course  *course                 // guarded by mu, though it itself never changes; nil: everybody is asked at once
+	driven  bool                    // somebody drives it; belongs to driveRuns
 }
 
 // kept is a result of a run that goes on. What is cut is in the store, where everything is.
@@ -39,6 +42,10 @@ type part struct {
 	task   fettle.TaskID
 	state  partState
 	inputs map[string]any // with sealed ones among them; nil: those of the run
+
+	// Of a run with a pace.
+	called bool      // its turn has come
+	due    time.Time // when it is silent, or never; zero: it is not called, or that is not stored yet
 }
 
 type partState int
@@ -62,6 +69,10 @@ const (
 )
 
 func newLiveRun(run fettle.Run, nodes []fettle.NodeID, due time.Time) *liveRun {
+	if run.Pace != nil { // they come in the order in which they are asked
+		nodes = slices.Clone(nodes)
+		slices.Sort(nodes)
+	}
 	r := &liveRun{run: run, nodes: nodes, due: due, room: runMemory, parts: make(map[fettle.NodeID]*part, len(nodes)), changed: make(chan struct{})}
 	parts := make([]part, len(nodes))
 	for i, id := range nodes {
@@ -109,7 +120,7 @@ func (r *liveRun) tell() {
 
 // take notes a result. One for another task, or one that comes again, changes nothing. One that comes after the end, but before the end is
 // stored, moves its node from the silent to those who answered.
-func (r *liveRun) take(res fettle.Result) taken {
+func (r *liveRun) take(res fettle.Result, now time.Time) taken {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.parts[res.Node]
@@ -119,17 +130,27 @@ func (r *liveRun) take(res fettle.Result) taken {
 	case r.closed:
 		return takenTooLate
 	}
-	*p.state.counter(&r.run.Tally)--
-	if p.state = partFailed; res.Status == fettle.StatusOK {
-		p.state = partOK
+	if p.out() {
+		r.course.ended(now)
 	}
-	*p.state.counter(&r.run.Tally)++
+	if res.Status == fettle.StatusOK {
+		r.move(p, partOK)
+	} else {
+		r.move(p, partFailed)
+	}
 	r.keep(res)
 	if r.run.Ended != 0 {
 		r.version++
 	}
 	r.tell()
 	return takenCounted
+}
+
+// move gives a part another state, and counts it there. The caller holds mu.
+func (r *liveRun) move(p *part, to partState) {
+	*p.state.counter(&r.run.Tally)--
+	p.state = to
+	*p.state.counter(&r.run.Tally)++
 }
 
 // keep notes a result for whoever watches. The caller holds mu.
@@ -193,7 +214,7 @@ func (r *liveRun) owed(id fettle.NodeID, now time.Time) (t fettle.Task, cancelle
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.parts[id]
-	if p == nil || p.state != partWaiting && p.state != partSent || r.run.Ended != 0 || !now.Before(r.due) {
+	if p == nil || p.state != partWaiting && p.state != partSent || r.run.Ended != 0 || !now.Before(r.dueOf(p)) {
 		return t, false, false
 	}
 	return r.task(id, p.task), r.run.State == fettle.RunCancelled, true
@@ -207,7 +228,7 @@ func (r *liveRun) task(node fettle.NodeID, id fettle.TaskID) fettle.Task {
 	}
 	return fettle.Task{
 		ID: id, Node: node, Action: r.run.Action, Inputs: inputs, Timeout: r.timeout.Milliseconds(),
-		Expires: r.run.Deadline, Run: r.run.ID, Caller: r.run.Caller,
+		Expires: r.expires(node), Run: r.run.ID, Caller: r.run.Caller,
 	}
 }
 
@@ -226,6 +247,7 @@ func (r *liveRun) cancel() map[fettle.NodeID]fettle.TaskID {
 	}
 	r.run.State = fettle.RunCancelled
 	r.run.Tally = r.tally()
+	r.recount()
 	r.version++
 	r.tell()
 	return out
@@ -235,10 +257,15 @@ func (r *liveRun) cancel() map[fettle.NodeID]fettle.TaskID {
 func (r *liveRun) end(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.run.Ended != 0 || r.run.Tally.Pending > 0 && now.Before(r.due) {
+	if r.run.Ended != 0 {
+		return false
+	}
+	r.expire(now)
+	if r.run.Tally.Pending > 0 && (r.course != nil || now.Before(r.due)) {
 		return false
 	}
 	r.giveUp()
+	r.run.Progress = fettle.Progress{Stopped: r.run.Stopped}
 	r.run.Ended = max(fettle.MillisOf(now), 1)
 	if r.run.State == fettle.RunGoing {
 		r.run.State = fettle.RunEnded

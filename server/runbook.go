@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -19,10 +20,17 @@ type runBook struct {
 	onWay []fettle.TaskID           // guarded by mu; sent, and not yet stored as such
 	late  map[fettle.RunID]struct{} // guarded by mu; have ended, and got a result since
 	wake  chan struct{}             // something may have ended, or a deadline is new
+
+	turn  sync.Mutex    // held while a run with a pace decides whom it asks, so that what all together may do is not exceeded; taken before mu
+	freed signal        // somebody may have a turn who had none
+	idle  chan struct{} // there is a run with a pace that nobody drives
+	busy  busyNodes
 }
 
 func (b *runBook) init() {
 	b.going, b.late, b.wake = map[fettle.RunID]*liveRun{}, map[fettle.RunID]struct{}{}, make(chan struct{}, 1)
+	b.idle = make(chan struct{}, 1)
+	b.freed.init()
 }
 
 func (b *runBook) add(r *liveRun) {
@@ -30,6 +38,12 @@ func (b *runBook) add(r *liveRun) {
 	b.going[r.run.ID] = r
 	b.mu.Unlock()
 	b.poke()
+	if r.course != nil {
+		select {
+		case b.idle <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func (b *runBook) get(id fettle.RunID) *liveRun {
@@ -115,8 +129,11 @@ func (s *Server) takeRunResult(res fettle.Result, isNew bool) {
 		}
 		return
 	}
-	switch r.take(res) {
+	switch r.take(res, s.Now()) {
 	case takenCounted:
+		if r.shares() {
+			s.runs.freed.notify()
+		}
 		s.meters.resultSeconds.Update(fettle.MillisOf(s.Now()).Sub(r.snapshot().Created).Seconds())
 		s.runs.tidy(r, s.Now())
 	case takenTooLate:
@@ -153,7 +170,7 @@ func (s *Server) followRuns(ctx context.Context) error {
 		s.markSent(ctx)
 		for _, r := range s.runs.all() {
 			if r.end(now); r.snapshot().Ended == 0 {
-				next = min(next, r.due.Sub(now)+time.Millisecond)
+				next = min(next, r.nextDue(now).Sub(now)+time.Millisecond)
 				continue
 			}
 			if err := s.saveRun(ctx, r); err != nil {
@@ -162,6 +179,8 @@ func (s *Server) followRuns(ctx context.Context) error {
 			}
 			if r.isClosed() {
 				s.runs.drop(r.run.ID)
+				s.runs.freed.notify()
+				s.standing.poke()
 			}
 		}
 		for _, id := range s.runs.takeLate() {
@@ -234,6 +253,9 @@ func (s *Server) loadRuns(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := s.resume(ctx, r); err != nil {
+			return fmt.Errorf("run %s: %w", run.ID, err)
+		}
 		s.runs.add(r)
 		s.Log.Info("run taken up again", "run", run.ID, "pending", r.snapshot().Tally.Pending)
 	}
@@ -259,12 +281,16 @@ func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, erro
 	}
 	now := s.Now()
 	r := newLiveRun(run, roster.Nodes, now.Add(run.Deadline.Sub(fettle.MillisOf(now))))
+	r.timeout = time.Duration(run.Timeout) * time.Millisecond
 	for _, p := range r.parts {
 		p.state = partNever
 	}
 	if err := s.Store.LoadTasks(ctx, store.TaskQuery{Run: id}, func(t store.StoredTask) error {
 		if p := r.parts[t.Node]; p != nil {
 			p.task, r.timeout = t.ID, time.Duration(t.Timeout)*time.Millisecond
+			if p.called = t.Expires != store.NotCalled; p.called {
+				p.due = now.Add(t.Expires.Sub(fettle.MillisOf(now)))
+			}
 			if hasSealed(t.Inputs) {
 				p.inputs = t.Inputs
 			}
@@ -286,7 +312,7 @@ func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, erro
 			return nil, err
 		}
 		for _, res := range results {
-			r.take(res)
+			r.take(res, now)
 		}
 		if cursor = next; cursor == "" {
 			break
@@ -301,92 +327,3 @@ func (s *Server) storedRun(ctx context.Context, id fettle.RunID) (*liveRun, erro
 
 // resultsPage is how many results are read from the store at a time.
 const resultsPage = 1000
-
-// RunUpdate is one thing that happened to a run: a result came, or the run's own state changed. The last one of a stream has Run.Ended.
-type RunUpdate struct {
-	Result *fettle.Result
-	Run    *fettle.Run
-}
-
-// WatchRun gives everything that has come so far, and then what comes. The channel is closed after the end of the run, or when ctx ends. A
-// reader that is slow holds nobody but himself.
-func (s *Server) WatchRun(ctx context.Context, id fettle.RunID) (<-chan RunUpdate, error) {
-	r := s.runs.get(id)
-	if r == nil {
-		return s.replayRun(ctx, id)
-	}
-	out := make(chan RunUpdate)
-	go func() { // ends with ctx or the run, which ends at its deadline
-		defer close(out)
-		for n := 0; ; {
-			results, run, changed := r.since(n)
-			for _, k := range results {
-				res := s.whole(ctx, k)
-				if !offer(ctx, out, RunUpdate{Result: &res}) {
-					return
-				}
-			}
-			n += len(results)
-			if !offer(ctx, out, RunUpdate{Run: &run}) || run.Ended != 0 {
-				return
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-changed:
-			}
-		}
-	}()
-	return out, nil
-}
-
-// whole gives a result as it came. What was cut is read from the store; a store that is away leaves it without.
-func (s *Server) whole(ctx context.Context, k kept) fettle.Result {
-	if !k.cut {
-		return k.Result
-	}
-	stored, err := s.Store.Result(ctx, k.Task)
-	if err != nil {
-		s.complain(ctx, "read a large result", k.Run, err)
-		return k.Result
-	}
-	return stored.Result
-}
-
-// replayRun gives the stream of a run that has ended.
-func (s *Server) replayRun(ctx context.Context, id fettle.RunID) (<-chan RunUpdate, error) {
-	run, err := s.Store.Run(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan RunUpdate)
-	go func() { // ends with ctx or the last page
-		defer close(out)
-		for cursor := ""; ; {
-			results, next, err := s.RunResults(ctx, id, resultsPage, cursor)
-			if err != nil {
-				s.Log.Error("results of a run", "run", id, "err", err)
-				return
-			}
-			for i := range results {
-				if !offer(ctx, out, RunUpdate{Result: &results[i]}) {
-					return
-				}
-			}
-			if cursor = next; cursor == "" {
-				offer(ctx, out, RunUpdate{Run: &run})
-				return
-			}
-		}
-	}()
-	return out, nil
-}
-
-func offer(ctx context.Context, out chan<- RunUpdate, u RunUpdate) bool {
-	select {
-	case out <- u:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -29,8 +29,9 @@ type RunRequest struct {
 	User    Asker // who the caller is, for policies; the zero Asker is the caller's name alone
 	Pace    fettle.Pace
 
-	retryOf  fettle.RunID // the run that is done again
-	standing string       // the standing run of which this is a round
+	retryOf  fettle.RunID                    // the run that is done again
+	standing string                          // the standing run of which this is a round
+	ready    map[fettle.NodeID]fettle.Millis // when each node may be asked at the earliest; nil: at any time
 }
 
 // StartRun fixes the roster, stores the run with its tasks, and then sends them. It returns when all is on its way; WatchRun follows it.
@@ -39,6 +40,11 @@ type RunRequest struct {
 func (s *Server) StartRun(ctx context.Context, req RunRequest) (fettle.Run, error) {
 	if _, _, err := s.checkInputs(req); err != nil {
 		return fettle.Run{}, err // before the roster is looked for, so that a wrong input is the first thing said
+	}
+	if req.Pace.While != "" {
+		if err := s.checkGate(ctx, req.Pace.While); err != nil {
+			return fettle.Run{}, err
+		}
 	}
 	roster, err := s.roster(ctx, req.Selection)
 	if err != nil {
@@ -76,18 +82,22 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	}
 	due := s.Now().Add(timeout + answerSlack)
 	now, deadline := fettle.MillisOf(s.Now()), fettle.MillisOf(due)
+	pace, err := s.paced(ctx, req.Pace, &roster)
+	if err != nil {
+		return nil, err
+	}
 	r := newLiveRun(fettle.Run{
 		ID: fettle.RunID(wire.NewID()), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
 		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1, Timeout: timeout.Milliseconds(),
-		RetryOf: req.retryOf, Standing: req.standing,
+		RetryOf: req.retryOf, Standing: req.standing, Pace: pace,
 	}, roster.Nodes, due)
-	if runs.Paced(req.Pace) {
-		r.run.Pace = &req.Pace
-	}
 	r.timeout = timeout
 	judge, err := s.policyJudge(PolicyQuestion{User: req.User.or(req.Caller), Action: req.Action, Inputs: inputs})
 	if err != nil {
 		return nil, err
+	}
+	if req.ready != nil {
+		byReady(roster.Nodes, req.ready)
 	}
 	roster.ID, roster.Created = string(r.run.ID), now
 	tasks := s.tasksFor(r, secrets, func(id fettle.NodeID) string { return judge.reason(ctx, id) })
@@ -97,12 +107,22 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	if err := s.putDownRun(ctx, req, r); err != nil {
 		return nil, err // what cannot be put down is not done
 	}
-	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks, Sent: now}); err != nil {
+	sent := now
+	if pace != nil {
+		sent = 0
+		if err := s.begin(ctx, r, roster.Nodes); err != nil {
+			return nil, err
+		}
+		r.course.await(s.Now(), req.ready)
+	}
+	if err := s.Store.SaveRun(ctx, store.NewRun{Run: r.run, Roster: &roster, Tasks: tasks, Sent: sent}); err != nil {
 		return nil, err
 	}
 	s.meters.runsStarted.Inc()
 	s.runs.add(r)
-	s.sendTasks(ctx, r, tasks)
+	if pace == nil {
+		s.sendTasks(ctx, r, tasks)
+	}
 	s.runs.tidy(r, s.Now())
 	return r, nil
 }
@@ -112,6 +132,15 @@ func (s *Server) putDownRun(ctx context.Context, req RunRequest, r *liveRun) err
 	details := audit.Details{"action": req.Action, "inputs": r.run.Inputs, "roster": len(r.nodes), "undefined": r.run.Undefined}
 	if r.run.Filter != "" {
 		details["filter"] = r.run.Filter
+	}
+	if r.run.Pace != nil {
+		details["pace"] = r.run.Pace
+	}
+	if r.run.RetryOf != "" {
+		details["retry_of"] = r.run.RetryOf
+	}
+	if r.run.Standing != "" {
+		details["standing"] = r.run.Standing
 	}
 	if req.All {
 		details["all"] = true
@@ -136,11 +165,12 @@ func (s *Server) tasksFor(r *liveRun, secrets map[string]any, forbids func(fettl
 			refused[why] = append(refused[why], id)
 			continue
 		}
-		if s.presence.liveness(id) == fettle.Silent {
+		now := r.run.Pace == nil // of the others that is asked when their turn comes
+		if now && s.presence.liveness(id) == fettle.Silent {
 			p.state = partNever
 			continue
 		}
-		if why := s.contested(id); why != "" {
+		if now && s.contested(id) != "" {
 			p.state = partNever
 			refused[contestedReason] = append(refused[contestedReason], id)
 			continue

@@ -127,6 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.collect(ctx) })
 	g.Go(func() error { return s.watchLiveness(ctx) })
 	g.Go(func() error { return s.followRuns(ctx) })
+	g.Go(func() error { return s.driveRuns(ctx) })
 	g.Go(func() error { return s.spreadChecks(ctx) })
 	g.Go(func() error { return s.prune(ctx) })
 	g.Go(func() error { return s.catchUp(ctx) })

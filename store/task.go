@@ -20,6 +20,9 @@ const (
 	TaskExpired   TaskState = "expired"
 )
 
+// NotCalled is when a task expires whose turn in a run with a pace has not come. CallTasks puts the moment itself in its place.
+const NotCalled fettle.Millis = 1 << 60
+
 // unanswered is the condition for a task from which a result may come.
 const unanswered = "t.state IN ('queued', 'sent')"
 
@@ -88,6 +91,26 @@ func (s *Store) MarkSent(ctx context.Context, ids []fettle.TaskID, at fettle.Mil
 			[]any{int64(at)}, stringsOf(ids))
 		return err
 	})
+}
+
+// CallTasks notes that the turn of tasks has come: they are sent at a moment, which is right afterwards, and expire at another. Those that are not
+// queued stay as they are. MarkUnsent takes the sending back, and leaves the turn.
+func (s *Store) CallTasks(ctx context.Context, ids []fettle.TaskID, at, expires fettle.Millis) error {
+	return s.write(ctx, "call tasks", func(ctx context.Context, t *tx) error {
+		_, err := t.execIn(ctx, "call tasks", "UPDATE tasks SET state = 'sent', sent_at = ?, expires_at = ?, rev = rev + 1 WHERE state = 'queued' AND id IN %s",
+			[]any{int64(at), int64(expires)}, stringsOf(ids))
+		return err
+	})
+}
+
+// CancelUncalled ends the tasks of a run whose turn has not come, and tells how many they were.
+func (s *Store) CancelUncalled(ctx context.Context, run fettle.RunID) (n int64, err error) {
+	err = s.write(ctx, "cancel uncalled tasks of run "+string(run), func(ctx context.Context, t *tx) error {
+		n, err = t.exec(ctx, "cancel uncalled tasks", "UPDATE tasks SET state = 'cancelled', rev = rev + 1 WHERE state = 'queued' AND expires_at = ? AND run = ?",
+			int64(NotCalled), string(run))
+		return err
+	})
+	return n, err
 }
 
 // MarkUnsent notes that tasks were not sent after all. Those that are answered stay as they are.
