@@ -329,6 +329,7 @@ func (e ListEnrolmentsParamsStanding) Valid() bool {
 
 // Action defines model for Action.
 type Action struct {
+	Busy        *string   `json:"busy,omitempty"`
 	Description string    `json:"description"`
 	Display     *string   `json:"display,omitempty"`
 	Idempotent  bool      `json:"idempotent"`
