@@ -49,6 +49,8 @@ func suite(t *testing.T, open opener) {
 		{"a user is swapped by rev", testUsers},
 		{"a user who is deleted takes tokens and sessions along", testUserTokens},
 		{"a policy is replaced by name", testPolicies},
+		{"a group is replaced by name, and takes its verdict along", testGroups},
+		{"a silence is kept until it has been over for long", testSilences},
 		{"a run keeps which nodes it was not allowed to ask", testRefused},
 		{"what is older than its retention is pruned, and nothing else", testPrune},
 		{"pruning goes on until all is gone, and no number is given again", testPruneMany},

@@ -1,0 +1,187 @@
+package checks
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/adhocore/gronx"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Bounds of a silence.
+const (
+	maxSilence  = 400 * 24 * time.Hour // one that ought to last longer is a check that nobody wants
+	maxWindow   = 7 * 24 * time.Hour
+	maxPatterns = 100
+	maxReason   = 1000
+)
+
+// Windows tells when a silence holds: from its start to its end, or in windows that come again.
+type Windows struct {
+	starts, ends fettle.Millis
+	cron         string
+	lasts        time.Duration
+	zone         *time.Location
+}
+
+// ReadSilence checks a silence's own words, and gives the times at which it holds. Every fault is told by its key.
+func ReadSilence(s fettle.Silence) (Windows, error) {
+	w := Windows{starts: s.Starts, ends: s.Expires, cron: strings.TrimSpace(s.Cron), lasts: time.Duration(s.Duration) * time.Millisecond, zone: time.UTC}
+	if s.Ended != 0 {
+		w.ends = min(w.ends, s.Ended)
+	}
+	bad := func(key, format string, args ...any) (Windows, error) {
+		return Windows{}, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case s.Filter == "":
+		return bad("filter", "say which nodes are meant; \"true\" means all")
+	case strings.TrimSpace(s.Reason) == "":
+		return bad("reason", "say why: whoever finds it at night wants to know")
+	case len(s.Reason) > maxReason:
+		return bad("reason", "it has %d bytes, and %d are allowed", len(s.Reason), maxReason)
+	case s.Author == "":
+		return bad("author", "it is somebody's")
+	case s.Expires <= s.Starts:
+		return bad("expires", "a silence has an end, after its start")
+	case s.Expires.Sub(s.Starts) > maxSilence:
+		return bad("expires", "it is more than %d days after the start", int(maxSilence.Hours()/24))
+	case len(s.Checks) > maxPatterns:
+		return bad("checks", "%d names, and %d are allowed", len(s.Checks), maxPatterns)
+	}
+	for _, pattern := range s.Checks {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			return bad("checks", "%q is neither a name nor a pattern such as disk_*", pattern)
+		}
+	}
+	for _, status := range s.Statuses {
+		if !slices.Contains([]fettle.CheckStatus{fettle.CheckWarning, fettle.CheckCritical, fettle.CheckUnknown}, status) {
+			return bad("statuses", "%q is none of warning, critical, unknown", status)
+		}
+	}
+	return w.read(s)
+}
+
+// read reads the words of recurrence.
+func (w Windows) read(s fettle.Silence) (Windows, error) {
+	if w.cron == "" {
+		if s.Duration != 0 || s.Zone != "" {
+			return Windows{}, &fettle.Fault{Key: "cron", Reason: "duration and zone are for windows that come again, by a cron expression"}
+		}
+		return w, nil
+	}
+	if len(strings.Fields(w.cron)) != 5 || len(w.cron) > maxCron || !gronx.IsValid(w.cron) {
+		return Windows{}, &fettle.Fault{Key: "cron", Reason: fmt.Sprintf("%q is no cron expression: minute hour day month weekday, such as 0 2 * * 6", w.cron)}
+	}
+	if w.lasts < time.Minute || w.lasts > maxWindow {
+		return Windows{}, &fettle.Fault{Key: "duration", Reason: fmt.Sprintf("%s is not between 1m and 7 days", w.lasts)}
+	}
+	if s.Zone != "" {
+		zone, err := time.LoadLocation(s.Zone)
+		if err != nil || s.Zone == "Local" {
+			return Windows{}, &fettle.Fault{Key: "zone", Reason: fmt.Sprintf("%q is no time zone, such as Europe/Berlin", s.Zone)}
+		}
+		w.zone = zone
+	}
+	return w, nil
+}
+
+// At tells whether the silence holds at a moment, and until when; where it does not, when its next window begins. Zero: never again.
+func (w Windows) At(now fettle.Millis) (holds bool, until, next fettle.Millis) {
+	switch {
+	case now >= w.ends:
+		return false, 0, 0
+	case w.cron == "" && now < w.starts:
+		return false, 0, w.starts
+	case w.cron == "":
+		return true, w.ends, 0
+	}
+	at := max(now, w.starts)
+	if began, ok := w.before(at.Time()); ok && now >= w.starts && now < began.Add(w.lasts) && began >= w.starts {
+		return true, min(w.over(began, now), w.ends), 0
+	}
+	if begins, ok := w.after(at.Time().Add(-time.Millisecond)); ok && begins < w.ends {
+		return false, 0, begins
+	}
+	return false, 0, 0
+}
+
+// over gives the end of a window; one that begins before it ends goes on.
+func (w Windows) over(began, now fettle.Millis) fettle.Millis {
+	end := began.Add(w.lasts)
+	for range 1000 {
+		again, ok := w.after(began.Time())
+		if !ok || again > end || end >= w.ends {
+			return end
+		}
+		began, end = again, again.Add(w.lasts)
+	}
+	return end
+}
+
+// before gives the last beginning at or before a moment, within the length of a window.
+func (w Windows) before(at time.Time) (fettle.Millis, bool) {
+	began, ok := w.after(at.Add(-w.lasts))
+	for ok {
+		next, more := w.after(began.Time())
+		if began > fettle.MillisOf(at) {
+			return 0, false
+		}
+		if !more || next > fettle.MillisOf(at) {
+			return began, true
+		}
+		began = next
+	}
+	return 0, false
+}
+
+// after gives the first beginning after a moment. The expression is about what clocks in the zone show. Where they are put forward over a beginning,
+// it is then; where they are put back over one, it is the first of the two.
+func (w Windows) after(at time.Time) (fettle.Millis, bool) {
+	wall := wallOf(at, w.zone)
+	for range 100 {
+		next, err := gronx.NextTickAfter(w.cron, wall, false)
+		if err != nil {
+			return 0, false
+		}
+		begins := w.real(next)
+		if begins.After(at) {
+			return fettle.MillisOf(begins), true
+		}
+		wall = next // clocks have been put back, and this one has been
+	}
+	return 0, false
+}
+
+// wallOf gives what a clock in a zone shows, as if that were UTC: there is no hour twice, and none is missing.
+func wallOf(at time.Time, zone *time.Location) time.Time {
+	l := at.In(zone)
+	return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), l.Second(), l.Nanosecond(), time.UTC)
+}
+
+// real gives the moment at which clocks show a time first; in a gap, the moment at which they are put forward over it.
+func (w Windows) real(wall time.Time) time.Time {
+	guess := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, w.zone)
+	if shown := wallOf(guess, w.zone); !shown.Equal(wall) { // a gap: time.Date goes by one of the two offsets
+		start, end := guess.ZoneBounds()
+		for _, edge := range []time.Time{start, end} {
+			if d := edge.Sub(guess); !edge.IsZero() && d > -3*time.Hour && d < 3*time.Hour {
+				return edge
+			}
+		}
+		return guess
+	}
+	// Put back: the hour comes twice, and the first is before the bounds of the zone in which the second is.
+	if start, _ := guess.ZoneBounds(); !start.IsZero() {
+		_, before := start.Add(-time.Second).Zone()
+		_, here := guess.Zone()
+		if earlier := guess.Add(time.Duration(here-before) * time.Second); before > here && earlier.Before(start) {
+			return earlier
+		}
+	}
+	return guess
+}
