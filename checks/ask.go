@@ -21,21 +21,26 @@ const NoBy = "-"
 
 func (q Question) plain() bool { return q.Where == "" && q.Thresholds == nil }
 
-// Needs gives the cuts that a question wants and that the board does not have: they are to be given by PutCut, or Ask is ErrUnavailable. An
-// unknown name is ErrNotFound.
-func (b *Board) Needs(q Question) ([]CutSpec, error) {
+// Wants gives the cuts that a question wants. An unknown name is ErrNotFound.
+func (b *Board) Wants(q Question) ([]CutSpec, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	found := map[CutSpec]bool{}
 	if err := b.needs(q, found, 0); err != nil {
 		return nil, err
 	}
-	for spec := range found {
-		if b.cuts[spec] != nil {
-			delete(found, spec)
-		}
-	}
 	return slices.Collect(maps.Keys(found)), nil
+}
+
+// Needs gives those of them that the board does not have: they are to be given by PutCut, or Ask is ErrUnavailable.
+func (b *Board) Needs(q Question) ([]CutSpec, error) {
+	wanted, err := b.Wants(q)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(wanted, func(spec CutSpec) bool { return b.cuts[spec] != nil }), nil
 }
 
 func (b *Board) needs(q Question, found map[CutSpec]bool, depth int) error {
@@ -122,44 +127,48 @@ func (b *Board) ask(q Question, now fettle.Millis) (fettle.Verdict, error) {
 	if q.Thresholds != nil {
 		th = *q.Thresholds
 	}
-	one, left, err := s.bucketOf(q.Where)
+	one, left, err := s.bucketOf(q.Where, true)
 	if err != nil {
 		return fettle.Verdict{}, err
 	}
-	v := one.verdict(s.check.Name, fettle.MaxOutputs, s.text)
+	text := s.text
+	if q.Where != "" {
+		text = s.textOfAll
+	}
+	v := one.verdict(s.check.Name, fettle.MaxOutputs, text)
 	v.Tally.Undefined += left
 	v.Status, v.Reason = th.status(v.Tally)
 	if q.By != "" && q.By != NoBy {
-		return v, s.askBy(&v, q, th)
+		return v, s.askBy(&v, q, th, text)
 	}
 	return v, nil
 }
 
-// bucketOf gives the nodes of a sheet for which a filter is true, and for how many it is undefined.
-func (s *sheet) bucketOf(where fettle.Filter) (one *bucket, left int, err error) {
+// bucketOf gives the nodes of a sheet for which a filter is true, and for how many it is undefined; with all set also those that are no members.
+func (s *sheet) bucketOf(where fettle.Filter, all bool) (one *bucket, left int, err error) {
 	if where == "" {
 		return &s.whole, 0, nil
 	}
-	parts, err := s.slice(CutSpec{where, ""})
+	slice, err := s.slice(CutSpec{where, ""}, all)
 	if err != nil {
 		return nil, 0, err
 	}
-	if u := parts[UndefinedPart]; u != nil {
+	if u := slice.parts[UndefinedPart]; u != nil {
 		left = u.tally.Total
 	}
-	if one = parts[InPart]; one == nil {
+	if one = slice.parts[InPart]; one == nil {
 		one = &bucket{}
 	}
 	return one, left, nil
 }
 
 // askBy adds the verdicts of the values of a fact; the worst of them is that of the whole.
-func (s *sheet) askBy(v *fettle.Verdict, q Question, th Thresholds) error {
-	parts, err := s.slice(CutSpec{q.Where, q.By})
+func (s *sheet) askBy(v *fettle.Verdict, q Question, th Thresholds, text func(fettle.NodeID) string) error {
+	slice, err := s.slice(CutSpec{q.Where, q.By}, q.Where != "")
 	if err != nil {
 		return err
 	}
-	values := map[string]valued{}
+	parts, values := slice.parts, map[string]valued{}
 	for value, one := range parts {
 		if value != UndefinedPart && one.tally.Total > 0 {
 			status, reason := th.status(one.tally)
@@ -169,7 +178,7 @@ func (s *sheet) askBy(v *fettle.Verdict, q Question, th Thresholds) error {
 	order := worstFirst(values)
 	each := fettle.MaxOutputs / max(1, min(len(order), fettle.MaxBy))
 	for _, value := range order[:min(len(order), fettle.MaxBy)] {
-		part := parts[value].verdict(s.check.Name, each, s.text)
+		part := parts[value].verdict(s.check.Name, each, text)
 		part.Value, part.Status, part.Reason = value, values[value].status, values[value].reason
 		v.By = append(v.By, part)
 	}
@@ -218,20 +227,24 @@ func badness(s fettle.CheckStatus) int {
 
 // hold notes since when a verdict has its status; while the board is settling the verdict keeps the one that it had.
 func (b *Board) hold(v *fettle.Verdict, now fettle.Millis) {
-	was, known := b.held[v.Check]
 	if v.Settling {
-		if known {
-			v.Status, v.Since = was.Status, was.Since
-			v.Reason = ""
+		if was, known := b.held[v.Check]; known {
+			v.Status, v.Since, v.Reason = was.Status, was.Since, ""
 		}
 		return
 	}
-	if !known || was.Status != v.Status || was.Since == 0 {
-		was = Held{v.Status, now}
-		b.held[v.Check] = was
+	v.Since = b.holdStatus(v.Check, v.Status, now)
+}
+
+// holdStatus notes what a verdict is now, and gives since when it is that.
+func (b *Board) holdStatus(name string, status fettle.CheckStatus, now fettle.Millis) fettle.Millis {
+	was, known := b.held[name]
+	if !known || was.Status != status || was.Since == 0 {
+		was = Held{status, now}
+		b.held[name] = was
 		b.change++ // groups show since when their members are as they are
 	}
-	v.Since = was.Since
+	return was.Since
 }
 
 // statusOf gives the status of a whole verdict; known is false where there is none of that name.
@@ -251,10 +264,21 @@ func (b *Board) statusOf(name string, now fettle.Millis) (s fettle.CheckStatus, 
 
 // Held gives the status of every check and group, and since when: what a server that starts again hands to Settle.
 func (b *Board) Held(now fettle.Millis) map[string]Held {
-	for _, name := range b.Names() {
-		_, _ = b.Verdict(name, now) // one that has just gone is not wanted
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if now < b.settling {
+		return maps.Clone(b.held)
+	}
+	b.followParents(now)
+	for name := range b.sheets {
+		if status, known := b.statusOf(name, now); known {
+			b.holdStatus(name, status, now)
+		}
+	}
+	for name := range b.groups {
+		if status, known := b.statusOf(name, now); known {
+			b.holdStatus(name, status, now)
+		}
+	}
 	return maps.Clone(b.held)
 }

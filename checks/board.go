@@ -88,6 +88,7 @@ func (b *Board) put(s *sheet, node fettle.NodeID, place Place, now fettle.Millis
 		return
 	}
 	s.count(c, now)
+	s.look(node)
 	s.tellChildren(node, now)
 }
 
@@ -176,6 +177,7 @@ func (b *Board) SetSilent(node fettle.NodeID, isSilent bool, now fettle.Millis) 
 			c.silent = isSilent
 			s.count(c, now)
 		}
+		s.look(node)
 	}
 }
 
@@ -188,6 +190,16 @@ func (b *Board) Forget(node fettle.NodeID, now fettle.Millis) {
 		if c := s.cells[node]; c != nil {
 			s.remove(c, now)
 		}
+	}
+	for _, c := range b.cuts {
+		delete(c.parts, node)
+	}
+	for _, s := range b.silences {
+		delete(s.nodes, node)
+	}
+	delete(b.quiet, node)
+	for _, s := range b.sheets {
+		s.look(node)
 	}
 }
 

@@ -53,19 +53,10 @@ func (b *Board) PutPart(spec CutSpec, node fettle.NodeID, value string) {
 		c.parts[node] = value
 	}
 	for _, s := range b.sheets {
-		parts, kept := s.slices[c]
-		one := s.cells[node]
-		if !kept || one == nil {
-			continue
-		}
-		if was != "" {
-			part(parts, was).put(node, one.counted, -1)
-			if parts[was].empty() {
-				delete(parts, was)
+		for _, slice := range s.slices {
+			if slice.cut == c {
+				slice.move(s, node, was, value)
 			}
-		}
-		if value != "" {
-			part(parts, value).put(node, one.counted, 1)
 		}
 	}
 	b.change++
@@ -80,7 +71,8 @@ func (b *Board) DropCut(spec CutSpec) {
 
 func (b *Board) dropCut(spec CutSpec) {
 	for _, s := range b.sheets {
-		delete(s.slices, b.cuts[spec])
+		delete(s.slices, sliceKey{b.cuts[spec], false})
+		delete(s.slices, sliceKey{b.cuts[spec], true})
 	}
 	delete(b.cuts, spec)
 }
@@ -92,21 +84,128 @@ func (b *Board) Cuts() []CutSpec {
 	return slices.Collect(maps.Keys(b.cuts))
 }
 
-// slice gives the parts of a sheet along a cut, made when it is asked for first: that costs its cells.
-func (s *sheet) slice(spec CutSpec) (map[string]*bucket, error) {
+// sliceKey names a slice of a sheet.
+type sliceKey struct {
+	cut *cut
+	all bool // with the nodes of the cut that are no members of the check: they ought to have a state, because somebody asks for it
+}
+
+// slice is the parts of a sheet along a cut.
+type slice struct {
+	sliceKey
+	parts map[string]*bucket
+	put   map[fettle.NodeID]putAs // of all: what is counted of each node
+}
+
+// putAs is where and as what a node is counted.
+type putAs struct {
+	value string
+	as    counted
+}
+
+// slice gives a slice, made when it is asked for first: that costs its nodes.
+func (s *sheet) slice(spec CutSpec, all bool) (*slice, error) {
 	c := s.board.cuts[spec]
 	if c == nil {
 		return nil, fmt.Errorf("nodes are not cut by filter %q and fact %q: %w", spec.Filter, spec.By, fettle.ErrUnavailable)
 	}
-	parts := s.slices[c]
-	if parts == nil {
-		parts = map[string]*bucket{}
-		for _, one := range s.cells {
-			if value := c.parts[one.node]; value != "" {
-				part(parts, value).put(one.node, one.counted, 1)
+	key := sliceKey{c, all}
+	if one := s.slices[key]; one != nil {
+		return one, nil
+	}
+	one := &slice{sliceKey: key, parts: map[string]*bucket{}, put: map[fettle.NodeID]putAs{}}
+	if all {
+		for node := range c.parts {
+			one.look(s, node)
+		}
+	} else {
+		for _, cell := range s.cells {
+			if value := c.parts[cell.node]; value != "" {
+				one.part(value).put(cell.node, cell.counted, 1)
 			}
 		}
-		s.slices[c] = parts
 	}
-	return parts, nil
+	s.slices[key] = one
+	return one, nil
+}
+
+func (o *slice) part(value string) *bucket {
+	b := o.parts[value]
+	if b == nil {
+		b = &bucket{}
+		o.parts[value] = b
+	}
+	return b
+}
+
+// move takes a node from one part into another.
+func (o *slice) move(s *sheet, node fettle.NodeID, from, to string) {
+	if o.all {
+		o.look(s, node)
+		return
+	}
+	c := s.cells[node]
+	if c == nil {
+		return
+	}
+	if from != "" {
+		o.take(from, node, c.counted)
+	}
+	if to != "" {
+		o.part(to).put(node, c.counted, 1)
+	}
+}
+
+// take takes a node out of a part.
+func (o *slice) take(value string, node fettle.NodeID, as counted) {
+	o.part(value).put(node, as, -1)
+	if o.parts[value].empty() {
+		delete(o.parts, value)
+	}
+}
+
+// look counts a node of a slice of all anew.
+func (o *slice) look(s *sheet, node fettle.NodeID) {
+	is := putAs{value: o.cut.parts[node]}
+	if is.value != "" {
+		if c := s.cells[node]; c != nil && c.place == Member {
+			is.as = c.counted
+		} else {
+			is.as = s.outsider(node)
+		}
+	}
+	was := o.put[node]
+	if was == is {
+		return
+	}
+	if was.value != "" {
+		o.take(was.value, node, was.as)
+	}
+	if delete(o.put, node); is.value != "" {
+		o.part(is.value).put(node, is.as, 1)
+		o.put[node] = is
+	}
+}
+
+// look counts a node anew wherever it is counted without being a member.
+func (s *sheet) look(node fettle.NodeID) {
+	for _, one := range s.slices {
+		if one.all {
+			one.look(s, node)
+		}
+	}
+}
+
+// outsider says how a node is counted that is no member: it has no state, and ought to.
+func (s *sheet) outsider(node fettle.NodeID) counted {
+	out := counted{standing: unknown}
+	if _, is := s.board.silent[node]; is {
+		out.standing = silent
+	}
+	if out.by = s.board.silencing(s.check.Name, node, fettle.CheckUnknown); out.by != nil {
+		out.standing = silenced
+	} else if s.isShadowed(node) {
+		out.standing = shadowed
+	}
+	return out
 }

@@ -272,3 +272,10 @@ func isLabel(name string) bool {
 	}
 	return name != "" && len(name) <= MaxName
 }
+
+// CheckPeople tells every fault of what people are told of a check or a group.
+func CheckPeople(notes, runbook string, labels map[string]string) error {
+	v := definer{d: fettle.CheckDefinition{Notes: notes, Runbook: runbook, Labels: labels}}
+	v.people()
+	return errors.Join(v.faults...)
+}

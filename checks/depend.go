@@ -36,9 +36,7 @@ func (b *Board) link(now fettle.Millis) {
 		}
 	}
 	for _, s := range b.sheets {
-		if len(s.check.DependsOn) > 0 || s.whole.tally.Shadowed > 0 {
-			s.recountBad(now)
-		}
+		s.recountBad(now)
 	}
 	b.change++
 }

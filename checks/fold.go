@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -82,6 +83,36 @@ func FoldLive(g Answers) fettle.Verdict {
 	v := f.verdict(g.Thresholds)
 	v.Live, v.TookMS = true, g.Took.Milliseconds()
 	return v
+}
+
+// Of gives the answers of some of the nodes.
+func (g Answers) Of(nodes []fettle.NodeID) Answers {
+	inside := make(map[fettle.NodeID]bool, len(nodes))
+	for _, node := range nodes {
+		inside[node] = true
+	}
+	g.Roster, g.Undefined = nodes, nil
+	g.Results = slices.DeleteFunc(slices.Clone(g.Results), func(r fettle.Result) bool { return !inside[r.Node] })
+	return g
+}
+
+// FoldBy adds to a verdict those of its nodes by the values of a fact, each made by fold; the worst of them is that of the whole.
+func FoldBy(v fettle.Verdict, by string, parts map[string][]fettle.NodeID, fold func([]fettle.NodeID) (fettle.Verdict, error)) (fettle.Verdict, error) {
+	values, verdicts := map[string]valued{}, map[string]fettle.Verdict{}
+	for value, nodes := range parts {
+		part, err := fold(nodes)
+		if err != nil {
+			return v, err
+		}
+		part.Value = value
+		verdicts[value], values[value] = part, valued{part.Status, part.Reason, part.Tally}
+	}
+	order := worstFirst(values)
+	for _, value := range order[:min(len(order), fettle.MaxBy)] {
+		v.By = append(v.By, verdicts[value])
+	}
+	sumUp(&v, by, order, values)
+	return v, nil
 }
 
 // folding is a verdict in the making.

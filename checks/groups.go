@@ -220,13 +220,9 @@ func (b *Board) checkMember(m *fettle.VerdictMember, def fettle.GroupMember, rul
 		th = *rule
 	}
 	for _, s := range sheets {
-		one, left, err := s.bucketOf(both(def.Filter, where))
+		one, left, err := s.bucketOf(both(def.Filter, where), false)
 		if err == nil && by != "" {
-			var parts map[string]*bucket
-			parts, err = s.slice(CutSpec{both(def.Filter, where), by})
-			if one, left = parts[value], 0; one == nil {
-				one = &bucket{}
-			}
+			one, left, err = s.valueOf(CutSpec{both(def.Filter, where), by}, value)
 		}
 		if err != nil {
 			return err
@@ -236,6 +232,18 @@ func (b *Board) checkMember(m *fettle.VerdictMember, def fettle.GroupMember, rul
 	}
 	m.Status, m.Reason = th.status(m.Tally)
 	return nil
+}
+
+// valueOf gives the members of a sheet that have a value in a cut.
+func (s *sheet) valueOf(spec CutSpec, value string) (one *bucket, left int, err error) {
+	slice, err := s.slice(spec, false)
+	if err != nil {
+		return nil, 0, err
+	}
+	if one = slice.parts[value]; one == nil {
+		one = &bucket{}
+	}
+	return one, 0, nil
 }
 
 // valuesOf gives the values of a fact that some node of a group's members has.
@@ -253,11 +261,11 @@ func (b *Board) valuesOf(g *group, where fettle.Filter, by string, found map[str
 			if def.Check != "" && def.Check != name {
 				continue
 			}
-			parts, err := s.slice(CutSpec{both(def.Filter, where), by})
+			slice, err := s.slice(CutSpec{both(def.Filter, where), by}, false)
 			if err != nil {
 				return err
 			}
-			for value := range parts {
+			for value := range slice.parts {
 				if value != UndefinedPart {
 					found[value] = true
 				}

@@ -84,6 +84,11 @@ func (w *world) step(rng *rand.Rand, i int) {
 	case 6:
 		w.b.Forget(node, w.now)
 		delete(w.silent, node)
+		delete(w.inF, node)
+		delete(w.customer, node)
+		for _, s := range w.silences {
+			delete(s.nodes, node)
+		}
 		for _, c := range w.checks {
 			delete(w.places[c.Name], node)
 			delete(w.states[c.Name], node)
@@ -300,9 +305,21 @@ func (w *world) holdParts(t *testing.T, done map[string]fettle.Verdict) {
 	t.Helper()
 	for _, c := range w.checks {
 		where, err := w.b.Ask(Question{Name: c.Name, Where: f}, w.now)
-		want := w.foldCheck(c, done, func(node fettle.NodeID) bool { return w.inF[node] == InPart })
-		want.Tally.Undefined += w.foldCheck(c, done, func(node fettle.NodeID) bool { return w.inF[node] == UndefinedPart }).Tally.Total
-		if err != nil || where.Tally != want.Tally || where.Status != want.Status || !cmp.Equal(where.Nodes, want.Nodes, cmpopts.EquateEmpty()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var inside, undefined []fettle.NodeID
+		for node, part := range w.inF {
+			switch part {
+			case InPart:
+				inside = append(inside, node)
+			case UndefinedPart:
+				undefined = append(undefined, node)
+			}
+		}
+		want, err := w.b.Over(c.Name, inside, nil, Thresholds{}, w.now)
+		want.Tally.Undefined += len(undefined)
+		if err != nil || where.Tally != want.Tally || where.Status != want.Status || !cmp.Equal(where.Nodes, want.Nodes, cmpopts.EquateEmpty()) || !cmp.Equal(where.Output, want.Output) {
 			t.Fatalf("%s where f: %+v, want %+v, %v", c.Name, where, want, err)
 		}
 		parts, err := w.b.Ask(Question{Name: c.Name, By: by}, w.now)

@@ -136,6 +136,7 @@ func (b *Board) recountNodes(nodes []fettle.NodeID, now fettle.Millis) {
 			if c := s.cells[node]; c != nil && c.raw.bad() {
 				s.count(c, now)
 			}
+			s.look(node)
 		}
 	}
 	b.change++

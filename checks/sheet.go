@@ -24,8 +24,8 @@ type sheet struct {
 	thresholds Thresholds
 	cells      map[fettle.NodeID]*cell
 	whole      bucket
-	slices     map[*cut]map[string]*bucket // those parts that somebody asked for, by cut and its value
-	first      *cell                       // of those with a state that is not known to be stale, the oldest first
+	slices     map[sliceKey]*slice // those that somebody asked for
+	first      *cell               // of those with a state that is not known to be stale, the oldest first
 	last       *cell
 	expired    map[fettle.NodeID]*cell // those that have become stale, and have not been told by TakeStale
 	parents    []*sheet                // checks that this one depends on
@@ -49,7 +49,7 @@ type cell struct {
 
 func (b *Board) newSheet(check fettle.Check, th Thresholds) *sheet {
 	return &sheet{
-		board: b, check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, slices: map[*cut]map[string]*bucket{}, expired: map[fettle.NodeID]*cell{},
+		board: b, check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, slices: map[sliceKey]*slice{}, expired: map[fettle.NodeID]*cell{},
 		perf: newPerfBook(),
 	}
 }
@@ -91,6 +91,7 @@ func (s *sheet) tellChildren(node fettle.NodeID, now fettle.Millis) {
 		if below := child.cells[node]; below != nil {
 			child.count(below, now)
 		}
+		child.look(node)
 	}
 }
 
@@ -116,21 +117,14 @@ func (s *sheet) move(c *cell, from, to counted) {
 	s.board.change++
 	s.whole.put(c.node, from, -1)
 	s.whole.put(c.node, to, 1)
-	for cut, parts := range s.slices {
-		if value := cut.parts[c.node]; value != "" {
-			part(parts, value).put(c.node, from, -1)
-			part(parts, value).put(c.node, to, 1)
+	for _, one := range s.slices {
+		if one.all {
+			one.look(s, c.node)
+		} else if value := one.cut.parts[c.node]; value != "" {
+			one.part(value).put(c.node, from, -1)
+			one.part(value).put(c.node, to, 1)
 		}
 	}
-}
-
-func part(parts map[string]*bucket, value string) *bucket {
-	b := parts[value]
-	if b == nil {
-		b = &bucket{}
-		parts[value] = b
-	}
-	return b
 }
 
 // text gives what a verdict says of a node.
@@ -143,6 +137,17 @@ func (s *sheet) text(node fettle.NodeID) string {
 		return undefinedText(c.raw)
 	}
 	return outputOf(c.raw, c.state, s.check.Attempts)
+}
+
+// textOfAll is text where nodes are meant that are no members.
+func (s *sheet) textOfAll(node fettle.NodeID) string {
+	if c := s.cells[node]; c != nil && c.place == Member {
+		return s.text(node)
+	}
+	if _, is := s.board.silent[node]; is {
+		return outputOf(silent, fettle.CheckState{}, 0)
+	}
+	return outputOf(unknown, fettle.CheckState{}, 0)
 }
 
 // set gives c a state that was received at state.At.
@@ -198,6 +203,7 @@ func (s *sheet) remove(c *cell, now fettle.Millis) {
 	s.unlink(c)
 	delete(s.cells, c.node)
 	delete(s.expired, c.node)
+	s.look(c.node)
 	s.tellChildren(c.node, now)
 }
 
@@ -219,6 +225,16 @@ func (s *sheet) recountBad(now fettle.Millis) {
 	for _, l := range []list{listCritical, listUnknown, listWarning, listSilenced, listShadowed} {
 		for _, node := range s.whole.names[l].all() {
 			s.count(s.cells[node], now)
+		}
+	}
+	for _, one := range s.slices {
+		if !one.all {
+			continue
+		}
+		for node, put := range one.put {
+			if c := s.cells[node]; put.as.list() != unlisted && (c == nil || c.place != Member) {
+				one.look(s, node)
+			}
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (b *Board) Check(name string) (fettle.Check, error) {
 	return s.check, nil
 }
 
-// Over gives the verdict of a check over some nodes only, whether they are its members or not; a node without a state is UNKNOWN. Thresholds
+// Over gives the verdict of a check over some nodes only, whether they are its members or not; one that is none, or has no state, is UNKNOWN. Thresholds
 // are th's, not the check's. The cost is that of the nodes.
 func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresholds, now fettle.Millis) (fettle.Verdict, error) {
 	b.mu.Lock()
@@ -39,7 +39,7 @@ func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresh
 	for _, node := range members {
 		m := NodeState{Node: node, Shadowed: s.isShadowed(node)}
 		_, m.Silent = b.silent[node]
-		if c := s.cells[node]; c != nil {
+		if c := s.cells[node]; c != nil && c.place == Member {
 			m.State = c.state
 		}
 		m.By = b.silencing(check, node, standingOf(m.State, s.check, m.Silent, now).status())

@@ -90,6 +90,12 @@ func (w Windows) read(s fettle.Silence) (Windows, error) {
 	return w, nil
 }
 
+// Until gives w with an earlier end.
+func (w Windows) Until(end fettle.Millis) Windows {
+	w.ends = min(w.ends, end)
+	return w
+}
+
 // At tells whether the silence holds at a moment, and until when; where it does not, when its next window begins. Zero: never again.
 func (w Windows) At(now fettle.Millis) (holds bool, until, next fettle.Millis) {
 	switch {

@@ -97,7 +97,17 @@ func (s *Server) loadStates(ctx context.Context) error {
 		s.Inventory.SetCheck(state)
 	}
 	s.Board.Restore(states, at)
-	s.Board.Settle(now.Add(settleBeats*s.cfg.Beat), s.Board.Held(at))
+	if err := s.loadGroups(ctx, at); err != nil {
+		return err
+	}
+	if err := s.loadSilences(ctx, at); err != nil {
+		return err
+	}
+	held, err := s.heldBefore(ctx, at)
+	if err != nil {
+		return err
+	}
+	s.Board.Settle(now.Add(settleBeats*s.cfg.Beat), held)
 	return nil
 }
 

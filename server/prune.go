@@ -30,6 +30,9 @@ func (s *Server) prune(ctx context.Context) error {
 		if err := s.forgetSilent(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("forget silent nodes", "err", err)
 		}
+		if err := s.pruneSilences(ctx, now); err != nil && ctx.Err() == nil {
+			s.Log.Error("prune silences", "err", err)
+		}
 		if _, err := s.Store.Prune(ctx, keep, now); err != nil && ctx.Err() == nil {
 			s.Log.Error("prune the store", "err", err)
 		}

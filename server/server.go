@@ -62,6 +62,9 @@ type Server struct {
 	past     past
 	saved    savedFilters
 	policies policyBook
+	groups   groupBook
+	silences silenceBook
+	cuts     cutBook
 	live     liveBook
 	loaded   atomic.Bool
 	gatherer prometheus.Gatherer
@@ -90,6 +93,9 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	s.runs.init()
 	s.standing.init()
 	s.changes.init()
+	s.groups.init()
+	s.silences.init()
+	s.cuts.init()
 	s.gatherer = s.newGatherer()
 	return s, nil
 }
@@ -129,6 +135,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.followRuns(ctx) })
 	g.Go(func() error { return s.driveRuns(ctx) })
 	g.Go(func() error { return s.spreadChecks(ctx) })
+	g.Go(func() error { return s.watchSilences(ctx) })
 	g.Go(func() error { return s.prune(ctx) })
 	g.Go(func() error { return s.catchUp(ctx) })
 	return g.Wait()

@@ -129,7 +129,7 @@ func (s *Server) markStale() {
 
 // lookAgain has all nodes looked at, if there is a filter that is about more than facts.
 func (s *Server) lookAgain() {
-	if !s.defs.restless() {
+	if !s.defs.restless() && !s.restlessCuts() {
 		return
 	}
 	for _, id := range s.presence.identities() {
@@ -140,6 +140,8 @@ func (s *Server) lookAgain() {
 // spread looks at the nodes of which something has changed.
 func (s *Server) spread(ctx context.Context) {
 	for id, has := range s.defs.takeTouched() {
+		s.placeInCuts(ctx, id)
+		s.placeInSilences(ctx, id)
 		set, err := s.checksOf(ctx, id)
 		switch {
 		case ctx.Err() != nil:

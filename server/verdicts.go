@@ -23,6 +23,8 @@ type VerdictQuery struct {
 	Timeout   time.Duration // of a live verdict; zero: 10 s
 	Warning   string        // Nagios range over the number of nodes that are not ok, or percent of the total ("10%"), or CEL over the tally
 	Critical  string        // likewise
+	MinOK     string        // how many have to be ok, a number or a percentage
+	By        string        // path of a fact: one verdict for each of its values, too
 	Caller    string
 	User      Asker // for policies
 }
@@ -33,34 +35,89 @@ type members struct {
 	undefined []fettle.NodeID // nodes of which it cannot be said whether they are meant
 }
 
-// Verdict folds a check over nodes. A check that is defined is read from the board; a command that nodes offer is asked live.
-// ErrNotFound: no node offers it and nobody defined it. A filter that matches nobody is a verdict: unknown, with its reason.
+// rule is what a question says of its own.
+func (q VerdictQuery) rule() fettle.Rule {
+	return fettle.Rule{Warning: q.Warning, Critical: q.Critical, MinOK: q.MinOK}
+}
+
+// Verdict folds a check over nodes, or a group. A check that is defined is read from the board, where events keep it up to date; a command that nodes
+// offer is asked live. ErrNotFound: no node offers it and nobody defined it. A filter that matches nobody is a verdict: unknown, with its reason.
 func (s *Server) Verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, error) {
 	began := time.Now()
-	rules, err := checks.ParseRule(fettle.Rule{Warning: q.Warning, Critical: q.Critical}, func(text string) (checks.When, error) { return compileTally(ctx, text) })
+	v, err := s.verdict(ctx, q)
+	v.TookMS = time.Since(began).Milliseconds()
+	return v, err
+}
+
+func (s *Server) verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, error) {
+	rules, err := checks.ParseRule(q.rule(), func(text string) (checks.When, error) { return compileTally(ctx, text) })
 	if err != nil {
 		return fettle.Verdict{}, err
 	}
 	if q.Where, err = s.ExpandFilter(ctx, q.Where); err != nil {
 		return fettle.Verdict{}, err
 	}
+	var by fettle.Path
+	if q.By != "" {
+		if by, err = factPath(q.By); err != nil {
+			return fettle.Verdict{}, err
+		}
+	}
+	_, isGroup := s.groups.get(q.Check)
 	def, defined := s.definition(q.Check)
-	if def.fault != nil {
+	switch {
+	case isGroup && q.Live:
+		return fettle.Verdict{}, fmt.Errorf("%s is a group, and is read from the states that are kept; ask its members live: %w", q.Check, fettle.ErrInvalid)
+	case def.fault != nil:
 		reason, _, _ := strings.Cut(def.fault.Error(), "\n")
-		return fettle.Verdict{Check: q.Check, Status: fettle.CheckUnknown, Reason: reason}, nil
+		return fettle.Verdict{Check: q.Check, Kind: fettle.KindCheck, Status: fettle.CheckUnknown, Reason: reason}, nil
+	case isGroup || defined && !q.Live:
+		if board, err := s.onBoard(ctx, q, by); err != nil || board.Name != "" {
+			return s.readBoard(ctx, q, board, rules, err)
+		}
 	}
-	var v fettle.Verdict
-	if defined && !q.Live && q.Selection == (Selection{}) && q.Warning == "" && q.Critical == "" {
-		v, err = s.Board.Verdict(q.Check, fettle.MillisOf(s.Now()))
-	} else {
-		v, err = s.foldOver(ctx, q, def, defined, rules)
+	if !defined || q.rule() != (fettle.Rule{}) {
+		def.Rule = fettle.Rule{}
+	} else if rules, err = checks.ParseRule(def.Rule, func(text string) (checks.When, error) { return compileTally(ctx, text) }); err != nil {
+		return fettle.Verdict{}, err
 	}
-	v.TookMS = time.Since(began).Milliseconds()
-	return v, err
+	return s.foldOver(ctx, q, def, defined, rules, by)
+}
+
+// onBoard gives the question as the board can answer it from what it keeps; without a name, if it cannot: a roster that was fixed, a filter over what
+// changes without being told, or one of which the undefined nodes count as something.
+func (s *Server) onBoard(ctx context.Context, q VerdictQuery, by fettle.Path) (checks.Question, error) {
+	board := checks.Question{Name: q.Check, By: by.String()}
+	if q.Selection == (Selection{}) {
+		return board, nil
+	}
+	if q.All || q.Roster != "" || q.AsOf != 0 || q.Where == "" {
+		return checks.Question{}, nil
+	}
+	program, err := s.program(ctx, q.Selection)
+	if err != nil {
+		return checks.Question{}, err
+	}
+	def, _ := s.defs.get(q.Check)
+	if _, isGroup := s.groups.get(q.Check); !isGroup && (!keepable(program) || def.Undefined != "") {
+		return checks.Question{}, nil
+	}
+	board.Where = program.Text()
+	return board, nil
+}
+
+func (s *Server) readBoard(ctx context.Context, q VerdictQuery, board checks.Question, rules checks.Thresholds, err error) (fettle.Verdict, error) {
+	if err != nil {
+		return fettle.Verdict{}, err
+	}
+	if q.rule() != (fettle.Rule{}) {
+		board.Thresholds = &rules
+	}
+	return s.askBoard(ctx, board)
 }
 
 // foldOver folds the states, or what is answered now, of the nodes that are meant.
-func (s *Server) foldOver(ctx context.Context, q VerdictQuery, def definition, defined bool, rules checks.Thresholds) (fettle.Verdict, error) {
+func (s *Server) foldOver(ctx context.Context, q VerdictQuery, def definition, defined bool, rules checks.Thresholds, by fettle.Path) (fettle.Verdict, error) {
 	having := s.Inventory.Offering(def.command())
 	if len(having) == 0 && !defined {
 		return fettle.Verdict{}, fmt.Errorf("unknown check %q: it is not defined, and no node offers a command of that name: %w", q.Check, fettle.ErrNotFound)
@@ -69,10 +126,23 @@ func (s *Server) foldOver(ctx context.Context, q VerdictQuery, def definition, d
 	if err != nil {
 		return fettle.Verdict{}, err
 	}
-	if defined && !q.Live {
-		return s.Board.Over(q.Check, m.nodes, m.undefined, rules, fettle.MillisOf(s.Now()))
+	fold := func(nodes []fettle.NodeID) (fettle.Verdict, error) {
+		return s.Board.Over(q.Check, nodes, nil, rules, fettle.MillisOf(s.Now()))
 	}
-	return s.foldLive(ctx, q, def, m, having, rules)
+	var v fettle.Verdict
+	if defined && !q.Live {
+		v, err = s.Board.Over(q.Check, m.nodes, m.undefined, rules, fettle.MillisOf(s.Now()))
+	} else {
+		var answers checks.Answers
+		if answers, err = s.askLive(ctx, q, def, m, having, rules); err == nil {
+			v = checks.FoldLive(answers)
+		}
+		fold = func(nodes []fettle.NodeID) (fettle.Verdict, error) { return checks.FoldLive(answers.Of(nodes)), nil }
+	}
+	if err != nil || by == nil {
+		return v, err
+	}
+	return checks.FoldBy(v, by.String(), s.partsBy(m.nodes, by), fold)
 }
 
 // compileTally makes a threshold of an expression over the tally, such as critical > 0.1 * total.
@@ -136,8 +206,19 @@ func (s *Server) undefinedOf(ctx context.Context, r fettle.Roster) ([]fettle.Nod
 	return undefined, err
 }
 
-// foldLive runs the command on the nodes that have it, and folds what they answer. A node that is meant and does not have it is unknown.
-func (s *Server) foldLive(ctx context.Context, q VerdictQuery, def definition, m members, having []fettle.NodeID, rules checks.Thresholds) (fettle.Verdict, error) {
+// partsBy cuts nodes by the values of a fact.
+func (s *Server) partsBy(nodes []fettle.NodeID, by fettle.Path) map[string][]fettle.NodeID {
+	c, parts := keptCut{path: by, values: map[string]bool{}}, map[string][]fettle.NodeID{}
+	for _, id := range nodes {
+		value, has := s.Inventory.ValueOf(id, by)
+		part := c.part(value, has)
+		parts[part] = append(parts[part], id)
+	}
+	return parts
+}
+
+// askLive runs the command on the nodes that have it, and gives what they answer. A node that is meant and does not have it is unknown.
+func (s *Server) askLive(ctx context.Context, q VerdictQuery, def definition, m members, having []fettle.NodeID, rules checks.Thresholds) (checks.Answers, error) {
 	began := time.Now()
 	group := checks.Answers{Check: q.Check, Roster: m.nodes, Undefined: m.undefined, UndefinedAs: def.Undefined, Thresholds: rules}
 	var ask []fettle.NodeID
@@ -151,12 +232,12 @@ func (s *Server) foldLive(ctx context.Context, q VerdictQuery, def definition, m
 	if len(ask) > 0 {
 		results, err := s.ask(ctx, q, def, ask)
 		if err != nil {
-			return fettle.Verdict{}, err
+			return group, err
 		}
 		group.Results = append(group.Results, results...)
 	}
 	group.Took = time.Since(began)
-	return checks.FoldLive(group), nil
+	return group, nil
 }
 
 // ask runs a check command on nodes, and waits for the end of it.
@@ -184,13 +265,20 @@ func (s *Server) ask(ctx context.Context, q VerdictQuery, def definition, nodes 
 	}
 }
 
-// Verdicts folds every check that is defined, from the board.
+// Verdicts folds every check that is defined, and every group, from the board: checks first, each by name.
 func (s *Server) Verdicts(ctx context.Context) ([]fettle.Verdict, error) {
-	var out []fettle.Verdict
+	var names []string
 	for _, def := range s.defs.all() {
-		v, err := s.Verdict(ctx, VerdictQuery{Check: def.Name})
+		names = append(names, def.Name)
+	}
+	for _, g := range s.groups.all() {
+		names = append(names, g.Name)
+	}
+	var out []fettle.Verdict
+	for _, name := range names {
+		v, err := s.Verdict(ctx, VerdictQuery{Check: name})
 		if err != nil {
-			v = fettle.Verdict{Check: def.Name, Status: fettle.CheckUnknown, Reason: err.Error()}
+			v = fettle.Verdict{Check: name, Status: fettle.CheckUnknown, Reason: err.Error()}
 		}
 		out = append(out, v)
 	}
