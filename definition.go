@@ -3,7 +3,7 @@ package fettle
 // CheckDefinition is a check as people write it: in a file, over REST. It says exactly one of Command, NRPE, Action and Expression. What is
 // left open has the default that docs/checks.md gives, where the text of each field stands too.
 type CheckDefinition struct {
-	Name string `json:"name" doc:"Letters, digits, and _ - . within; the name of its verdict"`
+	Name string `json:"name,omitempty" doc:"Letters, digits, and _ - . : within; the name of its verdict"`
 
 	Command    string         `json:"command,omitempty" doc:"What is asked: a command line of a Nagios plugin, run by the shell as NRPE runs it. Administrators only"`
 	NRPE       string         `json:"nrpe,omitempty" doc:"Or: a check command of the nodes, of their NRPE configuration or a built-in one"`
@@ -73,5 +73,6 @@ type KeptCheck struct {
 	Source  string `json:"source,omitempty"`     // where it is provisioned, and may be changed alone; empty: over REST
 	Updated Millis `json:"updated"`              // when it changed last
 	Editor  string `json:"updated_by,omitempty"` // who changed it last
+	Role    string `json:"-"`                    // that its owner had when it was saved
 	Fault   string `json:"fault,omitempty"`      // why it has no nodes: a saved filter that it stands on does not exist
 }

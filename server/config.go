@@ -3,11 +3,13 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/facts"
-	"github.com/fettle-dev/fettle/filter"
 )
 
 // Config holds the settings of a server's work; listeners, store and broker are opened by cmd/fettle and handed in.
@@ -22,6 +24,7 @@ type Config struct {
 	// FilterBudget is asked for where no index answers: a question that would take longer is refused, and its error says how long.
 	FilterBudget time.Duration `yaml:"filter-budget" help:"how long a question may evaluate its filter node by node, where no index answers; 0: no limit but that of the request"`
 	Checks       []CheckConfig `yaml:"checks" help:"checks that agents keep and that verdicts are folded of"`
+	File         string        `yaml:"-"` // where these settings stand; empty: nowhere
 	Version      string        `yaml:"-"`
 }
 
@@ -50,12 +53,10 @@ func DefaultConfig() Config {
 	}
 }
 
-// Bounds of the settings, and what a check has where its definition is silent.
+// Bounds of the settings.
 const (
-	minBeat          = 100 * time.Millisecond
-	maxBeat          = time.Hour
-	defaultInterval  = time.Minute
-	minCheckInterval = time.Second
+	minBeat = 100 * time.Millisecond
+	maxBeat = time.Hour
 )
 
 // Validate reports every fault of c, each by its key.
@@ -94,67 +95,52 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
+// validate reports every fault of c: those that any definition would have.
 func (c CheckConfig) validate(bad func(key, format string, args ...any)) {
-	if c.Name == "" {
-		bad("name", "a check needs a name")
-	}
-	if c.Interval != 0 && c.Interval < minCheckInterval {
-		bad("interval", "%s is below %s", c.Interval, minCheckInterval)
-	}
-	for key, d := range map[string]time.Duration{"timeout": c.Timeout, "retry": c.Retry} {
+	for key, d := range map[string]time.Duration{"interval": c.Interval, "timeout": c.Timeout, "retry": c.Retry} {
 		if d < 0 {
 			bad(key, "%s is below zero", d)
+			return
 		}
 	}
-	if c.Attempts < 0 {
-		bad("attempts", "%d is below zero", c.Attempts)
-	}
-	if c.Undefined != "" && c.Undefined != string(fettle.CheckUnknown) {
-		bad("undefined", "%q: only \"unknown\" may stand here", c.Undefined)
-	}
-	if c.Filter != "" {
-		if _, err := written(c.Filter); err != nil {
-			bad("filter", "%v", err)
+	_, err := checks.Define(c.definition())
+	for _, one := range faultsOf(err) {
+		var f *fettle.Fault
+		if errors.As(one, &f) {
+			bad(f.Key, "%s", f.Reason)
+			continue
 		}
+		key, reason, _ := strings.Cut(one.Error(), ": ")
+		bad(key, "%s", reason)
 	}
 }
 
-// written gives in CEL what a person wrote into a file, in CEL or the short form. Names of saved filters stay in place.
-func written(text fettle.Filter) (fettle.Filter, error) {
-	_, err := filter.Compile(filter.Node, filter.Open(text))
+// faultsOf takes an error apart that is many.
+func faultsOf(err error) []error {
+	if many, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // errors.Join's own, not one below
+		return many.Unwrap()
+	}
 	if err == nil {
-		return text, nil
+		return nil
 	}
-	cel, shortErr := filter.Parse(text)
-	if shortErr != nil {
-		return "", err
-	}
-	_, err = filter.Compile(filter.Node, filter.Open(cel))
-	return cel, err
+	return []error{err}
 }
 
-// definition makes a Check of c, with what c leaves open filled in, and saved filters by their names.
-func (c CheckConfig) definition() (fettle.Check, error) {
+// provisions tells whether a check is defined in the configuration.
+func (c Config) provisions(name string) bool {
+	return slices.ContainsFunc(c.Checks, func(one CheckConfig) bool { return one.Name == name })
+}
+
+// definition gives what c says as a definition.
+func (c CheckConfig) definition() fettle.CheckDefinition {
 	command := c.Command
 	if command == "" {
 		command = c.Name
 	}
-	check := fettle.Check{
-		Name: c.Name, Action: actionCheck, Inputs: map[string]any{"command": command},
-		Interval: orDefault(c.Interval, defaultInterval).Milliseconds(), Timeout: orDefault(c.Timeout, fettle.DefaultTimeout).Milliseconds(),
-		Attempts: max(c.Attempts, 1), Retry: c.Retry.Milliseconds(), Undefined: fettle.CheckStatus(c.Undefined),
+	return fettle.CheckDefinition{
+		Name: c.Name, NRPE: command, Args: c.Args, Filter: c.Filter, Interval: fettle.Span(c.Interval), Timeout: fettle.Span(c.Timeout), Attempts: c.Attempts,
+		Retry: fettle.Span(c.Retry), Undefined: fettle.CheckStatus(c.Undefined),
 	}
-	if len(c.Args) > 0 {
-		check.Inputs["args"] = c.Args
-	}
-	if c.Filter != "" {
-		text, err := written(c.Filter)
-		if err != nil {
-			return fettle.Check{}, fmt.Errorf("check %s: %w", c.Name, err)
-		}
-		check.Filter = text
-	}
-	return check, nil
 }
 
 func orDefault[T comparable](v, other T) T {

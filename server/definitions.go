@@ -4,8 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"sync"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -15,10 +16,11 @@ import (
 )
 
 // actionCheck is the action that runs a check command of a node.
-const actionCheck = "nrpe.check"
+const actionCheck = checks.ActionNRPE
 
 // definitions are the checks there are, compiled, and which nodes have to be told.
 type definitions struct {
+	change  sync.Mutex // held by whoever saves or deletes, so that what he checked still holds when he has written
 	mu      sync.Mutex
 	byName  map[string]definition    // guarded by mu
 	touched map[fettle.NodeID]bool   // guarded by mu; to be looked at
@@ -31,36 +33,47 @@ type told struct {
 	at   fettle.Millis
 }
 
+// definition is a check, compiled.
 type definition struct {
 	fettle.Check
+	kept    fettle.KeptCheck
+	asked   fettle.Check    // what a node is sent: Check without what is the server's alone
 	program *filter.Program // nil: the nodes that offer the command
-	fault   error           // why it cannot be told which nodes are meant: a saved filter does not exist
+	rule    checks.Thresholds
+	fault   error // why it cannot be told which nodes are meant: a saved filter does not exist
 }
 
 // loadChecks brings what is stored and what the configuration says together, and loads the states. A check that reaches itself is ErrInvalid.
 func (s *Server) loadChecks(ctx context.Context) error {
 	s.defs.byName, s.defs.touched, s.defs.has = map[string]definition{}, map[fettle.NodeID]bool{}, map[fettle.NodeID]string{}
 	s.defs.told = map[fettle.NodeID]told{}
-	old, err := s.storedChecks(ctx)
+	stored, err := s.storedChecks(ctx)
 	if err != nil {
 		return err
 	}
 	for _, cfg := range s.cfg.Checks {
-		def, err := s.define(ctx, cfg, old[cfg.Name])
+		kept, err := s.provision(ctx, cfg, stored[cfg.Name])
 		if err != nil {
 			return err
 		}
-		delete(old, def.Name)
-		s.defs.byName[def.Name] = def
+		stored[cfg.Name] = kept
+	}
+	for name, kept := range stored {
+		if kept.Source != "" && !s.cfg.provisions(name) {
+			if err := s.Store.DeleteCheck(ctx, name, fettle.MillisOf(s.Now())); err != nil {
+				return err
+			}
+			continue
+		}
+		def, err := s.compileCheck(ctx, kept)
+		if err != nil {
+			return fmt.Errorf("check %s: %w", name, err)
+		}
+		s.defs.byName[name] = def
 	}
 	for name := range s.defs.byName {
 		if s.defs.reaches(name, name, map[string]bool{}) {
 			return &fettle.Fault{Key: "checks." + name + ".filter", Reason: "it is about the state of the check itself, or of one that is about this one"}
-		}
-	}
-	for name := range old {
-		if err := s.Store.DeleteCheck(ctx, name, fettle.MillisOf(s.Now())); err != nil {
-			return err
 		}
 	}
 	return s.loadStates(ctx)
@@ -80,7 +93,7 @@ func (s *Server) loadStates(ctx context.Context) error {
 	at := min(now, last)
 	inside := map[stateKey]bool{}
 	for _, def := range s.defs.all() {
-		s.Board.Define(def.Check, checks.Thresholds{}, at)
+		s.Board.Define(def.Check, def.rule, at)
 		members, undefined, err := s.placesOf(ctx, def)
 		if err != nil {
 			return err
@@ -135,8 +148,8 @@ func (s *Server) placesOf(ctx context.Context, def definition) (members, undefin
 	return roster.Nodes, undefined, nil
 }
 
-func (s *Server) storedChecks(ctx context.Context) (map[string]fettle.Check, error) {
-	out := map[string]fettle.Check{}
+func (s *Server) storedChecks(ctx context.Context) (map[string]fettle.KeptCheck, error) {
+	out := map[string]fettle.KeptCheck{}
 	for after := ""; ; {
 		page, err := s.Store.Checks(ctx, after, 0)
 		if err != nil || len(page) == 0 {
@@ -169,10 +182,9 @@ func (d *definitions) all() []definition {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := make([]definition, 0, len(d.byName))
-	for _, def := range d.byName {
-		out = append(out, def)
+	for _, name := range slices.Sorted(maps.Keys(d.byName)) {
+		out = append(out, d.byName[name])
 	}
-	sort.Slice(out, func(i, k int) bool { return out[i].Name < out[k].Name })
 	return out
 }
 
@@ -200,8 +212,11 @@ func (s *Server) placeOf(ctx context.Context, def definition, id fettle.NodeID) 
 	return checks.Outside, nil
 }
 
-// command is the check command that the nodes are asked to run.
+// command is the check command that the nodes are asked to run; empty: it is something else that they are asked.
 func (d definition) command() string {
+	if d.Action != actionCheck {
+		return ""
+	}
 	command, _ := d.Inputs["command"].(string)
 	return command
 }

@@ -167,7 +167,7 @@ func (s *Server) checksOf(ctx context.Context, id fettle.NodeID) (wire.Checks, e
 			return set, err
 		}
 		if place == checks.Member {
-			set.Checks = append(set.Checks, def.Check)
+			set.Checks = append(set.Checks, def.asked)
 		} else if _, kept := s.Inventory.Checks(id)[def.Name]; kept {
 			s.Inventory.DropCheck(id, def.Name) // it is not asked any more, and its last state grows old
 		}

@@ -51,6 +51,7 @@ func (s *Store) Prune(ctx context.Context, r Retention, now fettle.Millis) (map[
 		{"fact_changes", "at < ?", r.FactChanges},
 		{"events", "at < ?", r.Events},
 		{"transitions", "at < ?", r.Transitions},
+		{"remedies", "at < ?", r.Transitions},
 		{"audit", "at < ?", r.Audit},
 		{"dead_letters", "at < ?", r.DeadLetters},
 		{"output_chunks", "received_at < ?", r.Output},

@@ -35,6 +35,7 @@ func suite(t *testing.T, open opener) {
 		{"a check is changed by rev and goes on counting after deletion", testChecks},
 		{"the last state of a check on a node is kept", testStates},
 		{"transitions are listed by check and node", testTransitions},
+		{"remedies are listed by check and node", testRemedies},
 		{"a token is found by its hash until it expires or is used up", testTokens},
 		{"of many who follow one login link one gets in", testLoginRace},
 		{"a join token lets in as many as it says", testJoinTokens},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
@@ -19,7 +20,19 @@ const (
 
 // CheckList is every check that is defined.
 type CheckList struct {
-	Checks []fettle.Check `json:"checks"`
+	Checks []fettle.KeptCheck `json:"checks"`
+}
+
+// OneCheck is the path of one check.
+type OneCheck struct {
+	Name string `path:"name" maxLength:"100" doc:"Letters, digits, and _ - . : within" example:"disk"`
+}
+
+type saveCheckIn struct {
+	OneCheck
+	Rev    int64 `query:"rev" minimum:"0" doc:"Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced"`
+	DryRun bool  `query:"dry_run" doc:"Only say whether it could be saved, and what it would be"`
+	Body   fettle.CheckDefinition
 }
 
 // CommandList is every check command that some node offers.
@@ -42,7 +55,19 @@ type verdictIn struct {
 }
 
 func (a *rest) checkRoutes() {
-	handle(a, route{id: "list-checks", method: http.MethodGet, path: "/checks", tag: "checks", need: auth.Viewer, summary: "List checks", text: "Every check that is defined."}, a.listChecks)
+	handle(a, route{id: "list-checks", method: http.MethodGet, path: "/checks", tag: "checks", need: auth.Viewer, summary: "List checks", text: "Every check that is defined, as it was written, by name."}, a.listChecks)
+	handle(a, route{
+		id: "show-check", method: http.MethodGet, path: "/checks/{name}", tag: "checks", need: auth.Viewer, summary: "Show a check", text: "As it was written.",
+	}, a.showCheck)
+	handle(a, route{
+		id: "save-check", method: http.MethodPut, path: "/checks/{name}", tag: "checks", need: auth.Operator, summary: "Save a check",
+		text: "Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write " +
+			"command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.",
+	}, a.saveCheck)
+	handle(a, route{
+		id: "delete-check", method: http.MethodDelete, path: "/checks/{name}", tag: "checks", need: auth.Operator, status: http.StatusNoContent,
+		summary: "Delete a check", text: "With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.",
+	}, a.deleteCheck)
 	handle(a, route{
 		id: "list-commands", method: http.MethodGet, path: "/commands", tag: "checks", need: auth.Viewer,
 		summary: "List check commands", text: "The names of all that some node offers.",
@@ -60,11 +85,39 @@ func (a *rest) checkRoutes() {
 }
 
 func (a *rest) listChecks(ctx context.Context, _ *struct{}) (*output[CheckList], error) {
-	list, err := a.fleet.Checks(ctx)
+	list, err := a.fleet.CheckDefinitions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &output[CheckList]{CheckList{orNone(list)}}, nil
+}
+
+func (a *rest) showCheck(ctx context.Context, in *OneCheck) (*output[fettle.KeptCheck], error) {
+	kept, err := a.fleet.CheckDefinition(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &output[fettle.KeptCheck]{kept}, nil
+}
+
+func (a *rest) saveCheck(ctx context.Context, in *saveCheckIn) (*output[fettle.KeptCheck], error) {
+	if in.Body.Name != "" && in.Body.Name != in.Name {
+		return nil, &fettle.Fault{Key: "name", Reason: fmt.Sprintf("it is %s, and %s in the path", in.Body.Name, in.Name)}
+	}
+	in.Body.Name = in.Name
+	person := auth.From(ctx)
+	kept, err := a.fleet.SaveCheck(ctx, server.CheckChange{
+		Definition: in.Body, Rev: in.Rev, Caller: asker(ctx), Admin: person.Role == auth.Admin, DryRun: in.DryRun,
+	})
+	if err != nil {
+		return nil, err
+	}
+	tell(ctx, in.Name, audit.Details{"rev": kept.Rev, "definition": in.Body, "dry_run": in.DryRun})
+	return &output[fettle.KeptCheck]{kept}, nil
+}
+
+func (a *rest) deleteCheck(ctx context.Context, in *OneCheck) (*struct{}, error) {
+	return nil, a.fleet.DeleteCheck(ctx, in.Name, asker(ctx), auth.From(ctx).Role == auth.Admin)
 }
 
 func (a *rest) listCommands(ctx context.Context, _ *struct{}) (*output[CommandList], error) {

@@ -27,7 +27,7 @@ func description() huma.Config {
 }
 
 // vocabulary are the schemas that are types of package fettle: the generated client uses those, so that there is one type for one noun.
-var vocabulary = []string{"Tally", "CheckTally", "Perf", "CheckOutput", "Check", "AgentInfo", "Verdict"}
+var vocabulary = []string{"Tally", "CheckTally", "Perf", "CheckOutput", "Check", "AgentInfo", "Verdict", "CheckDefinition", "KeptCheck", "CheckRules", "Flap", "Remedy", "Span"}
 
 // nouns are the properties that have a type of package fettle, wherever they stand.
 var nouns = map[string]string{

@@ -84,7 +84,10 @@ type Policies interface {
 // Checks gives checks and folds them.
 type Checks interface {
 	Commands(ctx context.Context) []string
-	Checks(ctx context.Context) ([]fettle.Check, error)
+	CheckDefinitions(ctx context.Context) ([]fettle.KeptCheck, error)
+	CheckDefinition(ctx context.Context, name string) (fettle.KeptCheck, error)
+	SaveCheck(ctx context.Context, c server.CheckChange) (fettle.KeptCheck, error)
+	DeleteCheck(ctx context.Context, name string, caller server.Asker, admin bool) error
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
 }

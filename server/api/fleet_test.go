@@ -31,17 +31,18 @@ type fakeFleet struct {
 	fakeStanding
 	nodes *inventory.Inventory
 
-	mu       sync.Mutex
-	fault    error                            // guarded by mu: every method gives it
-	unready  error                            // guarded by mu: Ready gives it
-	settling bool                             // guarded by mu
-	silent   map[fettle.NodeID]bool           // guarded by mu: nodes that do not answer
-	runs     []fettle.Run                     // guarded by mu: the latest last
-	results  map[fettle.RunID][]fettle.Result // guarded by mu: by node
-	rosters  map[string]fettle.Roster         // guarded by mu
-	verdicts []server.VerdictQuery            // guarded by mu: what was asked
-	stuck    bool                             // Find waits until its time is over
-	held     chan struct{}                    // runs go on until it is closed; nil: they end at once
+	mu           sync.Mutex
+	fault        error                            // guarded by mu: every method gives it
+	unready      error                            // guarded by mu: Ready gives it
+	settling     bool                             // guarded by mu
+	silent       map[fettle.NodeID]bool           // guarded by mu: nodes that do not answer
+	runs         []fettle.Run                     // guarded by mu: the latest last
+	results      map[fettle.RunID][]fettle.Result // guarded by mu: by node
+	rosters      map[string]fettle.Roster         // guarded by mu
+	verdicts     []server.VerdictQuery            // guarded by mu: what was asked
+	checkChanges []server.CheckChange
+	stuck        bool          // Find waits until its time is over
+	held         chan struct{} // runs go on until it is closed; nil: they end at once
 }
 
 // newFleet has two Debian nodes, web1 of which has an environment, and one of RedHat.
@@ -410,10 +411,6 @@ func (f *fakeFleet) CancelRun(ctx context.Context, id fettle.RunID, _ string) (f
 }
 
 func (f *fakeFleet) Commands(context.Context) []string { return []string{"check_disk", "check_load"} }
-
-func (f *fakeFleet) Checks(context.Context) ([]fettle.Check, error) {
-	return []fettle.Check{{Name: "load", Rev: 1, Action: "nrpe.check", Inputs: map[string]any{"command": "check_load"}, Interval: 60_000, Attempts: 3}}, f.failing()
-}
 
 func (f *fakeFleet) Verdict(_ context.Context, q server.VerdictQuery) (fettle.Verdict, error) {
 	if err := f.failing(); err != nil {

@@ -172,15 +172,6 @@ func (a *API) CancelRun(ctx context.Context, id fettle.RunID) (*RunSummary, erro
 	return read[RunSummary](a.calls.CancelRun(ctx, string(id)))
 }
 
-// Checks lists the checks that are defined.
-func (a *API) Checks(ctx context.Context) ([]fettle.Check, error) {
-	list, err := read[CheckList](a.calls.ListChecks(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return list.Checks, nil
-}
-
 // Commands lists every check command that some node offers.
 func (a *API) Commands(ctx context.Context) ([]string, error) {
 	list, err := read[CommandList](a.calls.ListCommands(ctx))

@@ -560,41 +560,19 @@ type ChangeList struct {
 	Next    string       `json:"next"`
 }
 
-// Check defines model for Check.
-type Check = fettle.Check
+// CheckDefinition defines model for CheckDefinition.
+type CheckDefinition = fettle.CheckDefinition
 
 // CheckList defines model for CheckList.
 type CheckList struct {
-	Checks []Check `json:"checks"`
+	Checks []KeptCheck `json:"checks"`
 }
 
 // CheckOutput defines model for CheckOutput.
 type CheckOutput = fettle.CheckOutput
 
 // CheckRules defines model for CheckRules.
-type CheckRules struct {
-	// Critical When it is critical
-	//
-	// Examples: data.used > 90
-	Critical *string `json:"critical,omitempty"`
-
-	// Output The line that a person reads, with CEL in double braces
-	//
-	// Examples: {{data.used}} % in use
-	Output *string `json:"output,omitempty"`
-
-	// Perfdata Perfdata by label: CEL that gives a number
-	Perfdata map[string]string `json:"perfdata,omitempty"`
-
-	// Status Instead of the three: ok, warning, critical or unknown, or 0 to 3
-	Status *fettle.CheckStatus `json:"status,omitempty"`
-
-	// Unknown When it is unknown
-	Unknown *string `json:"unknown,omitempty"`
-
-	// Warning When it is a warning
-	Warning *string `json:"warning,omitempty"`
-}
+type CheckRules = fettle.CheckRules
 
 // CheckTally defines model for CheckTally.
 type CheckTally = fettle.CheckTally
@@ -801,6 +779,9 @@ type FilterOrder struct {
 	Where *string `json:"where,omitempty"`
 }
 
+// Flap defines model for Flap.
+type Flap = fettle.Flap
+
 // Input defines model for Input.
 type Input struct {
 	Default     interface{} `json:"default,omitempty"`
@@ -871,6 +852,9 @@ type JoinTokenOrder struct {
 
 // JoinTokenOrderApproval Who lets in a machine that shows it: the token itself, or an operator; left out: as the server is set
 type JoinTokenOrderApproval string
+
+// KeptCheck defines model for KeptCheck.
+type KeptCheck = fettle.KeptCheck
 
 // LetterChoice defines model for LetterChoice.
 type LetterChoice struct {
@@ -1260,14 +1244,6 @@ type PathList struct {
 // Perf defines model for Perf.
 type Perf = fettle.Perf
 
-// PluginRef defines model for PluginRef.
-type PluginRef struct {
-	Digest  *string `json:"digest,omitempty"`
-	Name    string  `json:"name"`
-	Size    *int64  `json:"size,omitempty"`
-	Version string  `json:"version"`
-}
-
 // PolicyBody defines model for PolicyBody.
 type PolicyBody struct {
 	// Actions Patterns of actions
@@ -1427,6 +1403,9 @@ type RefusalInfo struct {
 	Nodes  []fettle.NodeID `json:"nodes"`
 	Reason string          `json:"reason"`
 }
+
+// Remedy defines model for Remedy.
+type Remedy = fettle.Remedy
 
 // ReplayAnswer defines model for ReplayAnswer.
 type ReplayAnswer struct {
@@ -2092,6 +2071,15 @@ type ListDestinationsParamsKind string
 // ListDestinationsParamsSort defines parameters for ListDestinations.
 type ListDestinationsParamsSort string
 
+// SaveCheckParams defines parameters for SaveCheck.
+type SaveCheckParams struct {
+	// Rev Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced
+	Rev *int64 `form:"rev,omitempty" json:"rev,omitempty"`
+
+	// DryRun Only say whether it could be saved, and what it would be
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
 // ListDeadLettersParams defines parameters for ListDeadLetters.
 type ListDeadLettersParams struct {
 	// Sender As the broker knew it
@@ -2312,6 +2300,9 @@ type AskVerdictParams struct {
 	Timeout *string `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
 
+// SaveCheckJSONRequestBody defines body for SaveCheck for application/json ContentType.
+type SaveCheckJSONRequestBody = CheckDefinition
+
 // DeleteDeadLettersJSONRequestBody defines body for DeleteDeadLetters for application/json ContentType.
 type DeleteDeadLettersJSONRequestBody = LetterChoice
 
@@ -2491,10 +2482,42 @@ type ClientInterface interface {
 
 	// ListChecks List checks
 	//
-	// Every check that is defined.
+	// Every check that is defined, as it was written, by name.
 	//
 	// Corresponds with GET /api/v1/checks (the `ListChecks` operationId).
 	ListChecks(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteCheck Delete a check
+	//
+	// With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
+	//
+	// Corresponds with DELETE /api/v1/checks/{name} (the `DeleteCheck` operationId).
+	DeleteCheck(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowCheck Show a check
+	//
+	// As it was written.
+	//
+	// Corresponds with GET /api/v1/checks/{name} (the `ShowCheck` operationId).
+	ShowCheck(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SaveCheckWithBody Save a check
+	//
+	// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+	SaveCheckWithBody(ctx context.Context, name string, params *SaveCheckParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SaveCheck Save a check
+	//
+	// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+	SaveCheck(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCommands List check commands
 	//
@@ -3274,11 +3297,83 @@ func (c *Caller) ListSlow(ctx context.Context, reqEditors ...RequestEditorFn) (*
 
 // ListChecks List checks
 //
-// Every check that is defined.
+// Every check that is defined, as it was written, by name.
 //
 // Corresponds with GET /api/v1/checks (the `ListChecks` operationId).
 func (c *Caller) ListChecks(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListChecksRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteCheck Delete a check
+//
+// With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
+//
+// Corresponds with DELETE /api/v1/checks/{name} (the `DeleteCheck` operationId).
+func (c *Caller) DeleteCheck(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteCheckRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowCheck Show a check
+//
+// As it was written.
+//
+// Corresponds with GET /api/v1/checks/{name} (the `ShowCheck` operationId).
+func (c *Caller) ShowCheck(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowCheckRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SaveCheckWithBody Save a check
+//
+// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+func (c *Caller) SaveCheckWithBody(ctx context.Context, name string, params *SaveCheckParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveCheckRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SaveCheck Save a check
+//
+// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+func (c *Caller) SaveCheck(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveCheckRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5229,6 +5324,160 @@ func NewListChecksRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewDeleteCheckRequest constructs an http.Request for the DeleteCheck method
+func NewDeleteCheckRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/checks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowCheckRequest constructs an http.Request for the ShowCheck method
+func NewShowCheckRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/checks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSaveCheckRequest calls the generic SaveCheck builder with application/json body
+func NewSaveCheckRequest(server string, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSaveCheckRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewSaveCheckRequestWithBody constructs an http.Request for the SaveCheck method, with any body, and a specified content type
+func NewSaveCheckRequestWithBody(server string, name string, params *SaveCheckParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/checks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Rev != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "rev", *params.Rev, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -8500,12 +8749,48 @@ type ClientWithResponsesInterface interface {
 
 	// ListChecksWithResponse List checks
 	//
-	// Every check that is defined.
+	// Every check that is defined, as it was written, by name.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/checks (the `ListChecks` operationId).
 	ListChecksWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListChecksAnswer, error)
+
+	// DeleteCheckWithResponse Delete a check
+	//
+	// With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/checks/{name} (the `DeleteCheck` operationId).
+	DeleteCheckWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteCheckAnswer, error)
+
+	// ShowCheckWithResponse Show a check
+	//
+	// As it was written.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/checks/{name} (the `ShowCheck` operationId).
+	ShowCheckWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowCheckAnswer, error)
+
+	// SaveCheckWithBodyWithResponse Save a check
+	//
+	// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+	SaveCheckWithBodyWithResponse(ctx context.Context, name string, params *SaveCheckParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveCheckAnswer, error)
+
+	// SaveCheckWithResponse Save a check
+	//
+	// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+	SaveCheckWithResponse(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveCheckAnswer, error)
 
 	// ListCommandsWithResponse List check commands
 	//
@@ -9638,6 +9923,143 @@ func (r ListChecksAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListChecksAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteCheckAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteCheckAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteCheckAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteCheckAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteCheckAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteCheckAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowCheckAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptCheck
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowCheckAnswer) GetJSON200() *KeptCheck {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowCheckAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowCheckAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowCheckAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowCheckAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowCheckAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SaveCheckAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *KeptCheck
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SaveCheckAnswer) GetJSON200() *KeptCheck {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SaveCheckAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SaveCheckAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SaveCheckAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SaveCheckAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SaveCheckAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12821,7 +13243,7 @@ func (c *ClientWithResponses) ListSlowWithResponse(ctx context.Context, reqEdito
 
 // ListChecksWithResponse List checks
 //
-// Every check that is defined.
+// Every check that is defined, as it was written, by name.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12832,6 +13254,66 @@ func (c *ClientWithResponses) ListChecksWithResponse(ctx context.Context, reqEdi
 		return nil, err
 	}
 	return ParseListChecksAnswer(rsp)
+}
+
+// DeleteCheckWithResponse Delete a check
+//
+// With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/checks/{name} (the `DeleteCheck` operationId).
+func (c *ClientWithResponses) DeleteCheckWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteCheckAnswer, error) {
+	rsp, err := c.DeleteCheck(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteCheckAnswer(rsp)
+}
+
+// ShowCheckWithResponse Show a check
+//
+// As it was written.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/checks/{name} (the `ShowCheck` operationId).
+func (c *ClientWithResponses) ShowCheckWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowCheckAnswer, error) {
+	rsp, err := c.ShowCheck(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowCheckAnswer(rsp)
+}
+
+// SaveCheckWithBodyWithResponse Save a check
+//
+// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+func (c *ClientWithResponses) SaveCheckWithBodyWithResponse(ctx context.Context, name string, params *SaveCheckParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveCheckAnswer, error) {
+	rsp, err := c.SaveCheckWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSaveCheckAnswer(rsp)
+}
+
+// SaveCheckWithResponse Save a check
+//
+// Nodes hear of it within seconds, without a restart of anything. Only its owner and administrators change one that is there, only administrators write command lines, and one that the server's configuration defines is a conflict. What would be what it is keeps its rev.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
+func (c *ClientWithResponses) SaveCheckWithResponse(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveCheckAnswer, error) {
+	rsp, err := c.SaveCheck(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSaveCheckAnswer(rsp)
 }
 
 // ListCommandsWithResponse List check commands
@@ -14337,6 +14819,101 @@ func ParseListChecksAnswer(rsp *http.Response) (*ListChecksAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest CheckList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteCheckAnswer parses an HTTP response from a DeleteCheckWithResponse call
+func ParseDeleteCheckAnswer(rsp *http.Response) (*DeleteCheckAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteCheckAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowCheckAnswer parses an HTTP response from a ShowCheckWithResponse call
+func ParseShowCheckAnswer(rsp *http.Response) (*ShowCheckAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowCheckAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptCheck
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSaveCheckAnswer parses an HTTP response from a SaveCheckWithResponse call
+func ParseSaveCheckAnswer(rsp *http.Response) (*SaveCheckAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SaveCheckAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest KeptCheck
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,38 @@
+package client
+
+import (
+	"context"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Checks lists the checks that are defined, as they were written.
+func (a *API) Checks(ctx context.Context) ([]fettle.KeptCheck, error) {
+	list, err := read[CheckList](a.calls.ListChecks(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return list.Checks, nil
+}
+
+// Check gives one of them. ErrNotFound: there is none of that name.
+func (a *API) Check(ctx context.Context, name string) (*fettle.KeptCheck, error) {
+	return read[fettle.KeptCheck](a.calls.ShowCheck(ctx, name))
+}
+
+// SaveCheck makes a check or changes one. With a rev, it is ErrConflict if the check has another one; with dryRun nothing is saved.
+func (a *API) SaveCheck(ctx context.Context, def fettle.CheckDefinition, rev int64, dryRun bool) (*fettle.KeptCheck, error) {
+	p := SaveCheckParams{}
+	if rev != 0 {
+		p.Rev = &rev
+	}
+	if dryRun {
+		p.DryRun = &dryRun
+	}
+	return read[fettle.KeptCheck](a.calls.SaveCheck(ctx, def.Name, &p, def))
+}
+
+// DeleteCheck takes a check away. ErrConflict: another depends on it, or it is defined in the server's configuration.
+func (a *API) DeleteCheck(ctx context.Context, name string) error {
+	return gone(a.calls.DeleteCheck(ctx, name))
+}
