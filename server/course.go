@@ -93,8 +93,16 @@ func (s *Server) resume(ctx context.Context, r *liveRun) error {
 	if err := s.begin(ctx, r, roster.Nodes); err != nil {
 		return err
 	}
-	if r.run.Standing != "" {
+	if r.run.Standing == "" {
 		return nil
+	}
+	st, there := s.standing.get(r.run.Standing)
+	if loop, loops := st.when.Loop(); there && loops {
+		ready, err := s.readyAfter(ctx, st, loop, r.run.ID)
+		if err != nil {
+			return err
+		}
+		r.course.await(s.Now(), ready)
 	}
 	return nil
 }
@@ -219,6 +227,16 @@ func (r *liveRun) reserve(n int) (nodes []fettle.NodeID) {
 		}
 	}
 	return nodes
+}
+
+// left tells how many nodes still wait for their turn.
+func (r *liveRun) left() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.course == nil || r.run.Ended != 0 {
+		return 0
+	}
+	return r.course.left
 }
 
 // progress notes what the run does, and tells whoever watches if that is news. The caller holds mu.

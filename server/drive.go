@@ -44,12 +44,17 @@ func (s *Server) drive(ctx context.Context, r *liveRun) {
 	freed := s.runs.freed.subscribe(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	told := false // that nobody waits for a turn any more
 	for {
 		_, run, changed := r.since(0)
 		if run.Ended != 0 {
 			return
 		}
 		look := s.advance(ctx, r)
+		if run.Standing != "" && r.left() == 0 && !told {
+			told = true
+			s.standing.poke() // the next round may begin
+		}
 		if wait := look.Sub(s.Now()); look.IsZero() {
 			timer.Reset(idleLook)
 		} else {

@@ -15,8 +15,9 @@ import (
 
 // paced gives the pace of a run as it is kept, and has the roster hold those who are asked, in the order in which that happens. Nil: everybody is
 // asked at once.
-func (s *Server) paced(ctx context.Context, p fettle.Pace, roster *fettle.Roster) (*fettle.Pace, error) {
-	if !runs.Paced(p) {
+func (s *Server) paced(ctx context.Context, req RunRequest, roster *fettle.Roster) (*fettle.Pace, error) {
+	p := req.Pace
+	if !runs.Paced(p) && req.ready == nil {
 		return nil, nil
 	}
 	if p.Seed == 0 && (p.LimitRandom || p.Order == runs.Random) {

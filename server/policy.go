@@ -181,7 +181,7 @@ type Asker struct {
 	Groups []string
 
 	Account string // the user behind it; empty: a token that is nobody's
-	Token   string // id of the token or session by which they came; empty: there is none
+	Token   string // id of the token by which they came; empty: there is none, or it is a session of Account
 }
 
 // or gives a, or somebody of whom the name alone is known.

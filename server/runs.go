@@ -82,7 +82,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	}
 	due := s.Now().Add(timeout + answerSlack)
 	now, deadline := fettle.MillisOf(s.Now()), fettle.MillisOf(due)
-	pace, err := s.paced(ctx, req.Pace, &roster)
+	pace, err := s.paced(ctx, req, &roster)
 	if err != nil {
 		return nil, err
 	}

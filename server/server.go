@@ -115,11 +115,11 @@ func (s *Server) Load(ctx context.Context) error {
 	if err := s.loadChecks(ctx); err != nil {
 		return fmt.Errorf("load checks: %w", err)
 	}
-	if err := s.loadRuns(ctx); err != nil {
-		return fmt.Errorf("load runs: %w", err)
-	}
 	if err := s.loadStanding(ctx); err != nil {
 		return fmt.Errorf("load standing runs: %w", err)
+	}
+	if err := s.loadRuns(ctx); err != nil {
+		return fmt.Errorf("load runs: %w", err)
 	}
 	s.presence.listen(s.Now())
 	s.loaded.Store(true)
@@ -134,6 +134,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.watchLiveness(ctx) })
 	g.Go(func() error { return s.followRuns(ctx) })
 	g.Go(func() error { return s.driveRuns(ctx) })
+	g.Go(func() error { return s.standRuns(ctx) })
 	g.Go(func() error { return s.spreadChecks(ctx) })
 	g.Go(func() error { return s.watchSilences(ctx) })
 	g.Go(func() error { return s.prune(ctx) })

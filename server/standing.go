@@ -68,6 +68,15 @@ func (b *standingBook) all() []standing {
 	return out
 }
 
+// due notes in memory alone when the next round is due.
+func (b *standingBook) due(name string, at fettle.Millis) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if st := b.byName[name]; st != nil {
+		st.Next = at
+	}
+}
+
 func (b *standingBook) poke() {
 	select {
 	case b.wake <- struct{}{}:
@@ -235,6 +244,7 @@ func (s *Server) changeStanding(ctx context.Context, name string, change func(*s
 	}
 	st.Rev = rev
 	s.standing.put(st)
+	s.runs.freed.notify() // a round that goes may be held, or be let go
 	return st.Standing, nil
 }
 
@@ -252,8 +262,23 @@ func (s *Server) EndStanding(ctx context.Context, name, caller string) error {
 		return err
 	}
 	s.standing.drop(name)
+	s.runs.freed.notify()
 	s.Log.Info("standing run ended", "run", name, "user", caller)
 	return nil
+}
+
+// catchRound notes the last round, should the server have been killed between its start and the note of it: it is not started again.
+func (s *Server) catchRound(ctx context.Context, st *standing) error {
+	list, err := s.Store.RunsOf(ctx, st.Name, 1)
+	if err != nil || len(list) == 0 || list[0].ID == st.Last || list[0].Created < st.Created {
+		return err
+	}
+	st.Last, st.Rounds = list[0].ID, st.Rounds+1
+	if _, loops := st.when.Loop(); !loops && st.Paused == "" && st.Next <= list[0].Created {
+		st.Next = millisOrNever(st.when.After(list[0].Created.Time(), st.Created.Time()))
+	}
+	st.Rev, err = s.Store.UpdateStanding(ctx, st.Standing)
+	return err
 }
 
 // loadStanding reads the standing runs from the store.
@@ -268,7 +293,11 @@ func (s *Server) loadStanding(ctx context.Context) error {
 			if err != nil {
 				return fmt.Errorf("standing run %s: %w", one.Name, err)
 			}
-			s.standing.put(standing{Standing: one, when: when})
+			st := standing{Standing: one, when: when}
+			if err := s.catchRound(ctx, &st); err != nil {
+				return err
+			}
+			s.standing.put(st)
 		}
 		after = page[len(page)-1].Name
 	}

@@ -76,6 +76,20 @@ func (s *Store) TokenByHash(ctx context.Context, kind TokenKind, hash string, no
 	return list[0], nil
 }
 
+// Token gives a token, valid or not. It is ErrNotFound if there is none.
+func (s *Store) Token(ctx context.Context, id string) (Token, error) {
+	w := where{}
+	w.addIf(true, "id = ?", id)
+	list, err := s.reader().tokens(ctx, &w, 1)
+	if err == nil && len(list) == 0 {
+		err = fettle.ErrNotFound
+	}
+	if err != nil {
+		return Token{}, s.fault(ctx, "read token "+text(id), err)
+	}
+	return list[0], nil
+}
+
 // UseToken takes one use of a token and gives the token as it was before. It is ErrNotFound where TokenByHash is: of many who use the last
 // use of a token at the same time, one succeeds.
 func (s *Store) UseToken(ctx context.Context, kind TokenKind, hash string, now fettle.Millis) (Token, error) {

@@ -161,5 +161,9 @@ func (a *rest) asked(ctx context.Context, t PolicyTest) (server.Asker, error) {
 // asker gives who asks, as policies know them.
 func asker(ctx context.Context) server.Asker {
 	p := auth.From(ctx)
-	return server.Asker{Name: p.Name, Role: string(p.Role), Groups: p.Groups, Account: p.Account, Token: p.TokenID}
+	user := server.Asker{Name: p.Name, Role: string(p.Role), Groups: p.Groups, Account: p.Account, Token: p.TokenID}
+	if p.Session && p.Account != "" {
+		user.Token = "" // a session ends, and its user stays
+	}
+	return user
 }

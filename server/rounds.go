@@ -1,0 +1,286 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// Bounds of the standing runs' own pace.
+const (
+	roundLook  = time.Minute      // how often a standing run looks for members that are new, and again after something went wrong
+	roundGap   = 10 * time.Second // between the beginnings of rounds of a loop, at least, or its span: where nobody can be asked it does not spin
+	roundsBack = 3                // rounds in which it is looked up when a node ended last: the one before, and stragglers of those before that
+)
+
+// standRuns starts the rounds of standing runs when they are due, until ctx ends.
+func (s *Server) standRuns(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.standing.wake:
+		case <-timer.C:
+		}
+		next := roundLook
+		for _, st := range s.standing.all() {
+			if st.Paused != "" {
+				continue
+			}
+			due, err := s.round(ctx, st)
+			if err != nil && ctx.Err() == nil {
+				s.Log.Warn("round of a standing run", "run", st.Name, "err", err)
+			}
+			if !due.IsZero() {
+				next = min(next, due.Sub(s.Now())+time.Millisecond)
+			}
+		}
+		timer.Reset(max(next, 10*time.Millisecond))
+	}
+}
+
+// round starts a round of a standing run if one is due, and tells when the next may be; zero: when something happens.
+func (s *Server) round(ctx context.Context, st standing) (time.Time, error) {
+	if loop, loops := st.when.Loop(); loops {
+		return s.loopRound(ctx, st, loop)
+	}
+	now := fettle.MillisOf(s.Now())
+	if st.Next == 0 || st.Next > now {
+		if st.Next == 0 {
+			return time.Time{}, nil
+		}
+		return st.Next.Time(), nil
+	}
+	var why error
+	var run fettle.Run
+	if going, is := s.going(st.Name); is {
+		why = fmt.Errorf("run %s still goes, with %d nodes pending: %w", going.ID, going.Tally.Pending, fettle.ErrConflict)
+	} else {
+		run, why = s.startRound(ctx, st, nil, nil)
+	}
+	if errors.Is(why, fettle.ErrUnavailable) {
+		return s.Now().Add(storeAgain), why // it is tried again, and is not left out
+	}
+	noted, err := s.noteRound(ctx, st.Name, run, why)
+	return noted.Next.Time(), err
+}
+
+// noteRound notes that a round was started, or why not, and when the next is due: one of those that were missed is made up for, not all.
+func (s *Server) noteRound(ctx context.Context, name string, run fettle.Run, why error) (fettle.Standing, error) {
+	return s.changeStanding(ctx, name, func(st *standing) error {
+		now := s.Now()
+		if why != nil {
+			st.Skipped, st.SkippedAt = plainly(why), fettle.MillisOf(now)
+		} else {
+			st.Last, st.Rounds = run.ID, st.Rounds+1
+		}
+		if _, loops := st.when.Loop(); !loops && st.Paused == "" {
+			st.Next = millisOrNever(st.when.After(now, st.Created.Time()))
+		}
+		return nil
+	})
+}
+
+// going gives a round of a standing run that has not ended.
+func (s *Server) going(name string) (fettle.Run, bool) {
+	for _, r := range s.runs.all() {
+		if run := r.snapshot(); run.Standing == name && run.Ended == 0 {
+			return run, true
+		}
+	}
+	return fettle.Run{}, false
+}
+
+// loopRound starts a round of a loop as soon as the first of its members is due and nobody waits for a turn in the round before. In it each member
+// has its turn when it itself is due; those that are still at work in the round before are left to the next.
+func (s *Server) loopRound(ctx context.Context, st standing, loop time.Duration) (time.Time, error) {
+	out := map[fettle.NodeID]bool{}
+	for _, r := range s.runs.all() {
+		if r.run.Standing != st.Name {
+			continue
+		}
+		if r.left() > 0 {
+			return time.Time{}, nil
+		}
+		r.eachOut(func(id fettle.NodeID) { out[id] = true })
+	}
+	roster, err := s.roster(ctx, Selection{Where: st.Filter, All: st.All})
+	if err != nil {
+		return time.Time{}, s.skipLoop(ctx, st, err)
+	}
+	roster.Nodes = slices.DeleteFunc(roster.Nodes, func(id fettle.NodeID) bool { return out[id] })
+	ready, err := s.readyAfter(ctx, st, loop, "")
+	if err != nil {
+		return time.Time{}, err
+	}
+	first := s.firstReady(roster.Nodes, ready)
+	if first < 0 {
+		return time.Time{}, nil // nobody is there
+	}
+	if last, err := s.Store.Run(ctx, st.Last); err == nil {
+		first = max(first, last.Created.Add(min(loop, roundGap)))
+	}
+	if now := fettle.MillisOf(s.Now()); first > now {
+		s.standing.due(st.Name, first)
+		return first.Time(), nil
+	}
+	run, err := s.startRound(ctx, st, &roster, ready)
+	if err != nil {
+		return time.Time{}, s.skipLoop(ctx, st, err)
+	}
+	_, err = s.noteRound(ctx, st.Name, run, nil)
+	return time.Time{}, err
+}
+
+// firstReady gives when the first of the nodes that are there is due; below zero: none is.
+func (s *Server) firstReady(nodes []fettle.NodeID, ready map[fettle.NodeID]fettle.Millis) fettle.Millis {
+	first := fettle.Millis(-1)
+	for _, id := range nodes {
+		if at := ready[id]; s.presence.liveness(id) != fettle.Silent && (first < 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// skipLoop notes why a loop has no round; it is tried again in a while. The same reason is noted once.
+func (s *Server) skipLoop(ctx context.Context, st standing, why error) error {
+	if errors.Is(why, fettle.ErrUnavailable) || st.Skipped == plainly(why) {
+		return why
+	}
+	_, err := s.noteRound(ctx, st.Name, fettle.Run{}, why)
+	return errors.Join(why, err)
+}
+
+// readyAfter gives when each node may be asked again: a span after its last end in the rounds before one; empty: before a new one. Who was
+// not asked there because he was away need not wait.
+func (s *Server) readyAfter(ctx context.Context, st standing, loop time.Duration, before fettle.RunID) (map[fettle.NodeID]fettle.Millis, error) {
+	list, err := s.Store.RunsOf(ctx, st.Name, roundsBack+1)
+	if err != nil {
+		return nil, err
+	}
+	var ids []fettle.RunID
+	ready := map[fettle.NodeID]fettle.Millis{}
+	for _, run := range list {
+		if before != "" && run.ID >= before || len(ids) == roundsBack {
+			continue
+		}
+		ids = append(ids, run.ID)
+		if err := s.waitOn(ctx, run, loop, ready); err != nil {
+			return nil, err
+		}
+	}
+	ends, err := s.Store.LastEnds(ctx, ids)
+	for id, at := range ends {
+		ready[id] = max(ready[id], at.Add(loop))
+	}
+	return ready, err
+}
+
+// waitOn has those wait for a span whom a round did not ask because it was stopped, cancelled, or something forbade it.
+func (s *Server) waitOn(ctx context.Context, run fettle.Run, loop time.Duration, ready map[fettle.NodeID]fettle.Millis) error {
+	until := max(run.Created, run.Ended).Add(loop)
+	if run.Stopped != "" || run.State == fettle.RunCancelled {
+		roster, err := s.Store.Roster(ctx, string(run.ID))
+		if err != nil {
+			return err
+		}
+		for _, id := range roster.Nodes {
+			ready[id] = until
+		}
+	}
+	for _, refusal := range run.Refused {
+		for _, id := range refusal.Nodes {
+			ready[id] = until
+		}
+	}
+	return nil
+}
+
+// startRound starts a round with the rights that the owner has now. A nil roster is made of who matches now.
+func (s *Server) startRound(ctx context.Context, st standing, roster *fettle.Roster, ready map[fettle.NodeID]fettle.Millis) (fettle.Run, error) {
+	user, err := s.rights(ctx, st)
+	if err != nil {
+		return fettle.Run{}, err
+	}
+	req := RunRequest{
+		Action: st.Action, Inputs: st.Inputs, Selection: Selection{Where: st.Filter, All: st.All}, Timeout: time.Duration(st.Timeout) * time.Millisecond,
+		Caller: st.Owner, User: user, Pace: st.Pace, standing: st.Name, ready: ready,
+	}
+	if roster == nil {
+		found, err := s.roster(ctx, req.Selection)
+		if err != nil {
+			return fettle.Run{}, err
+		}
+		if len(found.Nodes) == 0 {
+			return fettle.Run{}, fmt.Errorf("no node matches: %w", fettle.ErrConflict)
+		}
+		roster = &found
+	}
+	r, err := s.startRun(ctx, req, *roster)
+	if err != nil {
+		return fettle.Run{}, err
+	}
+	return r.snapshot(), nil
+}
+
+// Roles that may run anything, as package auth has them.
+const (
+	roleOperator = "operator"
+	roleAdmin    = "admin"
+)
+
+// rights gives the owner of a standing run as policies see people, with the rights of this moment. ErrDenied: there are none any more.
+func (s *Server) rights(ctx context.Context, st standing) (Asker, error) {
+	user := Asker{Name: st.Owner, Account: st.Account, Token: st.Token}
+	gone := func(why string) (Asker, error) {
+		return Asker{}, fmt.Errorf("%s may not run anything any more: %s: %w", st.Owner, why, fettle.ErrDenied)
+	}
+	if st.Token != "" {
+		token, err := s.Store.Token(ctx, st.Token)
+		switch {
+		case errors.Is(err, fettle.ErrNotFound):
+			return gone("the token is deleted")
+		case err != nil:
+			return user, err
+		case token.Expires != 0 && token.Expires <= fettle.MillisOf(s.Now()):
+			return gone("the token has ended")
+		}
+		user.Role = token.Role
+	}
+	if st.Account != "" {
+		account, err := s.Store.User(ctx, st.Account)
+		switch {
+		case errors.Is(err, fettle.ErrNotFound):
+			return gone("there is no such user")
+		case err != nil:
+			return user, err
+		case account.Disabled != 0:
+			return gone("the user is disabled")
+		}
+		user.Groups = account.Groups
+		if user.Role == "" || user.Role == roleAdmin || account.Role != roleAdmin && user.Role == roleOperator {
+			user.Role = account.Role // a token has no more rights than its user
+		}
+	}
+	if (st.Token != "" || st.Account != "") && user.Role != roleOperator && user.Role != roleAdmin {
+		return gone("the role is " + user.Role)
+	}
+	return user, nil
+}
+
+// plainly gives the first line of an error as it is shown to people, without the name of its kind.
+func plainly(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	for _, kind := range []error{fettle.ErrNotFound, fettle.ErrInvalid, fettle.ErrConflict, fettle.ErrDenied, fettle.ErrUnavailable} {
+		text = strings.TrimSuffix(text, ": "+kind.Error())
+	}
+	return text
+}
