@@ -131,6 +131,42 @@ func TestBoardInBrowser(t *testing.T) {
 	illTown(h)
 	b := h.signedIn(auth.Operator)
 	b.look("board", "/checks")
+	b.look("check", "/checks/check_disk")
+	b.look("run-form", "/runs/new?action=shell.run&where=role%3Dweb&in.command=uptime")
+	b.step("a run is looked at, started and followed", func(t *testing.T) {
+		b.visit("/runs/new?action=shell.run&where=role%3Dweb&in.command=uptime")
+		b.until(`document.readyState == "complete" && document.querySelector("#ask-run") != null`)
+		b.do(chromedp.Click(chromedp.CSS("#ask-run button")))
+		b.until(`document.readyState == "complete" && document.querySelector("#start button") != null`)
+		b.shoot("run-preview")
+		b.sound("the preview")
+		b.do(chromedp.Click(chromedp.CSS("#start button")))
+		b.until(`document.readyState == "complete" && document.querySelector("#live .tallybar") != null`)
+		n := 0
+		for _, m := range town() {
+			if m.facts.(map[string]any)["role"] != "web" {
+				continue
+			}
+			r := fettle.Result{Data: map[string]any{"exit_code": 0, "output": "up 41 days"}, TookMS: 12}
+			if n++; n%7 == 0 {
+				r = fettle.Result{Status: fettle.StatusFailed, Message: "exit code 1", Data: map[string]any{"exit_code": 1, "error_output": "uptime: cannot open /proc/uptime"}}
+			}
+			if n != 20 {
+				h.answer(m.id, r)
+			}
+		}
+		b.until(`document.querySelector(".counted .count-ok b")?.innerText == "25"`)
+		at, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.pathname`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.look("run", at)
+		b.visit(at)
+		b.until(`document.readyState == "complete"`)
+		b.do(chromedp.Click(chromedp.CSS("button.danger")))
+		b.until(`document.querySelector(".head .mark")?.innerText == "cancelled"`)
+		b.look("runs", "/runs")
+	})
 	b.step("keys go through the rows", func(t *testing.T) {
 		b.visit("/checks")
 		b.until(`document.readyState == "complete" && document.querySelector("#v-check_disk") != null`)

@@ -21,7 +21,11 @@ const (
 func (s *site) changes(c *gin.Context) error {
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
-	changed := s.fleet.Changes(ctx)
+	return s.stream(ctx, c, s.fleet.Changes(ctx))
+}
+
+// stream writes an event for whatever comes on changed.
+func (s *site) stream(ctx context.Context, c *gin.Context, changed <-chan struct{}) error {
 	c.Header("Content-Type", "text/event-stream")
 	c.Header("X-Accel-Buffering", "no") // nginx holds a stream back otherwise
 	c.Status(http.StatusOK)

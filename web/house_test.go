@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,13 +36,47 @@ type house struct {
 	engine  *gin.Engine
 	cookie  string // the secret of a signed-in person; empty: nobody is
 	seq     int64
+	ear     *ear
 	session string
 }
 
-// deaf is a broker behind which nobody listens.
-type deaf struct{}
+// ear is a broker behind which a test listens: it hears the tasks that are asked.
+type ear struct {
+	mu    sync.Mutex
+	tasks map[fettle.NodeID][]fettle.Task // guarded by mu
+}
 
-func (deaf) Send(context.Context, string, wire.Message) (int, error) { return 0, nil }
+func (e *ear) Send(_ context.Context, _ string, m wire.Message) (int, error) {
+	env, err := wire.Open(m, nil, 0)
+	if err != nil || env.Type != wire.TypeTask {
+		return 0, err
+	}
+	var task fettle.Task
+	if err := env.Decode(&task); err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tasks[task.Node] = append(e.tasks[task.Node], task)
+	return 1, nil
+}
+
+// answer has a node answer the last task that it was asked.
+func (h *house) answer(node fettle.NodeID, r fettle.Result) {
+	h.t.Helper()
+	var task fettle.Task
+	eventually(h.t, string(node)+" is asked", func() bool {
+		h.ear.mu.Lock()
+		defer h.ear.mu.Unlock()
+		if list := h.ear.tasks[node]; len(list) > 0 {
+			task = list[len(list)-1]
+		}
+		return task.ID != ""
+	})
+	h.seq++
+	r.Task, r.Node, r.Run, r.Action = task.ID, node, task.Run, task.Action
+	h.say(node, wire.TypeResults, wire.Results{Session: h.session, Seq: h.seq, Results: []fettle.Result{r}})
+}
 
 // newHouse opens a house in which a viewer called ann is signed in.
 func newHouse(t *testing.T) *house { return newHouseWith(t, Config{}, nil) }
@@ -54,14 +89,14 @@ func newHouseWith(t *testing.T, cfg Config, wrap func(Fleet) Fleet) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, keeper: auth.New(db, nil, nil), session: wire.NewID()}
+	h := &house{t: t, keeper: auth.New(db, nil, nil), session: wire.NewID(), ear: &ear{tasks: map[fettle.NodeID][]fettle.Task{}}}
 	h.people = auth.NewPeople(auth.PeopleParts{Users: db, Keeper: h.keeper})
 	cfg.People = h.people
 	settings := server.DefaultConfig()
 	settings.Version = "1.2.3"
 	settings.Checks = []server.CheckConfig{{Name: "check_load"}, {Name: "check_disk"}}
 	board := checks.NewBoard()
-	h.Server, err = server.New(settings, server.Parts{Store: db, Inventory: inventory.New(), Board: board, Send: deaf{}})
+	h.Server, err = server.New(settings, server.Parts{Store: db, Inventory: inventory.New(), Board: board, Send: h.ear})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,14 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
 )
 
 // command is the same question for a shell.
@@ -79,6 +82,49 @@ func commandsOfNode(r *http.Request, id fettle.NodeID, at fettle.Millis) []comma
 // commandsOfBoard gives what shows the board elsewhere.
 func commandsOfBoard(r *http.Request) []command {
 	return []command{{"CLI", "fettle checks list"}, {"REST", curl(r, "/api/v1/verdicts", nil)}}
+}
+
+// commandsOfCheck gives what shows a check elsewhere.
+func commandsOfCheck(r *http.Request, name string, live bool) []command {
+	check, rest := "fettle check "+shellQuote(name), []string(nil)
+	if live {
+		check += " --live"
+		rest = []string{"live=true"}
+	}
+	return []command{{"CLI", check}, {"Nagios", "check_fettle --check " + shellQuote(name)}, {"REST", curl(r, "/api/v1/verdicts/"+name, rest)}}
+}
+
+// commandsOfRuns gives what lists runs elsewhere.
+func commandsOfRuns(r *http.Request) []command {
+	return []command{{"CLI", "fettle runs"}, {"REST", curl(r, "/api/v1/runs", nil)}}
+}
+
+// commandsOfRun gives what shows a run elsewhere.
+func commandsOfRun(r *http.Request, id fettle.RunID) []command {
+	return []command{{"CLI", "fettle runs show " + string(id)}, {"CLI", "fettle runs results " + string(id) + " -o csv"}, {"REST", curl(r, "/api/v1/runs/"+string(id), nil)}}
+}
+
+// commandsOfRunForm gives what runs the same from a shell.
+func commandsOfRunForm(_ *http.Request, f runForm) []command {
+	if f.Action == "" {
+		return []command{{"CLI", "fettle plugin list"}}
+	}
+	run := "fettle run " + shellQuote(f.Action)
+	for _, name := range slices.Sorted(maps.Keys(f.Inputs)) {
+		run += " " + shellQuote(name+"="+f.Inputs[name])
+	}
+	switch _, err := server.ShortForm(f.Where); {
+	case f.Where == "":
+		run += " --all"
+	case err == nil && !celSigns.MatchString(f.Where):
+		run += " -W " + shellQuote(f.Where)
+	default:
+		run += " -S " + shellQuote(f.Where)
+	}
+	if f.Timeout != "" {
+		run += " --timeout " + shellQuote(f.Timeout)
+	}
+	return []command{{"CLI", run}}
 }
 
 // curl writes a call of REST so that it can be read, and pasted.

@@ -41,6 +41,8 @@ func (a answer) harmless() {
 			switch {
 			case strings.HasPrefix(at.Key, "on"), at.Key == "style", strings.HasPrefix(at.Key, "hx-on"), at.Key == "srcdoc":
 				a.t.Errorf("a page has the attribute %s=%q", at.Key, at.Val)
+			case at.Key == "href" && attr(n, "rel") == "noopener noreferrer external" && (strings.HasPrefix(value, "https://") || strings.HasPrefix(value, "http://")):
+				// a runbook
 			case (at.Key == "href" || at.Key == "src" || at.Key == "action" || at.Key == "hx-get") && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "#"):
 				a.t.Errorf("a page leads elsewhere: %s=%q", at.Key, at.Val)
 			}

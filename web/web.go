@@ -43,6 +43,7 @@ type SignOn interface {
 type Fleet interface {
 	Questions
 	Verdicts
+	Runs
 	Pipeline
 }
 
@@ -65,6 +66,25 @@ type Questions interface {
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
 }
 
+// Runs starts and follows runs.
+type Runs interface {
+	Actions(ctx context.Context) []server.Action
+	Preview(ctx context.Context, sel server.Selection) (fettle.Roster, error)
+	Refusals(ctx context.Context, req server.RunRequest, nodes []fettle.NodeID) ([]fettle.Refusal, error)
+	StartRun(ctx context.Context, req server.RunRequest) (fettle.Run, error)
+	RunByID(ctx context.Context, id fettle.RunID) (fettle.Run, error)
+	Runs(ctx context.Context, limit int, cursor string) ([]fettle.Run, string, error)
+	RunResults(ctx context.Context, id fettle.RunID, limit int, cursor string) ([]fettle.Result, string, error)
+	RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error)
+	WatchRun(ctx context.Context, id fettle.RunID) (<-chan server.RunUpdate, error)
+	CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error)
+	RetryRun(ctx context.Context, id fettle.RunID, caller string, user server.Asker) (fettle.Run, error)
+	StandingRuns(ctx context.Context) []fettle.Standing
+	PauseStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
+	ResumeStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
+	EndStanding(ctx context.Context, name, caller string) error
+}
+
 // Pipeline tells how the server is.
 type Pipeline interface {
 	Counts() map[fettle.Liveness]int
@@ -81,7 +101,9 @@ type site struct {
 	log    *slog.Logger
 	look   func() (*look, error)
 	paths  pathCache
-	csrf   *http.CrossOriginProtection
+
+	digests digests
+	csrf    *http.CrossOriginProtection
 }
 
 // Mount adds the pages to r, beside whatever else is routed there. A template that is broken is an error.
@@ -124,6 +146,21 @@ func (s *site) routes(r *gin.Engine) {
 	pages.Match(both, "/nodes", s.page(within(s.nodes)))
 	pages.Match(both, "/nodes/:identity", s.page(within(s.node)))
 	pages.Match(both, "/checks", s.page(within(s.board)))
+	pages.Match(both, "/checks/:name", s.page(within(s.check)))
+	pages.POST("/checks/:name/ask", s.act(opAskVerdict, auth.Operator, s.ask))
+	pages.Match(both, "/runs", s.page(within(s.runs)))
+	pages.GET("/runs/changes", s.page(s.runsChanges))
+	pages.Match(both, "/runs/new", s.page(within(s.newRun)))
+	pages.POST("/runs/preview", s.act(opStartRun, auth.Operator, s.previewRun))
+	pages.POST("/runs", s.act(opStartRun, auth.Operator, s.startRun))
+	pages.Match(both, "/runs/:id", s.page(within(s.run)))
+	pages.GET("/runs/:id/changes", s.page(s.runChanges))
+	pages.GET("/runs/:id/results.csv", s.page(s.runCSV))
+	pages.POST("/runs/:id/cancel", s.act(opCancelRun, auth.Operator, s.cancelRun))
+	pages.POST("/runs/:id/retry", s.act(opRetryRun, auth.Operator, s.retryRun))
+	pages.POST("/standing/:name/pause", s.act(opPauseStand, auth.Operator, s.standing(opPauseStand)))
+	pages.POST("/standing/:name/resume", s.act(opResumeStand, auth.Operator, s.standing(opResumeStand)))
+	pages.POST("/standing/:name/end", s.act(opEndStand, auth.Operator, s.standing(opEndStand)))
 	pages.GET("/changes", s.page(s.changes)) // as long as the page is open
 	pages.GET("/login", s.open(s.login))
 	pages.POST("/login", s.open(s.enter))

@@ -159,8 +159,9 @@
     stale = false;
     htmx.trigger(at, "refresh");
   };
+  const over = () => one("[data-over]"); // what the page follows has ended
   const listen = () => {
-    if (!live || stream || document.hidden) return;
+    if (!live || stream || document.hidden || over()) return;
     stream = new EventSource(live);
     stream.addEventListener("open", () => { if (away) refresh(); away = 0; lost(false); });
     stream.addEventListener("hello", (event) => { // another version of the server has other pages
@@ -169,6 +170,7 @@
     });
     stream.addEventListener("changed", refresh);
     stream.addEventListener("error", () => {
+      if (over()) { stream?.close(); stream = null; return; }
       away += 1;
       if (stream.readyState === EventSource.CLOSED) { // refused: the refresh leads to the sign-in page, where that is why
         stream = null;

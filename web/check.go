@@ -1,0 +1,231 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/auth"
+)
+
+// checkPage is one check, or one group: what is wrong, since when, how many, where, and what is to be done.
+type checkPage struct {
+	base
+	Name    string
+	Verdict fettle.Verdict
+	Since   moment
+	Bar     tallyBar
+	About   aboutShown
+	Answers []answers // what the nodes say that are not ok, gathered
+	Left    int       // nodes that are not ok, and of which the answer is not shown
+	Members []memberRow
+	Nodes   []link // to the nodes by status, in the explorer
+	Asked   bool   // the nodes have just been asked, instead of the board
+	Same    []command
+}
+
+// Path gives the page's own address.
+func (p checkPage) Path() string { return checkURL(p.Name) }
+
+// checkURL gives the address of a check, or of a group.
+func checkURL(name string) string { return "/checks/" + url.PathEscape(name) }
+
+// aboutShown is what a definition says, as a page shows it.
+type aboutShown struct {
+	Owner   string
+	Labels  []string
+	Notes   string
+	Runbook string // of http or https; empty: none
+	Filter  fettle.Filter
+	Where   string // link to the nodes that have it
+	Depends []link
+	Remedy  *remedyShown
+}
+
+// remedyShown is what can be run where it is not well.
+type remedyShown struct {
+	Action string
+	Run    string // link to the form that runs it
+}
+
+// memberRow is one member of a group.
+type memberRow struct {
+	Name   string
+	URL    string
+	Status fettle.CheckStatus
+	Bar    tallyBar
+	Since  moment
+	Reason string
+}
+
+// check draws a check; for htmx what changes of it.
+func (s *site) check(c *gin.Context) error {
+	p, err := s.checkPage(c, false)
+	if err != nil {
+		return err
+	}
+	if partly(c) {
+		return s.draw(c, http.StatusOK, "check.html", "live", p)
+	}
+	return s.draw(c, http.StatusOK, "check.html", "layout", p)
+}
+
+// askTimeout is how long nodes may take that a page asks.
+const askTimeout = 15 * time.Second
+
+// ask asks the nodes now, and draws the page of what they answer.
+func (s *site) ask(c *gin.Context) error {
+	p, err := s.checkPage(c, true)
+	if err != nil {
+		return err
+	}
+	p.Live = false // what was answered stays to be read
+	return s.draw(c, http.StatusOK, "check.html", "layout", p)
+}
+
+func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
+	ctx, name := c.Request.Context(), c.Param("name")
+	q := server.VerdictQuery{Check: name, Live: live, Caller: auth.From(ctx).Name, User: asker(ctx)}
+	if live {
+		q.Timeout = askTimeout
+	}
+	about, err := s.aboutOf(ctx, name)
+	if err != nil {
+		return checkPage{}, err
+	}
+	v, err := s.fleet.Verdict(ctx, q)
+	if err != nil {
+		return checkPage{}, err
+	}
+	p := checkPage{base: s.base(c, name, "checks"), Name: name, Verdict: v, Since: s.moment(v.Since), Bar: checkBar(v.Tally), Asked: live}
+	p.Live = true
+	p.About = shownAbout(name, about)
+	p.Answers, p.Left = gather(v)
+	p.Members = s.memberRows(v.Members)
+	if v.Kind != fettle.KindGroup {
+		p.Nodes = nodesByStatus(name, v.Tally)
+	}
+	p.Same = commandsOfCheck(c.Request, name, live)
+	return p, nil
+}
+
+// aboutOf gives what the definition of a check says. ErrNotFound: nobody has defined it, and it is asked live or not at all, which a page that
+// follows the server does not do.
+func (s *site) aboutOf(ctx context.Context, name string) (about, error) {
+	all, err := s.abouts(ctx)
+	if err != nil {
+		return about{}, err
+	}
+	if a, ok := all[name]; ok {
+		return a, nil
+	}
+	return about{}, fmt.Errorf("no check and no group is called %q: %w", cut(name, maxCell), fettle.ErrNotFound)
+}
+
+func shownAbout(name string, a about) aboutShown {
+	out := aboutShown{Owner: a.Owner, Labels: labelTexts(a.Labels), Notes: a.Notes, Filter: a.Filter}
+	if u, err := url.Parse(a.Runbook); err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
+		out.Runbook = a.Runbook
+	}
+	if a.Filter != "" {
+		out.Where = question{Columns: defaultColumns(), Where: string(a.Filter)}.URL()
+	}
+	for _, on := range a.DependsOn {
+		out.Depends = append(out.Depends, link{Label: on, URL: checkURL(on)})
+	}
+	if a.Remedy != nil && a.Remedy.Action != "" {
+		out.Remedy = &remedyShown{Action: a.Remedy.Action, Run: runForm{Action: a.Remedy.Action, Where: badWhere(name, fettle.CheckCritical), Inputs: inputTexts(a.Remedy.Inputs), For: name}.URL()}
+	}
+	return out
+}
+
+// badWhere gives the filter of the nodes on which a check has a status.
+func badWhere(check string, status fettle.CheckStatus) string {
+	return "checks[" + quoteCEL(check) + "].status == " + quoteCEL(string(status))
+}
+
+func nodesByStatus(check string, t fettle.CheckTally) (out []link) {
+	for _, one := range []struct {
+		status fettle.CheckStatus
+		n      int
+	}{{fettle.CheckCritical, t.Critical}, {fettle.CheckWarning, t.Warning}, {fettle.CheckUnknown, t.Unknown - t.Stale - t.Silent}, {fettle.CheckStale, t.Stale}} {
+		if one.n > 0 {
+			out = append(out, link{Label: string(one.status), URL: question{Columns: defaultColumns(), Where: badWhere(check, one.status)}.URL()})
+		}
+	}
+	return out
+}
+
+func (s *site) memberRows(members []fettle.VerdictMember) []memberRow {
+	out := make([]memberRow, 0, len(members))
+	for _, m := range members {
+		row := memberRow{Name: m.Name, Status: m.Status, Bar: checkBar(m.Tally), Since: s.moment(m.Since), Reason: m.Reason}
+		if name, _, _ := strings.Cut(m.Name, " where "); !strings.ContainsAny(name, " ") {
+			row.URL = checkURL(name)
+		}
+		out = append(out, row)
+	}
+	slices.SortStableFunc(out, func(a, b memberRow) int { return cmp.Compare(severity(b.Status), severity(a.Status)) })
+	return out
+}
+
+// Bounds of answers on a page.
+const (
+	maxAnswers   = 40  // that differ
+	namedAnswers = 60  // nodes of one answer that are links
+	widestAnswer = 400 // characters of a line
+)
+
+// answers is one thing that nodes say, and which nodes those are.
+type answers struct {
+	Status fettle.CheckStatus
+	Text   string
+	Count  int
+	Names  folded
+	Nodes  []link // the first of them
+}
+
+// gather puts together the nodes that say the same, the worst first, and gives how many bad nodes it leaves out.
+func gather(v fettle.Verdict) (out []answers, left int) {
+	type key struct {
+		status fettle.CheckStatus
+		text   string
+	}
+	by := map[key][]fettle.NodeID{}
+	for status, ids := range v.Nodes {
+		for _, id := range ids {
+			text, told := v.Output[id]
+			if !told {
+				left++
+				continue
+			}
+			k := key{status, text}
+			by[k] = append(by[k], id)
+		}
+	}
+	for k, ids := range by {
+		out = append(out, answers{Status: k.status, Text: cut(k.text, widestAnswer), Count: len(ids)})
+		a := &out[len(out)-1]
+		slices.Sort(ids)
+		a.Names = fold(ids, 4*foldedWide)
+		for _, id := range ids[:min(len(ids), namedAnswers)] {
+			a.Nodes = append(a.Nodes, link{Label: string(id), URL: checkURL(v.Check) + "/nodes/" + url.PathEscape(string(id))})
+		}
+	}
+	slices.SortFunc(out, func(a, b answers) int {
+		return cmp.Or(cmp.Compare(severity(b.Status), severity(a.Status)), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
+	for _, a := range out[min(len(out), maxAnswers):] {
+		left += a.Count
+	}
+	return out[:min(len(out), maxAnswers)], left
+}
