@@ -24,6 +24,7 @@ type batch struct {
 	order    []fettle.NodeID // of drafts, as they came
 	states   map[stateKey]fettle.CheckState
 	results  []fettle.Result // of runs, in step with Batch.Results
+	printed  []fettle.NodeID // who sent Batch.Output, in step with it
 	hellos   map[fettle.NodeID]wire.Hello
 	asks     map[fettle.NodeID]bool   // of whom the full facts are wanted
 	beats    map[fettle.NodeID]string // the hash of the check set that the node has
@@ -217,6 +218,7 @@ func (b *batch) apply(done store.Committed) {
 	for _, state := range b.states {
 		b.s.Inventory.SetCheck(state)
 	}
+	b.s.tellPrinted(b.Output, b.printed) // before the results: they come last on the node, too
 	for i, r := range b.results {
 		if done.New[i] {
 			b.s.meters.results.Inc()

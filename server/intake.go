@@ -201,6 +201,7 @@ func (b *batch) output(from fettle.NodeID, o wire.Output) error {
 	if o.Task == "" || o.Stream != "stdout" && o.Stream != "stderr" {
 		return fmt.Errorf("output of task %q, stream %q: %w", o.Task, o.Stream, fettle.ErrInvalid)
 	}
+	b.printed = append(b.printed, from)
 	b.Output = append(b.Output, store.OutputChunk{Task: o.Task, Stream: o.Stream, Seq: o.Seq, Body: string(o.Data), Received: b.now})
 	return nil
 }

@@ -100,6 +100,15 @@ func TestRuns(t *testing.T) {
 		if diff := cmp.Diff(fettle.Tally{Roster: 2, Silent: 1, Never: 1}, now.Tally); diff != "" {
 			t.Error(diff)
 		}
+		for state, want := range map[string][]fettle.NodeID{"silent": {"n2"}, "never": {"n3"}, "pending": nil, "": {"n2", "n3"}} {
+			got, err := f.RunUnanswered(t.Context(), run.ID, state)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%q: %v %s", state, err, diff)
+			}
+		}
+		if _, err := f.RunUnanswered(t.Context(), run.ID, "away"); !errors.Is(err, fettle.ErrInvalid) {
+			t.Error(err)
+		}
 		silent, err := f.RunSilent(t.Context(), run.ID)
 		if diff := cmp.Diff([]fettle.NodeID{"n2", "n3"}, silent); err != nil || diff != "" {
 			t.Error(err, diff)

@@ -57,6 +57,7 @@ type Server struct {
 	presence presence
 	runs     runBook
 	standing standingBook
+	printing printing
 	defs     definitions
 	changes  signal
 	past     past

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/fettle-dev/fettle"
@@ -88,6 +89,15 @@ func testRuns(t *testing.T, s *Store) {
 	}
 	wantSame(t, []fettle.RunID{"r4", "r3"}, ids(s.Runs(t.Context(), "", 2)))
 	wantSame(t, []fettle.RunID{"r2", "r1", "r0"}, ids(s.Runs(t.Context(), "r3", 0)))
+	wantSame(t, []fettle.RunID{"r4", "r2", "r0"}, ids(s.FindRuns(t.Context(), RunQuery{State: fettle.RunEnded})))
+	wantSame(t, []fettle.RunID{"r2"}, ids(s.FindRuns(t.Context(), RunQuery{State: fettle.RunEnded, Before: "r4", Limit: 1})))
+	one := must(s.Run(t.Context(), "r0"))(t)
+	plugin, _, _ := strings.Cut(one.Action, ".")
+	wantSame(t, 5, len(ids(s.FindRuns(t.Context(), RunQuery{Caller: one.Caller, Action: plugin, Since: one.Created}))))
+	wantSame(t, 5, len(ids(s.FindRuns(t.Context(), RunQuery{Action: one.Action}))))
+	for _, q := range []RunQuery{{Caller: "nobody"}, {Action: plugin[:1]}, {Action: one.Action + "x"}, {Since: one.Created + 1}} {
+		wantSame(t, 0, len(ids(s.FindRuns(t.Context(), q))))
+	}
 	wantSame(t, []fettle.RunID{"r3", "r1"}, ids(s.GoingRuns(t.Context())))
 	result := fettle.Result{Task: "late", Node: "a", Run: "r2"}
 	commit(t, s, Batch{Received: 200, Results: []fettle.Result{result, {Task: "other", Node: "a", Run: "r1"}}})

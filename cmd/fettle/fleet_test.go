@@ -81,6 +81,15 @@ func (m *machine) Do(ctx context.Context, call agent.Call) agent.Outcome {
 			m.pinged.Add(1)
 		}
 		return agent.Outcome{Message: "OK", Data: map[string]any{"version": "1.2.3"}}
+	case "shell.run":
+		call.Stream("stdout", []byte("half way\nnear"))
+		call.Stream("stderr", []byte("careful\n"))
+		select { // until some of it has been sent, which takes a second
+		case <-time.After(1300 * time.Millisecond):
+		case <-ctx.Done():
+		}
+		call.Stream("stdout", []byte("ly there\n"))
+		return agent.Outcome{Message: "2 lines", Data: map[string]any{"exitcode": int64(0), "stdout": "half way\nnearly there\n", "stderr": "careful\n"}}
 	case "nrpe.check":
 		name, _ := call.Inputs["command"].(string)
 		if out, known := m.commands[name]; known {

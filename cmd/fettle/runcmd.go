@@ -69,6 +69,9 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 		if o.askAbove, err = askAbove(cmd); err != nil {
 			return usage(err)
 		}
+		if err := a.followable(o.view); err != nil {
+			return err
+		}
 		if o.inputs, err = a.readInputs(cmd.Context(), o.action, args[1:]); err != nil {
 			return usage(err)
 		}
@@ -274,30 +277,4 @@ func runExit(t fettle.Tally) error {
 		return &codeError{code: exitSilent}
 	}
 	return nil
-}
-
-// follow watches a run to its end, and gives what was seen of it with an error, too. With -o jsonl each result is printed as it comes; on a terminal a line tells how far the run is.
-func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSummary, v view) (*seenRun, error) {
-	seen := &seenRun{run: *started, results: []client.ResultItem{}}
-	p := a.progress(ctx, c, started)
-	defer p.end()
-	for update, err := range c.Watch(ctx, started.Run) {
-		if err != nil {
-			return seen, err
-		}
-		if update.Run != nil {
-			seen.run = *update.Run
-			p.set(*update.Run)
-		}
-		if update.Result == nil {
-			continue
-		}
-		seen.results = append(seen.results, *update.Result)
-		if a.output == "jsonl" && !v.summaryOnly {
-			if err := printLine(a.stdout, update.Result); err != nil {
-				return seen, err
-			}
-		}
-	}
-	return seen, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -54,23 +55,27 @@ func (a *app) latestRun(ctx context.Context, c *client.API) (fettle.RunID, error
 	if err != nil {
 		return "", err
 	}
-	p := client.ListRunsParams{Limit: pointer(int64(100))}
-	for range 10 {
-		list, err := c.Runs(ctx, &p)
-		if err != nil {
-			return "", err
-		}
-		for _, r := range list.Runs {
-			if r.Caller == me.Name {
-				return r.Run, nil
-			}
-		}
-		if list.Next == "" {
-			break
-		}
-		p.Cursor = &list.Next
+	list, err := c.Runs(ctx, &client.ListRunsParams{Limit: pointer(int64(1)), User: &me.Name})
+	if err != nil {
+		return "", err
 	}
-	return "", fmt.Errorf("none of the latest runs is one of %s; \"%s runs\" lists them: %w", me.Name, programName, fettle.ErrNotFound)
+	if len(list.Runs) == 1 {
+		return list.Runs[0].Run, nil
+	}
+	return "", fmt.Errorf("%s has begun no run yet; \"%s runs\" lists those of others: %w", me.Name, programName, fettle.ErrNotFound)
+}
+
+// callerNames are those who began the latest runs.
+func callerNames(ctx context.Context, c *client.API, _ string) (names []string, err error) {
+	list, err := c.Runs(ctx, &client.ListRunsParams{Limit: pointer(int64(200))})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list.Runs {
+		names = append(names, r.Caller)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // unknownRun says where runs are listed, when err is that there is none of that id.

@@ -68,7 +68,11 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 		a.tellEmpty(r)
 		return nil
 	}
-	groups := summedUp(inOrder(append(gather(manifest, seen.results), seen.missing...)))
+	results := seen.results
+	if v.follow {
+		results = withoutPrinted(results)
+	}
+	groups := summedUp(inOrder(append(gather(manifest, results), seen.missing...)))
 	shown := slices.DeleteFunc(groups, func(g *gathered) bool { return !v.shows(manifest, g.rank) })
 	for _, g := range shown {
 		a.printAnswers(g)
@@ -89,34 +93,37 @@ func (a *app) findMissing(ctx context.Context, c *client.API, seen *seenRun) err
 	if t.Silent+t.Never == 0 {
 		return nil
 	}
-	nodes, err := c.UnansweredAll(ctx, seen.run.Run)
+	if t.Silent > 0 {
+		nodes, err := c.UnansweredAll(ctx, seen.run.Run, "silent")
+		if err != nil {
+			return err
+		}
+		seen.lacks(rankSilent, "silent: no answer by the deadline", nodes)
+	}
+	if t.Never == 0 {
+		return nil
+	}
+	nodes, err := c.UnansweredAll(ctx, seen.run.Run, "never")
 	if err != nil {
 		return err
 	}
 	refused := map[fettle.NodeID]bool{}
 	for _, one := range seen.run.Refused {
-		g := &gathered{rank: rankNever, text: "never: " + one.Reason}
+		seen.lacks(rankNever, "never: "+one.Reason, one.Nodes)
 		for _, node := range one.Nodes {
 			refused[node] = true
-			g.nodes = append(g.nodes, node)
-		}
-		if len(g.nodes) > 0 {
-			seen.missing = append(seen.missing, g)
 		}
 	}
 	nodes = slices.DeleteFunc(nodes, func(node fettle.NodeID) bool { return refused[node] })
-	if len(nodes) == 0 {
-		return nil
-	}
-	g := &gathered{rank: rankSilent, text: "silent: no answer by the deadline", nodes: nodes}
-	switch {
-	case t.Silent == 0:
-		g.rank, g.text = rankNever, "never: "+whyNever(&seen.run)
-	case t.Never > len(refused):
-		g.text = "no answer: silent at the deadline, or never asked"
-	}
-	seen.missing = append(seen.missing, g)
+	seen.lacks(rankNever, "never: "+whyNever(&seen.run), nodes)
 	return nil
+}
+
+// lacks notes nodes without a result, and why.
+func (s *seenRun) lacks(rank int, text string, nodes []fettle.NodeID) {
+	if len(nodes) > 0 {
+		s.missing = append(s.missing, &gathered{rank: rank, text: text, nodes: nodes})
+	}
 }
 
 // whyNever says why nodes were not asked that nothing refused.

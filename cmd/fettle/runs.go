@@ -14,13 +14,21 @@ import (
 
 func (a *app) runsCommand() *cobra.Command {
 	var limit int
+	var user, action, state, since string
 	cmd := &cobra.Command{
 		Use: "runs", Short: "runs that were, and that go on", GroupID: groupAsk, Args: cobra.NoArgs,
 		Long: `Lists runs, the latest first. A run is named by its id, by the beginning of it where no other run begins so, or by the word last: the latest
 run of whoever asks.`,
-		Example: "  fettle runs\n  fettle runs show last\n  fettle runs cancel 0199f0c2-4a1b\n  fettle runs results last -o csv",
+		Example: "  fettle runs\n  fettle runs --state going\n  fettle runs --user ann --action package --since -24h\n  fettle runs show last\n  fettle runs cancel 0199f0c2-4a1b\n  fettle runs results last -o csv",
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "the latest `NUMBER` of them")
+	cmd.Flags().StringVar(&user, "user", "", "those of `CALLER` only")
+	cmd.Flags().StringVar(&action, "action", "", "those of `ACTION` only, or of a plugin: package")
+	cmd.Flags().StringVar(&state, "state", "", "those in `STATE` only: going, ended or cancelled")
+	cmd.Flags().StringVar(&since, "since", "", "those begun at `TIME` or later: RFC 3339, -2h, yesterday")
+	flagNames(cmd, map[string]complete{
+		"state": words("going", "ended", "cancelled"), "action": a.namesOf(-1, actionNames), "user": a.namesOf(-1, callerNames), "since": words("-1h", "-24h", "yesterday"),
+	})
 	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := a.client()
@@ -30,13 +38,31 @@ run of whoever asks.`,
 		if limit < 1 || limit > 1000 {
 			return usage(fmt.Errorf("--limit %d is not between 1 and 1000: %w", limit, fettle.ErrInvalid))
 		}
-		list, err := c.Runs(cmd.Context(), &client.ListRunsParams{Limit: pointer(int64(limit))})
+		p := client.ListRunsParams{Limit: pointer(int64(limit)), User: pointer(user), Action: pointer(action)}
+		if state != "" {
+			p.State = new(client.ListRunsParamsState(state))
+			if !p.State.Valid() {
+				return usage(fmt.Errorf("--state %s: one of going, ended, cancelled: %w", state, fettle.ErrInvalid))
+			}
+		}
+		if since != "" {
+			text, err := moment("since", since, time.Now())
+			if err != nil {
+				return err
+			}
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return err
+			}
+			p.Since = &at
+		}
+		list, err := c.Runs(cmd.Context(), &p)
 		if err != nil {
 			return err
 		}
 		return a.listRuns(list).write(a)
 	}
-	cmd.AddCommand(a.runsShowCommand(), a.runsWatchCommand(), a.runsResultsCommand(), a.runsCancelCommand(), a.runsRetryCommand(), a.standingCommand())
+	cmd.AddCommand(a.runsShowCommand(), a.runsWatchCommand(), a.runsResultsCommand(), a.runsCancelCommand(), a.runsOutputCommand(), a.runsRetryCommand(), a.standingCommand())
 	return cmd
 }
 
@@ -161,8 +187,12 @@ func (a *app) runsWatchCommand() *cobra.Command {
 		Long:    "Follows a run as the terminal that began it does, and ends with the same exit code. Ctrl-C ends the watching, not the run.",
 		Example: "  fettle runs watch last\n  fettle runs watch 0199f0c2-4a1b --jsonl",
 	}
+	cmd.Flags().BoolVar(&v.follow, "follow", false, "show what programs print on the nodes from now on, each line behind its node")
 	a.viewFlags(cmd, &v)
 	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
+		if err := a.followable(v); err != nil {
+			return err
+		}
 		r, err := c.Run(cmd.Context(), id)
 		if err != nil {
 			return err

@@ -114,6 +114,7 @@ func (a *rest) routes() {
 	a.filterRoutes()
 	a.savedRoutes()
 	a.runRoutes()
+	a.outputRoutes()
 	a.standingRoutes()
 	a.eventRoutes()
 	a.checkRoutes()

@@ -416,6 +416,25 @@ func TestEvents(t *testing.T) {
 	if last := events[len(events)-1]; !strings.HasPrefix(last, "event: run\ndata: {") || !strings.Contains(last, `"ended":"2026-11-21T03:00:00Z"`) {
 		t.Errorf("the last event is %s", last)
 	}
+	a = b.ask(auth.Viewer, "GET", "/api/v1/runs/run-0/events?output=true", "")
+	if !strings.Contains(a.body, "event: output\ndata: {\"at\":") && !strings.Contains(a.body, "event: output\ndata: {\"node\":\"web01.acme.net\",\"stream\":\"stdout\"") {
+		t.Errorf("no output in\n%s", a.body)
+	}
+	var page struct {
+		Output []struct{ Text string }
+		Next   string
+	}
+	a = b.ask(auth.Viewer, "GET", "/api/v1/runs/run-0/output/web01.acme.net?limit=2", "")
+	if err := json.Unmarshal([]byte(a.body), &page); err != nil || len(page.Output) != 2 || page.Next != "stdout.2" {
+		t.Errorf("%v: %s", err, a.body)
+	}
+	a = b.ask(auth.Viewer, "GET", "/api/v1/runs/run-0/output/web01.acme.net?limit=9&cursor="+page.Next, "")
+	if err := json.Unmarshal([]byte(a.body), &page); err != nil || len(page.Output) != 3 || page.Output[0].Text != "line 3\n" || page.Next != "" {
+		t.Errorf("%v: %s", err, a.body)
+	}
+	if a := b.ask(auth.Viewer, "GET", "/api/v1/runs/run-0/output/web01.acme.net?cursor=x", ""); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 	if a := b.ask(auth.Viewer, "GET", "/api/v1/runs/none/events", ""); a.status != http.StatusNotFound {
 		t.Errorf("%d %s", a.status, a.body)
 	}

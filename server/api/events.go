@@ -25,8 +25,8 @@ func (a *rest) eventRoutes() {
 	handle(a, route{
 		id: "watch-run", method: http.MethodGet, path: "/runs/{id}/events", tag: "runs", need: auth.Viewer, wait: noLimit,
 		summary: "Watch a run",
-		text: "Server-sent events: `result` for each result, those that have come already first, and `run` when the tally changes. " +
-			"The stream ends after the `run` that has `ended`. Data is JSON, as in /runs/{id}.",
+		text: "Server-sent events: `result` for each result, those that have come already first, and `run` when the tally changes; with output=true also " +
+			"`output` for what tasks print from now on. The stream ends after the `run` that has `ended`. Data is JSON, as in /runs/{id}.",
 	}, a.watchRun)
 }
 
@@ -36,7 +36,19 @@ type stream struct {
 	Body        func(huma.Context)
 }
 
-func (a *rest) watchRun(ctx context.Context, in *OneRun) (*stream, error) {
+type watchIn struct {
+	OneRun
+	Output bool `query:"output" doc:"Also what tasks print while they run"`
+}
+
+func (a *rest) watchRun(ctx context.Context, in *watchIn) (*stream, error) {
+	var printed <-chan server.Printed // nil: nothing ever comes
+	if in.Output {
+		var err error
+		if printed, err = a.fleet.FollowOutput(ctx, fettle.RunID(in.ID)); err != nil {
+			return nil, err
+		}
+	}
 	updates, err := a.fleet.WatchRun(ctx, fettle.RunID(in.ID))
 	if err != nil {
 		return nil, err
@@ -45,12 +57,12 @@ func (a *rest) watchRun(ctx context.Context, in *OneRun) (*stream, error) {
 		h.SetHeader("Cache-Control", "no-store")
 		h.SetHeader("X-Accel-Buffering", "no") // nginx holds a stream back otherwise
 		h.SetStatus(http.StatusOK)
-		a.follow(ctx, humagin.Unwrap(h).Writer, updates)
+		a.follow(ctx, humagin.Unwrap(h).Writer, updates, printed)
 	}}, nil
 }
 
 // follow writes updates until they end or the reader is gone. The channel's owner closes it when ctx ends, which is when this request does.
-func (a *rest) follow(ctx context.Context, w http.ResponseWriter, updates <-chan server.RunUpdate) {
+func (a *rest) follow(ctx context.Context, w http.ResponseWriter, updates <-chan server.RunUpdate, printed <-chan server.Printed) {
 	control := http.NewResponseController(w)
 	send := func(text []byte) bool {
 		if err := control.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
@@ -66,7 +78,16 @@ func (a *rest) follow(ctx context.Context, w http.ResponseWriter, updates <-chan
 	for send([]byte(":\n\n")) {
 		for more := true; more; {
 			select {
+			case p := <-printed:
+				if !send(a.piece(p)) {
+					return
+				}
 			case u, ok := <-updates:
+				for n := len(printed); n > 0; n-- { // what was printed before the result stands before it
+					if !send(a.piece(<-printed)) {
+						return
+					}
+				}
 				if !ok || !send(a.event(u)) {
 					return
 				}
@@ -77,6 +98,16 @@ func (a *rest) follow(ctx context.Context, w http.ResponseWriter, updates <-chan
 			}
 		}
 	}
+}
+
+// piece writes what a node printed as a server-sent event.
+func (a *rest) piece(p server.Printed) []byte {
+	data, err := json.Marshal(outputPiece(p))
+	if err != nil { // it is text
+		a.log.Error("event of a run", "err", err)
+		return nil
+	}
+	return fmt.Appendf(nil, "event: output\ndata: %s\n\n", data)
 }
 
 // event writes one update as a server-sent event.

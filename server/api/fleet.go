@@ -54,11 +54,13 @@ type Runs interface {
 	Preview(ctx context.Context, sel server.Selection) (fettle.Roster, error)
 	StartRun(ctx context.Context, req server.RunRequest) (fettle.Run, error)
 	RunByID(ctx context.Context, id fettle.RunID) (fettle.Run, error)
-	Runs(ctx context.Context, limit int, cursor string) ([]fettle.Run, string, error)
 	RunResults(ctx context.Context, id fettle.RunID, limit int, cursor string) ([]fettle.Result, string, error)
-	RunSilent(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error)
+	FindRuns(ctx context.Context, q server.RunQuery) ([]fettle.Run, string, error)
+	RunUnanswered(ctx context.Context, id fettle.RunID, state string) ([]fettle.NodeID, error)
 	WatchRun(ctx context.Context, id fettle.RunID) (<-chan server.RunUpdate, error)
 	CancelRun(ctx context.Context, id fettle.RunID, caller string) (fettle.Run, error)
+	RunOutput(ctx context.Context, id fettle.RunID, node fettle.NodeID, after server.Printed, limit int) ([]server.Printed, error)
+	FollowOutput(ctx context.Context, id fettle.RunID) (<-chan server.Printed, error)
 	RetryRun(ctx context.Context, id fettle.RunID, caller string, user server.Asker) (fettle.Run, error)
 }
 

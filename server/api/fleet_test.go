@@ -314,13 +314,14 @@ func (f *fakeFleet) RunByID(_ context.Context, id fettle.RunID) (fettle.Run, err
 	return fettle.Run{}, fmt.Errorf("run %s: %w", id, fettle.ErrNotFound)
 }
 
-func (f *fakeFleet) Runs(_ context.Context, limit int, cursor string) ([]fettle.Run, string, error) {
+func (f *fakeFleet) FindRuns(_ context.Context, q server.RunQuery) ([]fettle.Run, string, error) {
+	limit, cursor := q.Limit, string(q.Before)
 	if err := f.failing(); err != nil {
 		return nil, "", err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	list := slices.Clone(f.runs)
+	list := slices.DeleteFunc(slices.Clone(f.runs), func(r fettle.Run) bool { return q.Caller != "" && r.Caller != q.Caller })
 	slices.Reverse(list)
 	from, err := strconv.Atoi(cmp.Or(cursor, "0"))
 	if err != nil || from > len(list) {
@@ -346,7 +347,10 @@ func (f *fakeFleet) RunResults(_ context.Context, id fettle.RunID, limit int, cu
 	return list, "", nil
 }
 
-func (f *fakeFleet) RunSilent(context.Context, fettle.RunID) ([]fettle.NodeID, error) {
+func (f *fakeFleet) RunUnanswered(_ context.Context, _ fettle.RunID, state string) ([]fettle.NodeID, error) {
+	if state == "never" {
+		return nil, nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	list := []fettle.NodeID{}
@@ -396,6 +400,24 @@ func (f *fakeFleet) WatchRun(ctx context.Context, id fettle.RunID) (<-chan serve
 		offer(server.RunUpdate{Run: &ended})
 	}()
 	return out, nil
+}
+
+func (f *fakeFleet) FollowOutput(ctx context.Context, id fettle.RunID) (<-chan server.Printed, error) {
+	_, err := f.RunByID(ctx, id)
+	printed := make(chan server.Printed, 1)
+	printed <- server.Printed{Node: "web01.acme.net", Stream: "stdout", Seq: 1, At: fettle.MillisOf(now), Text: "half way\n"}
+	return printed, err
+}
+
+func (f *fakeFleet) RunOutput(ctx context.Context, id fettle.RunID, node fettle.NodeID, after server.Printed, limit int) ([]server.Printed, error) {
+	if _, err := f.RunByID(ctx, id); err != nil {
+		return nil, err
+	}
+	var list []server.Printed
+	for seq := after.Seq + 1; seq <= 5 && len(list) < limit; seq++ {
+		list = append(list, server.Printed{Node: node, Stream: "stdout", Seq: seq, At: fettle.MillisOf(now), Text: fmt.Sprintf("line %d\n", seq)})
+	}
+	return list, nil
 }
 
 func (f *fakeFleet) CancelRun(ctx context.Context, id fettle.RunID, _ string) (fettle.Run, error) {

@@ -82,6 +82,7 @@ var mayCall = map[string]struct {
 	"resume-standing":     {auth.Operator, false},
 	"watch-run":           {auth.Viewer, true},
 	"list-results":        {auth.Viewer, true},
+	"list-output":         {auth.Viewer, true},
 	"list-unanswered":     {auth.Viewer, true},
 	"create-session":      {nobody, false},
 	"end-session":         {auth.Viewer, false},

@@ -127,8 +127,12 @@ type OneRun struct {
 }
 
 type runsIn struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"Runs a page"`
-	Cursor string `query:"cursor" doc:"next of the page before"`
+	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"Runs a page"`
+	Cursor string    `query:"cursor" doc:"next of the page before"`
+	User   string    `query:"user" maxLength:"253" doc:"Of this caller only"`
+	Action string    `query:"action" maxLength:"253" doc:"Of this action only, or of all actions of a plugin" example:"package.install"`
+	State  string    `query:"state" enum:"going,ended,cancelled" doc:"In this state only"`
+	Since  time.Time `query:"since" doc:"Begun then or later" example:"2026-11-21T08:00:00Z"`
 }
 
 type resultsIn struct {
@@ -232,7 +236,11 @@ func (a *rest) startRun(ctx context.Context, in *struct{ Body RunOrder }) (*outp
 }
 
 func (a *rest) listRuns(ctx context.Context, in *runsIn) (*output[RunList], error) {
-	runs, next, err := a.fleet.Runs(ctx, in.Limit, in.Cursor)
+	q := server.RunQuery{Before: fettle.RunID(in.Cursor), Limit: in.Limit, Caller: in.User, Action: in.Action, State: fettle.RunState(in.State)}
+	if !in.Since.IsZero() {
+		q.Since = fettle.MillisOf(in.Since)
+	}
+	runs, next, err := a.fleet.FindRuns(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -267,11 +275,19 @@ func (a *rest) listResults(ctx context.Context, in *resultsIn) (*output[ResultLi
 	return &output[ResultList]{ResultList{Results: resultItems(results), Next: next}}, nil
 }
 
-func (a *rest) listUnanswered(ctx context.Context, in *resultsIn) (*output[Unanswered], error) {
+// unansweredIn asks for nodes without a result.
+type unansweredIn struct {
+	OneRun
+	Limit  int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"Nodes a page"`
+	Cursor string `query:"cursor" doc:"next of the page before"`
+	State  string `query:"state" enum:"silent,never,pending" doc:"Those that the tally counts as such only"`
+}
+
+func (a *rest) listUnanswered(ctx context.Context, in *unansweredIn) (*output[Unanswered], error) {
 	if _, err := a.fleet.RunByID(ctx, fettle.RunID(in.ID)); err != nil {
 		return nil, err
 	}
-	nodes, err := a.fleet.RunSilent(ctx, fettle.RunID(in.ID))
+	nodes, err := a.fleet.RunUnanswered(ctx, fettle.RunID(in.ID), in.State)
 	if err != nil {
 		return nil, err
 	}

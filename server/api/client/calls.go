@@ -150,9 +150,12 @@ func (a *API) Unanswered(ctx context.Context, id fettle.RunID, p *ListUnanswered
 	return read[Unanswered](a.calls.ListUnanswered(ctx, string(id), p))
 }
 
-// UnansweredAll gives all nodes of a run's roster that gave no result, sorted.
-func (a *API) UnansweredAll(ctx context.Context, id fettle.RunID) ([]fettle.NodeID, error) {
+// UnansweredAll gives all nodes of a run's roster that gave no result, sorted: those that are silent, never or pending, or with an empty state all.
+func (a *API) UnansweredAll(ctx context.Context, id fettle.RunID, state string) ([]fettle.NodeID, error) {
 	p := ListUnansweredParams{Limit: new(int64(page))}
+	if state != "" {
+		p.State = new(ListUnansweredParamsState(state))
+	}
 	all := []fettle.NodeID{}
 	for {
 		list, err := a.Unanswered(ctx, id, &p)

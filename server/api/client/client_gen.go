@@ -81,6 +81,24 @@ func (e NodeKeyInfoStanding) Valid() bool {
 	}
 }
 
+// Defines values for OutputPieceStream.
+const (
+	Stderr OutputPieceStream = "stderr"
+	Stdout OutputPieceStream = "stdout"
+)
+
+// Valid indicates whether the value is a known member of the OutputPieceStream enum.
+func (e OutputPieceStream) Valid() bool {
+	switch e {
+	case Stderr:
+		return true
+	case Stdout:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PolicyBodyEffect.
 const (
 	PolicyBodyEffectAllow PolicyBodyEffect = "allow"
@@ -321,6 +339,48 @@ func (e ListEnrolmentsParamsStanding) Valid() bool {
 	case ListEnrolmentsParamsStandingPending:
 		return true
 	case ListEnrolmentsParamsStandingRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRunsParamsState.
+const (
+	Cancelled ListRunsParamsState = "cancelled"
+	Ended     ListRunsParamsState = "ended"
+	Going     ListRunsParamsState = "going"
+)
+
+// Valid indicates whether the value is a known member of the ListRunsParamsState enum.
+func (e ListRunsParamsState) Valid() bool {
+	switch e {
+	case Cancelled:
+		return true
+	case Ended:
+		return true
+	case Going:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListUnansweredParamsState.
+const (
+	ListUnansweredParamsStateNever   ListUnansweredParamsState = "never"
+	ListUnansweredParamsStatePending ListUnansweredParamsState = "pending"
+	ListUnansweredParamsStateSilent  ListUnansweredParamsState = "silent"
+)
+
+// Valid indicates whether the value is a known member of the ListUnansweredParamsState enum.
+func (e ListUnansweredParamsState) Valid() bool {
+	switch e {
+	case ListUnansweredParamsStateNever:
+		return true
+	case ListUnansweredParamsStatePending:
+		return true
+	case ListUnansweredParamsStateSilent:
 		return true
 	default:
 		return false
@@ -1157,6 +1217,27 @@ type Output struct {
 	Type        string  `json:"type"`
 	Unit        *string `json:"unit,omitempty"`
 }
+
+// OutputList defines model for OutputList.
+type OutputList struct {
+	Next   string        `json:"next"`
+	Output []OutputPiece `json:"output"`
+}
+
+// OutputPiece defines model for OutputPiece.
+type OutputPiece struct {
+	// At When it came, by the server's clock
+	At   time.Time     `json:"at"`
+	Node fettle.NodeID `json:"node"`
+
+	// Seq Within the node and the stream, from 1
+	Seq    int64             `json:"seq"`
+	Stream OutputPieceStream `json:"stream"`
+	Text   string            `json:"text"`
+}
+
+// OutputPieceStream defines model for OutputPiece.Stream.
+type OutputPieceStream string
 
 // Pace defines model for Pace.
 type Pace struct {
@@ -2256,6 +2337,30 @@ type ListRunsParams struct {
 
 	// Cursor next of the page before
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// User Of this caller only
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+
+	// Action Of this action only, or of all actions of a plugin
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// State In this state only
+	State *ListRunsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Since Begun then or later
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+}
+
+// ListRunsParamsState defines parameters for ListRuns.
+type ListRunsParamsState string
+
+// ListOutputParams defines parameters for ListOutput.
+type ListOutputParams struct {
+	// Limit Pieces a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListResultsParams defines parameters for ListResults.
@@ -2269,12 +2374,18 @@ type ListResultsParams struct {
 
 // ListUnansweredParams defines parameters for ListUnanswered.
 type ListUnansweredParams struct {
-	// Limit Results a page
+	// Limit Nodes a page
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor next of the page before
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// State Those that the tally counts as such only
+	State *ListUnansweredParamsState `form:"state,omitempty" json:"state,omitempty"`
 }
+
+// ListUnansweredParamsState defines parameters for ListUnanswered.
+type ListUnansweredParamsState string
 
 // AskVerdictParams defines parameters for AskVerdict.
 type AskVerdictParams struct {
@@ -2924,6 +3035,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/runs/{id}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOutput List what a node printed
+	//
+	// While its task ran, by stream. What ends within a second, and what is longer than 256 KiB, stands in the result only.
+	//
+	// Corresponds with GET /api/v1/runs/{id}/output/{node} (the `ListOutput` operationId).
+	ListOutput(ctx context.Context, id string, node string, params *ListOutputParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListResults List the results of a run
 	//
@@ -4300,6 +4418,23 @@ func (c *Caller) ShowRun(ctx context.Context, id string, reqEditors ...RequestEd
 // Corresponds with POST /api/v1/runs/{id}/cancel (the `CancelRun` operationId).
 func (c *Caller) CancelRun(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOutput List what a node printed
+//
+// While its task ran, by stream. What ends within a second, and what is longer than 256 KiB, stands in the result only.
+//
+// Corresponds with GET /api/v1/runs/{id}/output/{node} (the `ListOutput` operationId).
+func (c *Caller) ListOutput(ctx context.Context, id string, node string, params *ListOutputParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOutputRequest(c.Server, id, node, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7491,6 +7626,54 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 
 		}
 
+		if params.User != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "user", *params.User, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7606,6 +7789,86 @@ func NewCancelRunRequest(server string, id string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListOutputRequest constructs an http.Request for the ListOutput method
+func NewListOutputRequest(server string, id string, node string, params *ListOutputParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "node", node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/output/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -7770,6 +8033,18 @@ func NewListUnansweredRequest(server string, id string, params *ListUnansweredPa
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9257,6 +9532,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/runs/{id}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*CancelRunAnswer, error)
+
+	// ListOutputWithResponse List what a node printed
+	//
+	// While its task ran, by stream. What ends within a second, and what is longer than 256 KiB, stands in the result only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/{id}/output/{node} (the `ListOutput` operationId).
+	ListOutputWithResponse(ctx context.Context, id string, node string, params *ListOutputParams, reqEditors ...RequestEditorFn) (*ListOutputAnswer, error)
 
 	// ListResultsWithResponse List the results of a run
 	//
@@ -11971,6 +12255,54 @@ func (r CancelRunAnswer) ContentType() string {
 	return ""
 }
 
+type ListOutputAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OutputList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOutputAnswer) GetJSON200() *OutputList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOutputAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOutputAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOutputAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOutputAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOutputAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListResultsAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14092,6 +14424,21 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, id stri
 		return nil, err
 	}
 	return ParseCancelRunAnswer(rsp)
+}
+
+// ListOutputWithResponse List what a node printed
+//
+// While its task ran, by stream. What ends within a second, and what is longer than 256 KiB, stands in the result only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/{id}/output/{node} (the `ListOutput` operationId).
+func (c *ClientWithResponses) ListOutputWithResponse(ctx context.Context, id string, node string, params *ListOutputParams, reqEditors ...RequestEditorFn) (*ListOutputAnswer, error) {
+	rsp, err := c.ListOutput(ctx, id, node, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOutputAnswer(rsp)
 }
 
 // ListResultsWithResponse List the results of a run
@@ -16243,6 +16590,39 @@ func ParseCancelRunAnswer(rsp *http.Response) (*CancelRunAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest RunSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListOutputAnswer parses an HTTP response from a ListOutputWithResponse call
+func ParseListOutputAnswer(rsp *http.Response) (*ListOutputAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOutputAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OutputList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -18,19 +18,29 @@ import (
 // maxEvent is the length of the longest line of a stream, in bytes: a result with all the output that a node may send.
 const maxEvent = 16 << 20
 
-// Update is one thing that happened to a run: a result came, or the tally changed. One of the two is nil.
+// Update is one thing that happened to a run: a result came, or the tally changed, or a node printed something. All but one are nil.
 type Update struct {
 	Result *ResultItem
 	Run    *RunSummary // the last one of a stream has Ended
+	Output *OutputPiece
 }
 
 // Watch follows a run: the results that have come, and then each as it comes. The sequence ends after the run has, or with an error: ErrNotFound
 // where there is no such run, ErrUnavailable where the stream broke off. Leaving the loop ends the connection.
 func (a *API) Watch(ctx context.Context, id fettle.RunID) iter.Seq2[Update, error] {
+	return a.watch(ctx, id, false)
+}
+
+// Follow is Watch, with what nodes print from now on.
+func (a *API) Follow(ctx context.Context, id fettle.RunID) iter.Seq2[Update, error] {
+	return a.watch(ctx, id, true)
+}
+
+func (a *API) watch(ctx context.Context, id fettle.RunID, output bool) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		stream, err := a.openStream(ctx, id)
+		stream, err := a.openStream(ctx, id, output)
 		if err != nil {
 			yield(Update{}, err)
 			return
@@ -55,8 +65,12 @@ func (a *API) Watch(ctx context.Context, id fettle.RunID) iter.Seq2[Update, erro
 	}
 }
 
-func (a *API) openStream(ctx context.Context, id fettle.RunID) (io.ReadCloser, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"/api/v1/runs/"+url.PathEscape(string(id))+"/events", nil)
+func (a *API) openStream(ctx context.Context, id fettle.RunID, output bool) (io.ReadCloser, error) {
+	at := a.base + "/api/v1/runs/" + url.PathEscape(string(id)) + "/events"
+	if output {
+		at += "?output=true"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return nil, fmt.Errorf("watch run %q: %w: %w", id, err, fettle.ErrInvalid)
 	}
@@ -107,6 +121,9 @@ func newUpdate(name string, data []byte) (u Update, known bool, err error) {
 	case "result":
 		err = json.Unmarshal(data, &u.Result)
 		known = u.Result != nil
+	case "output":
+		err = json.Unmarshal(data, &u.Output)
+		known = u.Output != nil
 	case "run":
 		err = json.Unmarshal(data, &u.Run)
 		known = u.Run != nil
