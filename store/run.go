@@ -10,7 +10,7 @@ import (
 
 const runColumns = "id, action, inputs, filter, for_all, caller, state, tally_roster, tally_ok, tally_failed, tally_silent, tally_never, tally_pending, " +
 	"undefined_count, created_at, deadline_at, ended_at, refused, rev, pace, stopped, timeout_ms, " +
-	"retry_of, standing"
+	"retry_of, standing, plugin"
 
 // NewRun is a run with all that has to be on disk before anything is sent.
 type NewRun struct {
@@ -115,13 +115,19 @@ func (s *Store) runs(ctx context.Context, w *where, limit int) ([]fettle.Run, er
 	err := s.reader().each(ctx, "read runs", query, w.args, func(rows *sql.Rows) error {
 		var r fettle.Run
 		var inputs string
-		var refused, pace *string
+		var refused, pace, plugin *string
 		y := &r.Tally
 		err := rows.Scan(&r.ID, &r.Action, &inputs, &r.Filter, &r.All, &r.Caller, &r.State, &y.Roster, &y.OK, &y.Failed, &y.Silent, &y.Never, &y.Pending,
 			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &refused, &r.Rev,
-			&pace, &r.Stopped, &r.Timeout, &r.RetryOf, &r.Standing)
+			&pace, &r.Stopped, &r.Timeout, &r.RetryOf, &r.Standing, &plugin)
 		if err != nil {
 			return err
+		}
+		if plugin != nil {
+			r.Plugin = &fettle.PluginRef{}
+			if err := decode("plugin", *plugin, r.Plugin); err != nil {
+				return err
+			}
 		}
 		if pace != nil {
 			r.Pace = &fettle.Pace{}
@@ -154,14 +160,18 @@ func writeRun(ctx context.Context, t *tx, r *fettle.Run) (inputs string, err err
 	if err != nil {
 		return "", fmt.Errorf("pace: %w", err)
 	}
+	plugin, err := optional(r.Plugin != nil, r.Plugin)
+	if err != nil {
+		return "", fmt.Errorf("plugin: %w", err)
+	}
 	if err := key("name of a standing run", r.Standing, MaxName); err != nil {
 		return "", err
 	}
 	y := r.Tally
-	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 24),
+	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 25),
 		string(r.ID), text(r.Action), inputs, text(string(r.Filter)), flag(r.All), text(r.Caller), string(r.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never,
 		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), refused, int64(1),
-		pace, clip(r.Stopped, MaxName), r.Timeout, string(r.RetryOf), r.Standing)
+		pace, clip(r.Stopped, MaxName), r.Timeout, string(r.RetryOf), r.Standing, plugin)
 	return inputs, err
 }
 
