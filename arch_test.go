@@ -30,6 +30,7 @@ var plan = map[string]room{
 	"wire/trust": {floor: 1, may: []string{"wire"}},
 
 	"audit":        {floor: 2, may: []string{"store"}},
+	"catalogue":    {floor: 2, may: []string{"filter", "plugins", "store", "wire"}},
 	"checks":       {floor: 2, may: []string{"filter", "nagios"}},
 	"compositions": {floor: 2, may: []string{"filter", "plugins"}},
 	"inventory":    {floor: 2, may: []string{"filter"}},
@@ -42,12 +43,12 @@ var plan = map[string]room{
 	"agent/actions": {floor: 3, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server": {floor: 3, may: []string{
 		"facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
-		"audit", "checks", "compositions", "inventory", "reports", "runs",
+		"audit", "catalogue", "checks", "compositions", "inventory", "reports", "runs",
 	}},
 	"server/bridge": {floor: 3, may: []string{"server", "wire"}},
 	"server/auth": {floor: 3, may: []string{
 		"server", "facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
-		"audit", "checks", "compositions", "inventory", "reports",
+		"audit", "catalogue", "checks", "compositions", "inventory", "reports",
 	}},
 	"server/certs": {floor: 3},
 
