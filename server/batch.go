@@ -33,6 +33,7 @@ type batch struct {
 	full     int                      // facts documents
 	refused  map[string]int           // dead letters by reason
 	said     map[fettle.NodeID][]said
+	fetches  []fetchOf
 	replays  int // hellos and beats that were dropped
 }
 
@@ -121,6 +122,8 @@ func (b *batch) read(o opened) error {
 		return decodeResults(env, func(body wire.Results) error { return b.takeResults(from, body) })
 	case wire.TypeAnswer:
 		return decode(env, func(body wire.Answer) error { b.s.live.take(from, body); return nil })
+	case wire.TypeFetch:
+		return decode(env, func(body wire.Fetch) error { return b.fetch(o, from, body) })
 	case wire.TypeOutput:
 		return decode(env, func(body wire.Output) error { return b.output(from, body) })
 	}
@@ -267,6 +270,9 @@ func (b *batch) follow(ctx context.Context) {
 			b.s.meters.factsAsked.Inc()
 			b.s.send(ctx, id, wire.TypeAsk, wire.Ask{Facts: true})
 		}
+	}
+	for _, f := range b.fetches {
+		b.s.counter.put(f.node, f.Fetch)
 	}
 	for id, d := range b.drafts {
 		if d.changed {

@@ -95,7 +95,7 @@ func (s *Server) sendTasks(ctx context.Context, r *liveRun, tasks []fettle.Task)
 
 // sendTask sends a task, at least once in all; the node drops what it has seen. One whose time is over is not sent: it would not be begun.
 func (s *Server) sendTask(ctx context.Context, t fettle.Task) bool {
-	sent := t.Expires > fettle.MillisOf(s.Now()) && s.sendUntil(ctx, t.Node, wire.TypeTask, t, t.Expires)
+	sent := t.Expires > fettle.MillisOf(s.Now()) && s.sendUntil(ctx, t.Node, wire.TypeTask, s.withArchive(t), t.Expires)
 	if sent {
 		s.meters.tasksSent.Inc()
 	} else {

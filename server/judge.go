@@ -37,12 +37,13 @@ type judge struct {
 	s        *Server
 	now      fettle.Millis
 	vars     map[string]any
-	policies []Policy // that name the action, by name
+	policies []Policy                                                               // that name the action, by name
+	fits     func(ctx context.Context, id fettle.NodeID, names filter.Names) string // why a node cannot do it; nil: every node can
 }
 
 // policyJudge picks the policies that are about a question.
 func (s *Server) policyJudge(q PolicyQuestion) (*judge, error) {
-	j := &judge{s: s, now: fettle.MillisOf(s.Now()), vars: q.vars()}
+	j := &judge{s: s, now: fettle.MillisOf(s.Now()), vars: q.vars(), fits: s.fits(q.Action, q.Inputs)}
 	for _, p := range s.policies.all() {
 		if p.program == nil {
 			return nil, fmt.Errorf("policy %s is not compiled", p.Name)
@@ -56,11 +57,15 @@ func (s *Server) policyJudge(q PolicyQuestion) (*judge, error) {
 
 // reason tells why a node is not asked; empty: it is. When ctx ends first the answer is a reason, and the caller looks at ctx.
 func (j *judge) reason(ctx context.Context, id fettle.NodeID) string {
-	if len(j.policies) == 0 {
+	if len(j.policies) == 0 && j.fits == nil {
 		return ""
 	}
 	reason := "the node is not known"
-	j.s.Inventory.Look(id, j.now, func(names filter.Names) { reason, _ = j.decide(ctx, names, false) })
+	j.s.Inventory.Look(id, j.now, func(names filter.Names) {
+		if reason, _ = j.decide(ctx, names, false); reason == "" && j.fits != nil {
+			reason = j.fits(ctx, id, names)
+		}
+	})
 	return reason
 }
 

@@ -228,7 +228,7 @@ func (r *liveRun) task(node fettle.NodeID, id fettle.TaskID) fettle.Task {
 	}
 	return fettle.Task{
 		ID: id, Node: node, Action: r.run.Action, Inputs: inputs, Timeout: r.timeout.Milliseconds(),
-		Expires: r.expires(node), Run: r.run.ID, Caller: r.run.Caller,
+		Expires: r.expires(node), Run: r.run.ID, Caller: r.run.Caller, Plugin: r.run.Plugin,
 	}
 }
 

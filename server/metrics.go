@@ -30,6 +30,7 @@ type meters struct {
 	results       *metrics.Counter
 	repeats       *metrics.Counter
 	tasksSent     *metrics.Counter
+	pieces        *metrics.Counter // of archives
 	tasksAway     *metrics.Counter
 	runsStarted   *metrics.Counter
 	resultSeconds *metrics.Summary
@@ -50,6 +51,7 @@ func newMeters() *meters {
 		results:       set.NewCounter("fettle_server_results_total"),
 		repeats:       set.NewCounter("fettle_server_results_repeated_total"),
 		tasksSent:     set.NewCounter("fettle_server_tasks_sent_total"),
+		pieces:        set.NewCounter("fettle_server_archive_pieces_sent_total"),
 		tasksAway:     set.NewCounter("fettle_server_tasks_away_total"),
 		runsStarted:   set.NewCounter("fettle_server_runs_started_total"),
 		resultSeconds: set.NewSummary("fettle_server_result_seconds"),

@@ -80,7 +80,11 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	if timeout < 0 || timeout > fettle.MaxExpiry-time.Minute {
 		return nil, fmt.Errorf("timeout %s is not between 0 and %s: %w", timeout, fettle.MaxExpiry-time.Minute, fettle.ErrInvalid)
 	}
-	due := s.Now().Add(timeout + answerSlack)
+	ref, err := s.pluginOf(req.Action, inputs)
+	if err != nil {
+		return nil, err
+	}
+	due := s.Now().Add(timeout + s.slackFor(ref, roster.Nodes))
 	now, deadline := fettle.MillisOf(s.Now()), fettle.MillisOf(due)
 	pace, err := s.paced(ctx, req, &roster)
 	if err != nil {
@@ -89,7 +93,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	r := newLiveRun(fettle.Run{
 		ID: fettle.RunID(wire.NewID()), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
 		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1, Timeout: timeout.Milliseconds(),
-		RetryOf: req.retryOf, Standing: req.standing, Pace: pace,
+		RetryOf: req.retryOf, Standing: req.standing, Pace: pace, Plugin: ref,
 	}, roster.Nodes, due)
 	r.timeout = timeout
 	judge, err := s.policyJudge(PolicyQuestion{User: req.User.or(req.Caller), Action: req.Action, Inputs: inputs})
@@ -289,6 +293,3 @@ func (s *Server) CancelRun(ctx context.Context, id fettle.RunID, caller string) 
 	s.runs.tidy(r, s.Now())
 	return r.snapshot(), nil
 }
-
-// Actions gives every action that can be run, by name.
-func (s *Server) Actions(context.Context) []plugins.Action { return plugins.Builtin() }

@@ -13,6 +13,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/audit"
+	"github.com/fettle-dev/fettle/catalogue"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/facts"
 	"github.com/fettle-dev/fettle/inventory"
@@ -44,6 +45,8 @@ type Parts struct {
 	Heard func(func(fettle.NodeID, time.Time))
 	// Away tells why a broker that is not ours cannot be reached, nil when it can. Nil: the broker is where the server is.
 	Away func() error
+	// Catalogue has the plugins that were pushed. Nil: there are those that came with the agents, and no others.
+	Catalogue *catalogue.Catalogue
 }
 
 // Server is the middle. Its methods are safe for concurrent use; those that answer questions want Load to have returned.
@@ -69,8 +72,9 @@ type Server struct {
 	live     liveBook
 	loaded   atomic.Bool
 	gatherer prometheus.Gatherer
-	lookUp   func(action string) (plugins.Action, error)
-	back     chan struct{} // holds a token when a broker that is not ours can be reached again
+	counter  counter
+	lookUp   func(action string) (plugins.Action, error) // action, but for tests
+	back     chan struct{}                               // holds a token when a broker that is not ours can be reached again
 }
 
 // New makes a server of its parts. It does no work before Load and Run.
@@ -88,11 +92,13 @@ func New(cfg Config, parts Parts) (*Server, error) {
 	if parts.Log == nil {
 		parts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters(), lookUp: plugins.Lookup, back: make(chan struct{}, 1)}
+	s := &Server{cfg: cfg, Parts: parts, dest: wire.Destinations{Collective: cfg.Collective}, volatile: volatile, meters: newMeters(), back: make(chan struct{}, 1)}
+	s.lookUp = s.action
 	s.inbox.init()
 	s.presence.init()
 	s.runs.init()
 	s.standing.init()
+	s.counter.init()
 	s.changes.init()
 	s.groups.init()
 	s.silences.init()
@@ -133,6 +139,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.collect(ctx) })
 	g.Go(func() error { return s.watchLiveness(ctx) })
+	g.Go(func() error { return s.handOut(ctx) })
 	g.Go(func() error { return s.followRuns(ctx) })
 	g.Go(func() error { return s.driveRuns(ctx) })
 	g.Go(func() error { return s.standRuns(ctx) })

@@ -19,6 +19,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/audit"
+	"github.com/fettle-dev/fettle/catalogue"
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
@@ -99,6 +100,12 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	meters := metrics.NewSet()
 	parts := server.Parts{
 		Store: m.store, Inventory: inventory.New(), Board: checks.NewBoard(), Log: log, Audit: m.audit, Signer: m.keys, Verifier: m.nodes, Enroller: m.nodes,
+	}
+	parts.Catalogue = catalogue.New(catalogue.Config{
+		Store: m.store, Signer: m.keys, Log: log, Verifier: trust.NewPinned(m.keys.Root(), m.keys.Certificate().MinEpoch, func() (fettle.Millis, bool) { return 0, false }),
+	})
+	if err = parts.Catalogue.Load(ctx); err != nil {
+		return m, err
 	}
 	if cfg.foreign() {
 		err = m.openBridge(&parts, meters)

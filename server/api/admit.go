@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -32,6 +33,7 @@ type route struct {
 	reads            bool                      // it changes nothing, though its method is not GET
 	asks             bool                      // it asks nodes, though its method is GET
 	figures          bool                      // Prometheus asks it
+	body             int64                     // the most that it takes, in bytes; zero: maxBody
 	audited          bool                      // what stands behind it puts down what is done
 }
 
@@ -60,7 +62,7 @@ func handle[I, O any](a *rest, r route, h func(context.Context, *I) (*O, error))
 	}
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: prefix + r.path, Summary: r.summary, Description: r.text, Tags: []string{r.tag},
-		DefaultStatus: r.status, Responses: r.answers, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true,
+		DefaultStatus: r.status, Responses: r.answers, MaxBodyBytes: cmp.Or(r.body, maxBody), RejectUnknownQueryParameters: true,
 		Security:    []map[string][]string{{securityScheme: {}}},
 		Middlewares: huma.Middlewares{a.admit(r)},
 	}

@@ -126,6 +126,7 @@ func (a *rest) routes() {
 	a.sessionRoutes()
 	a.userRoutes()
 	a.policyRoutes()
+	a.pluginRoutes()
 	a.auditRoutes()
 	a.aboutRoutes()
 }

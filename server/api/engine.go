@@ -97,8 +97,17 @@ func fitID(id string) bool {
 	})
 }
 
+// limitBody bounds what may be sent. Who pushes may send more; nothing of it is read before it is known who that is.
 func limitBody(c *gin.Context) {
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	limit := int64(maxBody)
+	switch {
+	case c.Request.Method != http.MethodPost:
+	case c.Request.URL.Path == prefix+"/plugins":
+		limit = maxPluginBody
+	case c.Request.URL.Path == prefix+"/agent-releases":
+		limit = maxAgentBody
+	}
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
 }
 
 // recovering answers for a handler that panics, and logs where it did.

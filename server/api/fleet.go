@@ -18,6 +18,7 @@ type Fleet interface {
 	Runs
 	Standing
 	Checks
+	Plugins
 	Policies
 	Letters
 	Pipeline
@@ -72,6 +73,19 @@ type Standing interface {
 	PauseStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
 	ResumeStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
 	EndStanding(ctx context.Context, name, caller string) error
+}
+
+// Plugins keeps what was pushed: plugins, and programs of the agent. ErrConflict: what is there already, or does not go with what is.
+type Plugins interface {
+	Plugins(ctx context.Context) ([]server.PluginDetail, error)
+	PluginByName(ctx context.Context, name string) (server.PluginDetail, error)
+	PushPlugin(ctx context.Context, archive []byte, caller string) (d server.PluginDetail, version string, err error)
+	ChoosePlugin(ctx context.Context, what, name, version, caller string) (server.PluginDetail, error)
+	RemovePlugin(ctx context.Context, name, version, caller string) error
+	PluginArchive(ctx context.Context, name, version string) ([]byte, error)
+	AgentReleases(ctx context.Context) ([]server.AgentRelease, error)
+	PushAgent(ctx context.Context, program []byte, version, caller string) (server.AgentRelease, error)
+	RemoveAgent(ctx context.Context, version string) error
 }
 
 // Policies says who may run what where. ErrInvalid: the policy, as a *server.FilterError where the fault has a place in the text.
