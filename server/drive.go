@@ -134,7 +134,7 @@ func (s *Server) call(ctx context.Context, r *liveRun, nodes []fettle.NodeID) {
 	var due time.Time
 	s.insist(ctx, r, "store that tasks are sent", func() error {
 		now := s.Now()
-		due = now.Add(r.timeout + answerSlack)
+		due = now.Add(r.timeout + s.slackFor(r.run.Plugin, nodes))
 		return s.Store.CallTasks(ctx, ids, fettle.MillisOf(now), fettle.MillisOf(due))
 	})
 	if ctx.Err() != nil {

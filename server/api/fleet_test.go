@@ -29,6 +29,7 @@ type fakeFleet struct {
 	fakePolicies
 	fakeLetters
 	fakeStanding
+	fakePlugins
 	nodes *inventory.Inventory
 
 	mu           sync.Mutex

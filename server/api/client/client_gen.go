@@ -99,6 +99,27 @@ func (e OutputPieceStream) Valid() bool {
 	}
 }
 
+// Defines values for PluginChoiceDo.
+const (
+	Pin      PluginChoiceDo = "pin"
+	Rollback PluginChoiceDo = "rollback"
+	Unpin    PluginChoiceDo = "unpin"
+)
+
+// Valid indicates whether the value is a known member of the PluginChoiceDo enum.
+func (e PluginChoiceDo) Valid() bool {
+	switch e {
+	case Pin:
+		return true
+	case Rollback:
+		return true
+	case Unpin:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PolicyBodyEffect.
 const (
 	PolicyBodyEffectAllow PolicyBodyEffect = "allow"
@@ -408,6 +429,34 @@ type ActionList struct {
 
 // AgentInfo defines model for AgentInfo.
 type AgentInfo = fettle.AgentInfo
+
+// AgentReleaseInfo defines model for AgentReleaseInfo.
+type AgentReleaseInfo struct {
+	// By Who pushed it
+	By string `json:"by"`
+
+	// Digest SHA-256 of its archive
+	Digest string `json:"digest"`
+
+	// Fault Why it cannot be used
+	Fault *string `json:"fault,omitempty"`
+
+	// Nodes How many run it
+	Nodes int64 `json:"nodes"`
+
+	// Platform os/arch, as Go names them
+	Platform string    `json:"platform"`
+	Pushed   time.Time `json:"pushed"`
+
+	// Size Of its archive, in bytes
+	Size    int64  `json:"size"`
+	Version string `json:"version"`
+}
+
+// AgentReleaseList defines model for AgentReleaseList.
+type AgentReleaseList struct {
+	Releases []AgentReleaseInfo `json:"releases"`
+}
 
 // AuditInfo defines model for AuditInfo.
 type AuditInfo struct {
@@ -1325,6 +1374,72 @@ type PathList struct {
 // Perf defines model for Perf.
 type Perf = fettle.Perf
 
+// PluginChoice defines model for PluginChoice.
+type PluginChoice struct {
+	// Do pin: this version, whatever is pushed; unpin: the one that was pushed last; rollback: the one before
+	Do PluginChoiceDo `json:"do"`
+
+	// Version Of pin
+	Version *string `json:"version,omitempty"`
+}
+
+// PluginChoiceDo pin: this version, whatever is pushed; unpin: the one that was pushed last; rollback: the one before
+type PluginChoiceDo string
+
+// PluginInfo defines model for PluginInfo.
+type PluginInfo struct {
+	// Actions Of the current version
+	Actions []Action `json:"actions"`
+
+	// By Who chose the current version
+	By      string    `json:"by"`
+	Changed time.Time `json:"changed"`
+
+	// Current The version that is used
+	Current     string `json:"current"`
+	Description string `json:"description"`
+
+	// Former The one that a rollback goes back to
+	Former  *string `json:"former,omitempty"`
+	Icon    *string `json:"icon,omitempty"`
+	Licence *string `json:"licence,omitempty"`
+	Name    string  `json:"name"`
+
+	// Pinned What is pushed does not become current
+	Pinned bool `json:"pinned"`
+
+	// Platforms Nodes for which it is not true are not asked
+	Platforms *string `json:"platforms,omitempty"`
+
+	// Versions The latest pushed first
+	Versions []PluginVersionInfo `json:"versions"`
+}
+
+// PluginList defines model for PluginList.
+type PluginList struct {
+	Plugins []PluginInfo `json:"plugins"`
+}
+
+// PluginVersionInfo defines model for PluginVersionInfo.
+type PluginVersionInfo struct {
+	// By Who pushed it
+	By string `json:"by"`
+
+	// Digest SHA-256 of its archive
+	Digest string `json:"digest"`
+
+	// Fault Why it cannot be used
+	Fault *string `json:"fault,omitempty"`
+
+	// Nodes How many have it on disk
+	Nodes  int64     `json:"nodes"`
+	Pushed time.Time `json:"pushed"`
+
+	// Size Of its archive, in bytes
+	Size    int64  `json:"size"`
+	Version string `json:"version"`
+}
+
 // PolicyBody defines model for PolicyBody.
 type PolicyBody struct {
 	// Actions Patterns of actions
@@ -2095,6 +2210,12 @@ type Whoami struct {
 	User *string `json:"user,omitempty"`
 }
 
+// PushAgentReleaseParams defines parameters for PushAgentRelease.
+type PushAgentReleaseParams struct {
+	// Version That the program says of itself
+	Version string `form:"version" json:"version"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Since Entries from this moment on
@@ -2435,6 +2556,9 @@ type CreateLoginLinkJSONRequestBody = LoginOrder
 // RenameNodeJSONRequestBody defines body for RenameNode for application/json ContentType.
 type RenameNodeJSONRequestBody = NewName
 
+// ChoosePluginJSONRequestBody defines body for ChoosePlugin for application/json ContentType.
+type ChoosePluginJSONRequestBody = PluginChoice
+
 // TestPoliciesJSONRequestBody defines body for TestPolicies for application/json ContentType.
 type TestPoliciesJSONRequestBody = PolicyTest
 
@@ -2548,6 +2672,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/actions (the `ListActions` operationId).
 	ListActions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAgentReleases List releases of the agent
+	//
+	// The latest pushed first.
+	//
+	// Corresponds with GET /api/v1/agent-releases (the `ListAgentReleases` operationId).
+	ListAgentReleases(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PushAgentReleaseWithBody Push a release of the agent
+	//
+	// The body is the program. For which platform it is, it says itself. The action agent.upgrade brings it to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/agent-releases (the `PushAgentRelease` operationId).
+	PushAgentReleaseWithBody(ctx context.Context, params *PushAgentReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveAgentRelease Remove a release of the agent
+	//
+	// For all platforms. Nodes that run it go on doing so.
+	//
+	// Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
+	RemoveAgentRelease(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAudit Read the audit log
 	//
@@ -2921,6 +3068,68 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
 	RenameNode(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPlugins List plugins
+	//
+	// Those that were pushed, by name.
+	//
+	// Corresponds with GET /api/v1/plugins (the `ListPlugins` operationId).
+	ListPlugins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PushPluginWithBody Push a plugin
+	//
+	// The body is an archive as fettle plugin pack makes it. It is signed, kept, and used from now on, unless the plugin is pinned.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/plugins (the `PushPlugin` operationId).
+	PushPluginWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePlugin Remove a plugin
+	//
+	// With all its versions. Nodes are not asked to run it any more.
+	//
+	// Corresponds with DELETE /api/v1/plugins/{name} (the `RemovePlugin` operationId).
+	RemovePlugin(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowPlugin Show a plugin
+	//
+	// With its versions, and the actions of the current one.
+	//
+	// Corresponds with GET /api/v1/plugins/{name} (the `ShowPlugin` operationId).
+	ShowPlugin(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChoosePluginWithBody Choose the version of a plugin
+	//
+	// Runs that have begun keep theirs.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+	ChoosePluginWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChoosePlugin Choose the version of a plugin
+	//
+	// Runs that have begun keep theirs.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+	ChoosePlugin(ctx context.Context, name string, body ChoosePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemovePluginVersion Remove a version of a plugin
+	//
+	// Where it was the current one, the one before it is used.
+	//
+	// Corresponds with DELETE /api/v1/plugins/{name}/versions/{version} (the `RemovePluginVersion` operationId).
+	RemovePluginVersion(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FetchPlugin Fetch the archive of a plugin
+	//
+	// A tar, compressed by zstd.
+	//
+	// Corresponds with GET /api/v1/plugins/{name}/versions/{version}/archive (the `FetchPlugin` operationId).
+	FetchPlugin(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPolicies List policies
 	//
@@ -3301,6 +3510,59 @@ type ClientInterface interface {
 // Corresponds with GET /api/v1/actions (the `ListActions` operationId).
 func (c *Caller) ListActions(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListActionsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAgentReleases List releases of the agent
+//
+// The latest pushed first.
+//
+// Corresponds with GET /api/v1/agent-releases (the `ListAgentReleases` operationId).
+func (c *Caller) ListAgentReleases(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAgentReleasesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PushAgentReleaseWithBody Push a release of the agent
+//
+// The body is the program. For which platform it is, it says itself. The action agent.upgrade brings it to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/agent-releases (the `PushAgentRelease` operationId).
+func (c *Caller) PushAgentReleaseWithBody(ctx context.Context, params *PushAgentReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPushAgentReleaseRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveAgentRelease Remove a release of the agent
+//
+// For all platforms. Nodes that run it go on doing so.
+//
+// Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
+func (c *Caller) RemoveAgentRelease(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveAgentReleaseRequest(c.Server, version)
 	if err != nil {
 		return nil, err
 	}
@@ -4174,6 +4436,148 @@ func (c *Caller) RenameNode(ctx context.Context, identity string, body RenameNod
 	return c.Client.Do(req)
 }
 
+// ListPlugins List plugins
+//
+// Those that were pushed, by name.
+//
+// Corresponds with GET /api/v1/plugins (the `ListPlugins` operationId).
+func (c *Caller) ListPlugins(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPluginsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PushPluginWithBody Push a plugin
+//
+// The body is an archive as fettle plugin pack makes it. It is signed, kept, and used from now on, unless the plugin is pinned.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/plugins (the `PushPlugin` operationId).
+func (c *Caller) PushPluginWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPushPluginRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePlugin Remove a plugin
+//
+// With all its versions. Nodes are not asked to run it any more.
+//
+// Corresponds with DELETE /api/v1/plugins/{name} (the `RemovePlugin` operationId).
+func (c *Caller) RemovePlugin(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePluginRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowPlugin Show a plugin
+//
+// With its versions, and the actions of the current one.
+//
+// Corresponds with GET /api/v1/plugins/{name} (the `ShowPlugin` operationId).
+func (c *Caller) ShowPlugin(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowPluginRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChoosePluginWithBody Choose the version of a plugin
+//
+// Runs that have begun keep theirs.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+func (c *Caller) ChoosePluginWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChoosePluginRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChoosePlugin Choose the version of a plugin
+//
+// Runs that have begun keep theirs.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+func (c *Caller) ChoosePlugin(ctx context.Context, name string, body ChoosePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChoosePluginRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemovePluginVersion Remove a version of a plugin
+//
+// Where it was the current one, the one before it is used.
+//
+// Corresponds with DELETE /api/v1/plugins/{name}/versions/{version} (the `RemovePluginVersion` operationId).
+func (c *Caller) RemovePluginVersion(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemovePluginVersionRequest(c.Server, name, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FetchPlugin Fetch the archive of a plugin
+//
+// A tar, compressed by zstd.
+//
+// Corresponds with GET /api/v1/plugins/{name}/versions/{version}/archive (the `FetchPlugin` operationId).
+func (c *Caller) FetchPlugin(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFetchPluginRequest(c.Server, name, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListPolicies List policies
 //
 // By name.
@@ -5035,6 +5439,119 @@ func NewListActionsRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAgentReleasesRequest constructs an http.Request for the ListAgentReleases method
+func NewListAgentReleasesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/agent-releases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPushAgentReleaseRequestWithBody constructs an http.Request for the PushAgentRelease method, with any body, and a specified content type
+func NewPushAgentReleaseRequestWithBody(server string, params *PushAgentReleaseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/agent-releases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "version", params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemoveAgentReleaseRequest constructs an http.Request for the RemoveAgentRelease method
+func NewRemoveAgentReleaseRequest(server string, version string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/agent-releases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -7272,6 +7789,259 @@ func NewRenameNodeRequestWithBody(server string, identity string, contentType st
 	return req, nil
 }
 
+// NewListPluginsRequest constructs an http.Request for the ListPlugins method
+func NewListPluginsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPushPluginRequestWithBody constructs an http.Request for the PushPlugin method, with any body, and a specified content type
+func NewPushPluginRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePluginRequest constructs an http.Request for the RemovePlugin method
+func NewRemovePluginRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowPluginRequest constructs an http.Request for the ShowPlugin method
+func NewShowPluginRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewChoosePluginRequest calls the generic ChoosePlugin builder with application/json body
+func NewChoosePluginRequest(server string, name string, body ChoosePluginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChoosePluginRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewChoosePluginRequestWithBody constructs an http.Request for the ChoosePlugin method, with any body, and a specified content type
+func NewChoosePluginRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins/%s/choice", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemovePluginVersionRequest constructs an http.Request for the RemovePluginVersion method
+func NewRemovePluginVersionRequest(server string, name string, version string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins/%s/versions/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFetchPluginRequest constructs an http.Request for the FetchPlugin method
+func NewFetchPluginRequest(server string, name string, version string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plugins/%s/versions/%s/archive", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListPoliciesRequest constructs an http.Request for the ListPolicies method
 func NewListPoliciesRequest(server string) (*http.Request, error) {
 	var err error
@@ -8968,6 +9738,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/actions (the `ListActions` operationId).
 	ListActionsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListActionsAnswer, error)
 
+	// ListAgentReleasesWithResponse List releases of the agent
+	//
+	// The latest pushed first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/agent-releases (the `ListAgentReleases` operationId).
+	ListAgentReleasesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAgentReleasesAnswer, error)
+
+	// PushAgentReleaseWithBodyWithResponse Push a release of the agent
+	//
+	// The body is the program. For which platform it is, it says itself. The action agent.upgrade brings it to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/agent-releases (the `PushAgentRelease` operationId).
+	PushAgentReleaseWithBodyWithResponse(ctx context.Context, params *PushAgentReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PushAgentReleaseAnswer, error)
+
+	// RemoveAgentReleaseWithResponse Remove a release of the agent
+	//
+	// For all platforms. Nodes that run it go on doing so.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
+	RemoveAgentReleaseWithResponse(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*RemoveAgentReleaseAnswer, error)
+
 	// ListAuditWithResponse Read the audit log
 	//
 	// Who signed in or failed to, changed something, asked nodes to do something, or was refused. The newest first; with after, the oldest first.
@@ -9406,6 +10203,78 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{identity}/rename (the `RenameNode` operationId).
 	RenameNodeWithResponse(ctx context.Context, identity string, body RenameNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*RenameNodeAnswer, error)
+
+	// ListPluginsWithResponse List plugins
+	//
+	// Those that were pushed, by name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/plugins (the `ListPlugins` operationId).
+	ListPluginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginsAnswer, error)
+
+	// PushPluginWithBodyWithResponse Push a plugin
+	//
+	// The body is an archive as fettle plugin pack makes it. It is signed, kept, and used from now on, unless the plugin is pinned.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/plugins (the `PushPlugin` operationId).
+	PushPluginWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PushPluginAnswer, error)
+
+	// RemovePluginWithResponse Remove a plugin
+	//
+	// With all its versions. Nodes are not asked to run it any more.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/plugins/{name} (the `RemovePlugin` operationId).
+	RemovePluginWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*RemovePluginAnswer, error)
+
+	// ShowPluginWithResponse Show a plugin
+	//
+	// With its versions, and the actions of the current one.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/plugins/{name} (the `ShowPlugin` operationId).
+	ShowPluginWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowPluginAnswer, error)
+
+	// ChoosePluginWithBodyWithResponse Choose the version of a plugin
+	//
+	// Runs that have begun keep theirs.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+	ChoosePluginWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChoosePluginAnswer, error)
+
+	// ChoosePluginWithResponse Choose the version of a plugin
+	//
+	// Runs that have begun keep theirs.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+	ChoosePluginWithResponse(ctx context.Context, name string, body ChoosePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*ChoosePluginAnswer, error)
+
+	// RemovePluginVersionWithResponse Remove a version of a plugin
+	//
+	// Where it was the current one, the one before it is used.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/plugins/{name}/versions/{version} (the `RemovePluginVersion` operationId).
+	RemovePluginVersionWithResponse(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*RemovePluginVersionAnswer, error)
+
+	// FetchPluginWithResponse Fetch the archive of a plugin
+	//
+	// A tar, compressed by zstd.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/plugins/{name}/versions/{version}/archive (the `FetchPlugin` operationId).
+	FetchPluginWithResponse(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*FetchPluginAnswer, error)
 
 	// ListPoliciesWithResponse List policies
 	//
@@ -9871,6 +10740,143 @@ func (r ListActionsAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListActionsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAgentReleasesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AgentReleaseList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAgentReleasesAnswer) GetJSON200() *AgentReleaseList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAgentReleasesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAgentReleasesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAgentReleasesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAgentReleasesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAgentReleasesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PushAgentReleaseAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AgentReleaseInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PushAgentReleaseAnswer) GetJSON201() *AgentReleaseInfo {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PushAgentReleaseAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PushAgentReleaseAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PushAgentReleaseAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PushAgentReleaseAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PushAgentReleaseAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveAgentReleaseAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveAgentReleaseAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveAgentReleaseAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveAgentReleaseAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveAgentReleaseAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveAgentReleaseAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11782,6 +12788,335 @@ func (r RenameNodeAnswer) ContentType() string {
 	return ""
 }
 
+type ListPluginsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPluginsAnswer) GetJSON200() *PluginList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPluginsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPluginsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPluginsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPluginsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPluginsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PushPluginAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PluginInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PushPluginAnswer) GetJSON201() *PluginInfo {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PushPluginAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PushPluginAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PushPluginAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PushPluginAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PushPluginAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemovePluginAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemovePluginAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemovePluginAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemovePluginAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemovePluginAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemovePluginAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowPluginAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowPluginAnswer) GetJSON200() *PluginInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowPluginAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowPluginAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowPluginAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowPluginAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowPluginAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ChoosePluginAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PluginInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChoosePluginAnswer) GetJSON200() *PluginInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChoosePluginAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChoosePluginAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChoosePluginAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChoosePluginAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChoosePluginAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemovePluginVersionAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemovePluginVersionAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemovePluginVersionAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemovePluginVersionAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemovePluginVersionAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemovePluginVersionAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FetchPluginAnswer200Headers the declared response headers of an HTTP 200 response for FetchPlugin
+type FetchPluginAnswer200Headers struct {
+	ContentType *string
+}
+
+type FetchPluginAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]byte
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *FetchPluginAnswer200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FetchPluginAnswer) GetJSON200() *[]byte {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FetchPluginAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FetchPluginAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FetchPluginAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FetchPluginAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FetchPluginAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListPoliciesAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13483,6 +14818,51 @@ func (c *ClientWithResponses) ListActionsWithResponse(ctx context.Context, reqEd
 	return ParseListActionsAnswer(rsp)
 }
 
+// ListAgentReleasesWithResponse List releases of the agent
+//
+// The latest pushed first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/agent-releases (the `ListAgentReleases` operationId).
+func (c *ClientWithResponses) ListAgentReleasesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAgentReleasesAnswer, error) {
+	rsp, err := c.ListAgentReleases(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAgentReleasesAnswer(rsp)
+}
+
+// PushAgentReleaseWithBodyWithResponse Push a release of the agent
+//
+// The body is the program. For which platform it is, it says itself. The action agent.upgrade brings it to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/agent-releases (the `PushAgentRelease` operationId).
+func (c *ClientWithResponses) PushAgentReleaseWithBodyWithResponse(ctx context.Context, params *PushAgentReleaseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PushAgentReleaseAnswer, error) {
+	rsp, err := c.PushAgentReleaseWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePushAgentReleaseAnswer(rsp)
+}
+
+// RemoveAgentReleaseWithResponse Remove a release of the agent
+//
+// For all platforms. Nodes that run it go on doing so.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
+func (c *ClientWithResponses) RemoveAgentReleaseWithResponse(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*RemoveAgentReleaseAnswer, error) {
+	rsp, err := c.RemoveAgentRelease(ctx, version, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveAgentReleaseAnswer(rsp)
+}
+
 // ListAuditWithResponse Read the audit log
 //
 // Who signed in or failed to, changed something, asked nodes to do something, or was refused. The newest first; with after, the oldest first.
@@ -14216,6 +15596,126 @@ func (c *ClientWithResponses) RenameNodeWithResponse(ctx context.Context, identi
 	return ParseRenameNodeAnswer(rsp)
 }
 
+// ListPluginsWithResponse List plugins
+//
+// Those that were pushed, by name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/plugins (the `ListPlugins` operationId).
+func (c *ClientWithResponses) ListPluginsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPluginsAnswer, error) {
+	rsp, err := c.ListPlugins(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPluginsAnswer(rsp)
+}
+
+// PushPluginWithBodyWithResponse Push a plugin
+//
+// The body is an archive as fettle plugin pack makes it. It is signed, kept, and used from now on, unless the plugin is pinned.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/plugins (the `PushPlugin` operationId).
+func (c *ClientWithResponses) PushPluginWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PushPluginAnswer, error) {
+	rsp, err := c.PushPluginWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePushPluginAnswer(rsp)
+}
+
+// RemovePluginWithResponse Remove a plugin
+//
+// With all its versions. Nodes are not asked to run it any more.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/plugins/{name} (the `RemovePlugin` operationId).
+func (c *ClientWithResponses) RemovePluginWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*RemovePluginAnswer, error) {
+	rsp, err := c.RemovePlugin(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemovePluginAnswer(rsp)
+}
+
+// ShowPluginWithResponse Show a plugin
+//
+// With its versions, and the actions of the current one.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/plugins/{name} (the `ShowPlugin` operationId).
+func (c *ClientWithResponses) ShowPluginWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowPluginAnswer, error) {
+	rsp, err := c.ShowPlugin(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowPluginAnswer(rsp)
+}
+
+// ChoosePluginWithBodyWithResponse Choose the version of a plugin
+//
+// Runs that have begun keep theirs.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+func (c *ClientWithResponses) ChoosePluginWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChoosePluginAnswer, error) {
+	rsp, err := c.ChoosePluginWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChoosePluginAnswer(rsp)
+}
+
+// ChoosePluginWithResponse Choose the version of a plugin
+//
+// Runs that have begun keep theirs.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/plugins/{name}/choice (the `ChoosePlugin` operationId).
+func (c *ClientWithResponses) ChoosePluginWithResponse(ctx context.Context, name string, body ChoosePluginJSONRequestBody, reqEditors ...RequestEditorFn) (*ChoosePluginAnswer, error) {
+	rsp, err := c.ChoosePlugin(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChoosePluginAnswer(rsp)
+}
+
+// RemovePluginVersionWithResponse Remove a version of a plugin
+//
+// Where it was the current one, the one before it is used.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/plugins/{name}/versions/{version} (the `RemovePluginVersion` operationId).
+func (c *ClientWithResponses) RemovePluginVersionWithResponse(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*RemovePluginVersionAnswer, error) {
+	rsp, err := c.RemovePluginVersion(ctx, name, version, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemovePluginVersionAnswer(rsp)
+}
+
+// FetchPluginWithResponse Fetch the archive of a plugin
+//
+// A tar, compressed by zstd.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/plugins/{name}/versions/{version}/archive (the `FetchPlugin` operationId).
+func (c *ClientWithResponses) FetchPluginWithResponse(ctx context.Context, name string, version string, reqEditors ...RequestEditorFn) (*FetchPluginAnswer, error) {
+	rsp, err := c.FetchPlugin(ctx, name, version, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFetchPluginAnswer(rsp)
+}
+
 // ListPoliciesWithResponse List policies
 //
 // By name.
@@ -14939,6 +16439,101 @@ func ParseListActionsAnswer(rsp *http.Response) (*ListActionsAnswer, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAgentReleasesAnswer parses an HTTP response from a ListAgentReleasesWithResponse call
+func ParseListAgentReleasesAnswer(rsp *http.Response) (*ListAgentReleasesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAgentReleasesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AgentReleaseList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePushAgentReleaseAnswer parses an HTTP response from a PushAgentReleaseWithResponse call
+func ParsePushAgentReleaseAnswer(rsp *http.Response) (*PushAgentReleaseAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PushAgentReleaseAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AgentReleaseInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveAgentReleaseAnswer parses an HTTP response from a RemoveAgentReleaseWithResponse call
+func ParseRemoveAgentReleaseAnswer(rsp *http.Response) (*RemoveAgentReleaseAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveAgentReleaseAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -16276,6 +17871,242 @@ func ParseRenameNodeAnswer(rsp *http.Response) (*RenameNodeAnswer, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListPluginsAnswer parses an HTTP response from a ListPluginsWithResponse call
+func ParseListPluginsAnswer(rsp *http.Response) (*ListPluginsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPluginsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePushPluginAnswer parses an HTTP response from a PushPluginWithResponse call
+func ParsePushPluginAnswer(rsp *http.Response) (*PushPluginAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PushPluginAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PluginInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemovePluginAnswer parses an HTTP response from a RemovePluginWithResponse call
+func ParseRemovePluginAnswer(rsp *http.Response) (*RemovePluginAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemovePluginAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowPluginAnswer parses an HTTP response from a ShowPluginWithResponse call
+func ParseShowPluginAnswer(rsp *http.Response) (*ShowPluginAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowPluginAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseChoosePluginAnswer parses an HTTP response from a ChoosePluginWithResponse call
+func ParseChoosePluginAnswer(rsp *http.Response) (*ChoosePluginAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChoosePluginAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PluginInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemovePluginVersionAnswer parses an HTTP response from a RemovePluginVersionWithResponse call
+func ParseRemovePluginVersionAnswer(rsp *http.Response) (*RemovePluginVersionAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemovePluginVersionAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFetchPluginAnswer parses an HTTP response from a FetchPluginWithResponse call
+func ParseFetchPluginAnswer(rsp *http.Response) (*FetchPluginAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FetchPluginAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []byte
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers FetchPluginAnswer200Headers
+		if values := rsp.Header.Values("Content-Type"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Type", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentType = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
