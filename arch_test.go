@@ -50,7 +50,8 @@ var plan = map[string]room{
 		"server", "facts", "filter", "nagios", "plugins", "store", "wire", "wire/trust",
 		"audit", "catalogue", "checks", "compositions", "inventory", "reports",
 	}},
-	"server/certs": {floor: 3},
+	"server/certs":   {floor: 3},
+	"server/passive": {floor: 3, may: []string{"server", "nagios"}},
 
 	"server/auth/directory": {floor: 3, may: []string{"server/auth"}},
 

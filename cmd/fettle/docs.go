@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/fettle-dev/fettle/server/passive"
 )
 
 // docsCommand prints pages of the documentation. It is hidden: those who read the documentation have them, and a test holds them to it.
@@ -184,8 +187,21 @@ func configPage(w io.Writer) {
 	for _, key := range checkKeys {
 		fmt.Fprintf(w, "| `%s` | %s |\n", key[0], cell(key[1]))
 	}
+	passiveKeys(w)
 	settingsTable(w, "agent", settingsOf("agent", &agt))
 	fmt.Fprintf(w, "\n## fettle dev\n\nHas the settings of both, with `./var` as the state directory.\n")
+}
+
+// passiveKeys documents one of those who are told without asking.
+func passiveKeys(w io.Writer) {
+	fmt.Fprintf(w, "\n### A target of passive results\n\n`passive` is a list; each target has these keys ([Nagios](nagios.md#passive-results)).\n\n| key | |\n|---|---|\n")
+	for i, t := 0, reflect.TypeFor[passive.Target](); i < t.NumField(); i++ {
+		help := t.Field(i).Tag.Get("help")
+		if t.Field(i).Tag.Get("secret") == "true" {
+			help += " (secret)"
+		}
+		fmt.Fprintf(w, "| `%s` | %s |\n", yamlKey(t.Field(i)), cell(help))
+	}
 }
 
 func settingsTable(w io.Writer, role string, s *settings) {

@@ -20,7 +20,7 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	}
 	r := api.NewEngine(m.log)
 	cfg := api.Config{
-		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics}, Docs: web.Docs(),
+		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics, m.passive.WriteMetrics}, Docs: web.Docs(),
 		People: m.people, Audit: m.audit, Enrolments: enrolments{m.nodes, m.server},
 	}
 	if m.broker != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/fettle-dev/fettle/server/auth/directory"
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/enrol"
+	"github.com/fettle-dev/fettle/server/passive"
 )
 
 // stateDir is where a server and an agent keep what they must not forget.
@@ -47,6 +48,7 @@ type serverSettings struct {
 	tlsSettings `yaml:",inline"`
 	LDAP        directory.LDAPConfig `yaml:"ldap" help:"where passwords and groups of people are kept, if not here"`
 	OIDC        directory.OIDCConfig `yaml:"oidc" help:"who signs people in on the pages, if not we"`
+	Passive     []passive.Target     `yaml:"passive" help:"those who are told verdicts and states without asking: Nagios' command file, NSCA, Icinga 2"`
 
 	server.Config `yaml:",inline"`
 }
@@ -63,7 +65,7 @@ func defaultServerSettings() serverSettings {
 
 // Validate reports every fault, each by its key.
 func (c serverSettings) Validate() error {
-	faults := []error{c.Config.Validate(), c.LDAP.Validate(), c.OIDC.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults()}
+	faults := []error{c.Config.Validate(), c.LDAP.Validate(), c.OIDC.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults(), passive.Validate("passive", c.Passive)}
 	faults = append(faults, c.tlsSettings.faults(c.foreign())...)
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})

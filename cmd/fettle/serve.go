@@ -29,6 +29,7 @@ import (
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/certs"
 	"github.com/fettle-dev/fettle/server/enrol"
+	"github.com/fettle-dev/fettle/server/passive"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/broker"
@@ -48,6 +49,7 @@ type middle struct {
 	people  *auth.People
 	oidc    *directory.OIDC // nil: there is none
 	audit   *audit.Log
+	passive *passive.Pusher
 	http    net.Listener
 	stomp   net.Listener
 	handler http.Handler
@@ -92,6 +94,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 		return m, err
 	}
 	if err = m.openRegistry(ctx); err != nil {
+		return m, err
+	}
+	if m.passive, err = passive.New(cfg.Passive, log, time.Now); err != nil {
 		return m, err
 	}
 

@@ -119,6 +119,13 @@ func (s *settings) print(a *app) error {
 
 // hidden gives a copy of what is not one word, with its secrets masked.
 func hidden(v reflect.Value) any {
+	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct {
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = hidden(v.Index(i))
+		}
+		return list
+	}
 	if v.Kind() != reflect.Struct {
 		return v.Interface()
 	}

@@ -55,6 +55,7 @@ func (m *middle) work(ctx context.Context) error {
 	g.Go(func() error { return m.nodes.Run(ctx) })
 	g.Go(func() error { return m.renew(ctx) })
 	g.Go(func() error { return m.audit.Run(ctx) })
+	g.Go(func() error { return m.passive.Run(ctx, m.server) })
 	return g.Wait()
 }
 

@@ -1,0 +1,232 @@
+//go:build integration
+
+package house
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// monitor is a real Nagios of a test.
+type monitor struct {
+	dir string
+	cmd *exec.Cmd // as Nagios, where that is another user than ours
+}
+
+// newMonitor makes a folder that Nagios reaches, with check_fettle and the context of a server in it.
+func newMonitor(t *testing.T, p *process) *monitor {
+	t.Helper()
+	dir, err := os.MkdirTemp(service(t, "FETTLE_TEST_NAGIOS_DIR"), "house-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, sub := range []string{"conf.d", "var"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &monitor{dir: dir}
+	copyFile(t, fettleBin, m.file("check_fettle"), 0o755, nil)
+	copyFile(t, p.ready["context"], m.file("nagios.yaml"), 0o600, nil)
+	return m
+}
+
+func (m *monitor) file(parts ...string) string {
+	return filepath.Join(append([]string{m.dir}, parts...)...)
+}
+
+// example copies the file of examples/nagios, with its paths as they are here.
+func (m *monitor) example(t *testing.T) {
+	t.Helper()
+	copyFile(t, "../../examples/nagios/fettle.cfg", m.file("conf.d", "fettle.cfg"), 0o644, func(text string) string {
+		return strings.NewReplacer("/usr/local/bin/check_fettle", m.file("check_fettle"), "/etc/fettle/nagios.yaml", m.file("nagios.yaml")).Replace(text)
+	})
+}
+
+// objects writes a file of objects.
+func (m *monitor) objects(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(m.file("conf.d", name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start runs Nagios until the test ends.
+func (m *monitor) start(t *testing.T) {
+	t.Helper()
+	daemon(t, service(t, "FETTLE_TEST_NAGIOS"), m.dir)
+	eventually(t, "Nagios runs", func() bool {
+		info, err := os.Stat(m.file("var", "nagios.cmd"))
+		return err == nil && info.Mode()&os.ModeNamedPipe != 0
+	})
+}
+
+// field gives what Nagios' status says of a service; of a host where service is empty.
+func (m *monitor) field(host, service, name string) string {
+	text, err := os.ReadFile(m.file("var", "status.dat"))
+	if err != nil {
+		return ""
+	}
+	kind, within := "hoststatus {", "\thost_name="+host+"\n"
+	if service != "" {
+		kind, within = "servicestatus {", "\thost_name="+host+"\n\tservice_description="+service+"\n"
+	}
+	for block := range strings.SplitSeq(string(text), "\n\t}\n") {
+		if strings.Contains(block, kind) && strings.Contains(block, within) {
+			if found := regexp.MustCompile(`(?m)^\s*` + name + `=(.*)$`).FindStringSubmatch(block); found != nil {
+				return found[1]
+			}
+		}
+	}
+	return ""
+}
+
+// passiveObjects are services that only wait for results.
+func passiveObjects(host string, services ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "define host {\n  host_name %s\n  check_command notify-nobody\n  active_checks_enabled 0\n  passive_checks_enabled 1\n  max_check_attempts 1\n  check_period 24x7\n  contacts operator\n}\n", host)
+	for _, s := range services {
+		fmt.Fprintf(&b, "define service {\n  host_name %s\n  service_description %s\n  check_command notify-nobody\n  active_checks_enabled 0\n  passive_checks_enabled 1\n  max_check_attempts 1\n  check_period 24x7\n  contacts operator\n}\n", host, s)
+	}
+	return b.String()
+}
+
+// houseChecks is an NRPE configuration whose commands say what the file beside it holds.
+func houseChecks(t *testing.T) (config, state string) {
+	t.Helper()
+	dir := t.TempDir()
+	config, state = filepath.Join(dir, "nrpe.cfg"), filepath.Join(dir, "state")
+	setState(t, state, "0", "all is well")
+	text := fmt.Sprintf("command[check_house]=read c t <%s; echo \"HOUSE $$t|temp=21;30;40 doors=2\"; echo \"second line; with \\\\ and all\"; exit $$c\n", state)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return config, state
+}
+
+// setState has check_house exit with code from now on.
+func setState(t *testing.T, file, code, text string) {
+	t.Helper()
+	if err := os.WriteFile(file+".new", []byte(code+" "+text+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNagios has a real Nagios ask for a fleet by check_fettle, and be told by its command file and by a real NSCA daemon.
+func TestNagios(t *testing.T) {
+	config, state := houseChecks(t)
+	nscaAt := freeAddress(t)
+	home, err := os.MkdirTemp(service(t, "FETTLE_TEST_NAGIOS_DIR"), "pipe-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	pipe := filepath.Join(home, "nagios.cmd") // a link: the server is told where before there is a Nagios
+	settings := filepath.Join(t.TempDir(), "server.yaml")
+	text := "checks:\n  - name: house\n    command: check_house\n    interval: 1s\npassive:\n" +
+		"  - {name: file, kind: command-file, file: " + pipe + ", verdicts: [house], nodes: 'true', hosts: true, host-name: '{{.Short}}', interval: 5s, text-interval: 1s}\n" +
+		"  - {name: nsca, kind: nsca, address: '" + nscaAt + "', encryption: rijndael-128, password: sesame, verdict-host: by nsca, interval: 5s}\n" +
+		"  - {name: des, kind: nsca, address: '" + nscaAt + "', encryption: 3des, password: sesame, verdict-host: wrong, interval: 5s}\n"
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := dev(t, "--identity", "n1.example.net", "--nrpe-config", config, "--config", settings, "--beat-interval", "1s")
+	m := newMonitor(t, p)
+	if err := os.Symlink(m.file("var", "nagios.cmd"), pipe); err != nil {
+		t.Fatal(err)
+	}
+	m.example(t)
+	m.objects(t, "house.cfg", "define service {\n  host_name fleet\n  service_description asked\n  check_command check_fettle!house\n  check_interval 1\n  retry_interval 1\n  max_check_attempts 1\n  check_period 24x7\n  contacts operator\n}\n"+
+		strings.SplitAfterN(passiveObjects("fleet", "house"), "}\n", 2)[1]+passiveObjects("n1", "house")+passiveObjects("by nsca", "house")+passiveObjects("wrong", "house"))
+	m.start(t)
+	startNSCA(t, m, nscaAt)
+
+	is := func(t *testing.T, host, service, name, want string) {
+		t.Helper()
+		ok := within(patience, func() bool { return regexp.MustCompile(want).MatchString(m.field(host, service, name)) })
+		if !ok {
+			t.Fatalf("%s of %s on %s is %q, not %s; it says %q and %q", name, service, host, m.field(host, service, name), want, m.field(host, service, "plugin_output"), m.field(host, service, "long_plugin_output"))
+		}
+	}
+	t.Run("a fleet that is well", func(t *testing.T) {
+		is(t, "fleet", "asked", "plugin_output", `^house: OK: 1 WARNING: 0 CRITICAL: 0 UNKNOWN: 0$`)
+		is(t, "fleet", "asked", "performance_data", `^total=1 ok=1 warn=0 crit=0 unknown=0`)
+		is(t, "fleet", "asked", "current_state", `^0$`)
+		is(t, "fleet", "load", "plugin_output", `^check_load: OK: \d WARNING: \d CRITICAL: \d UNKNOWN: \d$`)
+		is(t, "fleet", "disks of Linux", "current_state", `^0$`)
+	})
+	t.Run("its results come by the command file", func(t *testing.T) {
+		is(t, "fleet", "house", "plugin_output", `^house: OK: 1 WARNING: 0`)
+		is(t, "n1", "house", "plugin_output", `^HOUSE all is well$`)
+		is(t, "n1", "house", "performance_data", `^temp=21;30;40 doors=2$`)
+		is(t, "n1", "", "plugin_output", `^the agent is alive$`)
+	})
+	t.Run("and by NSCA", func(t *testing.T) {
+		is(t, "by nsca", "house", "plugin_output", `^house: OK: 1 WARNING: 0`)
+		is(t, "by nsca", "house", "performance_data", `^total=1 ok=1`)
+	})
+	setState(t, state, "2", "fire; in the | kitchen")
+	t.Run("a node that is critical", func(t *testing.T) {
+		is(t, "fleet", "asked", "current_state", `^2$`)
+		is(t, "fleet", "asked", "plugin_output", `^house: OK: 0 WARNING: 0 CRITICAL: 1 UNKNOWN: 0$`)
+		is(t, "fleet", "asked", "long_plugin_output", `n1\.example\.net: HOUSE fire; in the`)
+		is(t, "fleet", "house", "current_state", `^2$`)
+		is(t, "fleet", "house", "long_plugin_output", `n1\.example\.net: HOUSE fire; in the`)
+		is(t, "n1", "house", "current_state", `^2$`)
+		is(t, "by nsca", "house", "current_state", `^2$`)
+		is(t, "by nsca", "house", "long_plugin_output", `\\n? *n1\.example\.net: HOUSE fire; in the`)
+	})
+	t.Run("a cipher that the daemon does not have is told", func(t *testing.T) {
+		eventually(t, "the log says why", func() bool { return strings.Contains(p.log.String(), "decryption_method") })
+		if got := m.field("wrong", "house", "has_been_checked"); got != "0" {
+			t.Errorf("it was taken all the same: %q", got)
+		}
+		page := get(t, p.ready["http"]+"/metrics", "")
+		for _, series := range []string{`fettle_passive_up{target="nsca"} 1`, `fettle_passive_up{target="file"} 1`, `fettle_passive_up{target="des"} 0`, `fettle_passive_sent_total{target="nsca"} `} {
+			if !strings.Contains(page, series) {
+				t.Errorf("%s is not on the page", series)
+			}
+		}
+	})
+	p.stop()
+	t.Run("a server that is away", func(t *testing.T) {
+		is(t, "fleet", "asked", "current_state", `^3$`)
+		is(t, "fleet", "asked", "plugin_output", `^house: UNKNOWN: http://127\.0\.0\.1:\d+ cannot be reached`)
+	})
+}
+
+// startNSCA runs Debian's NSCA daemon before m, as the user that Nagios is.
+func startNSCA(t *testing.T, m *monitor, at string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(m.file("var", "nagios.cmd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, is := info.Sys().(*syscall.Stat_t)
+	if !is {
+		t.Fatal("no owner")
+	}
+	text := fmt.Sprintf("server_address=%s\nserver_port=%s\nnsca_user=#%d\nnsca_group=#%d\ncommand_file=%s\nalternate_dump_file=%s\nmax_packet_age=30\npassword=sesame\ndecryption_method=14\n",
+		host, port, owner.Uid, owner.Gid, m.file("var", "nagios.cmd"), m.file("var", "nsca.dump"))
+	text = strings.NewReplacer("nsca_user=#", "nsca_user=", "nsca_group=#", "nsca_group=").Replace(text)
+	config := m.file("nsca.cfg")
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	daemon(t, service(t, "FETTLE_TEST_NSCA"), "-c", config, "--single", "-f")
+}
