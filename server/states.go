@@ -4,6 +4,7 @@ import (
 	"context"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
 )
 
 // NodeStates is a node, and the state of each check that it has one of.
@@ -32,4 +33,4 @@ func (s *Server) States(ctx context.Context, sel Selection) ([]NodeStates, error
 }
 
 // WrittenFilter gives in CEL what a person wrote into a file of settings, in CEL or the short form. Names of saved filters stay in place.
-func WrittenFilter(text fettle.Filter) (fettle.Filter, error) { return written(text) }
+func WrittenFilter(text fettle.Filter) (fettle.Filter, error) { return checks.WrittenFilter(text) }

@@ -25,6 +25,7 @@ type fleet struct {
 	verdicts []fettle.Verdict
 	nodes    []server.NodeStates
 	settling bool
+	silenced fettle.NodeID
 	err      error
 }
 
@@ -44,6 +45,12 @@ func (f *fleet) States(context.Context, server.Selection) ([]server.NodeStates, 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.nodes, f.err
+}
+
+func (f *fleet) Silenced(_ string, node fettle.NodeID) (fettle.SilencedBy, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fettle.SilencedBy{Author: "ann", Reason: "new roof", Until: 1000}, f.silenced == node
 }
 
 func (f *fleet) Settling() bool {
@@ -176,6 +183,12 @@ func TestPusherTellsNodes(t *testing.T) {
 		src.set(func(f *fleet) { f.settling = false })
 		after(1100 * time.Millisecond)
 		want(t, "then", box, "web1/ 0 the agent is alive", "web1/fettle load_ 1 LOAD WARN", "web2/ 0 the agent is late", "web2/fettle load_ 3 the last result is too old; it was: old")
+		src.set(func(f *fleet) { f.silenced = "web1.acme.net" })
+		after(1100 * time.Millisecond)
+		want(t, "a silence", box, "web1/fettle load_ 0 silenced by ann until 1970-01-01T00:00:01Z (new roof), otherwise warning: LOAD WARN")
+		src.set(func(f *fleet) { f.silenced = "" })
+		after(1100 * time.Millisecond)
+		want(t, "its end", box, "web1/fettle load_ 1 LOAD WARN")
 		src.set(func(f *fleet) {
 			f.nodes = []server.NodeStates{{Node: "web1.acme.net", Liveness: fettle.Silent, States: f.nodes[0].States}}
 		})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
@@ -17,6 +18,8 @@ import (
 type Source interface {
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
 	States(ctx context.Context, sel server.Selection) ([]server.NodeStates, error)
+	// Silenced tells whether a state of a check on a node that is not ok is to be told to nobody, and why.
+	Silenced(check string, node fettle.NodeID) (fettle.SilencedBy, bool)
 	Settling() bool // the server has just started: who is silent is not known yet
 }
 
@@ -81,7 +84,7 @@ func (t *target) wanted(ctx context.Context, src Source) ([]nagios.Passive, erro
 		return nil, err
 	}
 	for _, n := range nodes {
-		more, err := t.ofNode(n)
+		more, err := t.ofNode(src, n)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +94,7 @@ func (t *target) wanted(ctx context.Context, src Source) ([]nagios.Passive, erro
 }
 
 // ofNode gives what is told of one node.
-func (t *target) ofNode(n server.NodeStates) (out []nagios.Passive, err error) {
+func (t *target) ofNode(src Source, n server.NodeStates) (out []nagios.Passive, err error) {
 	silent := n.Liveness == fettle.Silent
 	if t.cfg.Hosts {
 		host, _, err := t.names.of(n.Node, "")
@@ -118,6 +121,10 @@ func (t *target) ofNode(n server.NodeStates) (out []nagios.Passive, err error) {
 			p.Code, p.Text = fettle.CodeUnknown, "the agent is silent; it last said: "+s.Output
 		case s.Status == fettle.CheckStale:
 			p.Text = "the last result is too old; it was: " + s.Output
+		}
+		if by, silenced := src.Silenced(check, n.Node); silenced && p.Code != fettle.CodeOK {
+			p.Text = fmt.Sprintf("silenced by %s until %s (%s), otherwise %s: %s", by.Author, by.Until.Time().UTC().Format(time.RFC3339), by.Reason, p.Code.Status(), p.Text)
+			p.Code = fettle.CodeOK
 		}
 		out = append(out, p)
 	}
