@@ -112,7 +112,11 @@ func (t *table) act(ctx context.Context, action string, inputs map[string]any) a
 		}
 		return agent.Outcome{Message: "OK", Data: data}
 	}
-	return agent.Outcome{Message: "OK", Data: map[string]any{"version": t.version, "time": time.Now().UTC().Format(time.RFC3339)}}
+	if manifest, err := plugins.Lookup(action); err == nil && action != "agent.ping" {
+		message, data := t.machine.invent(manifest, inputs)
+		return agent.Outcome{Message: message, Data: data}
+	}
+	return agent.Outcome{Message: "OK", Data: map[string]any{"version": t.version, "time": time.Now().UnixMilli()}}
 }
 
 // check makes a value up that belongs to the node, the command and the minute.

@@ -127,20 +127,28 @@ func (p *progress) draw() {
 	if width <= 0 {
 		width = narrowWidth
 	}
-	fmt.Fprintf(p.a.stderr, "\r%s\x1b[K", fitted(progressLine(&p.run, time.Since(p.began), p.first, p.missed), width-1))
+	line := progressLine(&p.run, progressed{since: time.Since(p.began), first: p.first, missed: p.missed, bar: min(max(width/8, 8), 24)})
+	fmt.Fprintf(p.a.stderr, "\r%s\x1b[K", fitted(line, width-1))
 	p.drawn = true
 }
 
+// progressed is what the line of progress knows beside the run itself.
+type progressed struct {
+	since  time.Duration   // it has been watched for so long
+	first  int             // how many had answered by then
+	missed []fettle.NodeID // who is waited for; nil: they are many
+	bar    int             // length of the bar, in columns
+}
+
 // progressLine is a bar, numbers, and what is waited for.
-func progressLine(r *client.RunSummary, since time.Duration, first int, missed []fettle.NodeID) string {
-	const width = 20
+func progressLine(r *client.RunSummary, p progressed) string {
 	t := r.Tally
 	done := t.Roster - t.Pending
 	full := 0
 	if t.Roster > 0 {
-		full = width * done / t.Roster
+		full = p.bar * done / t.Roster
 	}
-	line := fmt.Sprintf("[%s%s] %d / %d  ok %d  failed %d", strings.Repeat("=", full), strings.Repeat(" ", width-full), done, t.Roster, t.OK, t.Failed)
+	line := fmt.Sprintf("[%s%s] %d/%d  ok %d  failed %d", strings.Repeat("=", full), strings.Repeat(" ", p.bar-full), done, t.Roster, t.OK, t.Failed)
 	if t.Silent+t.Never > 0 {
 		line += fmt.Sprintf("  silent %d  never %d", t.Silent, t.Never)
 	}
@@ -148,15 +156,15 @@ func progressLine(r *client.RunSummary, since time.Duration, first int, missed [
 		line += fmt.Sprintf("  batch %d of %d", valueOf(r.Batch), batches)
 	}
 	waits := valueOf(r.WaitingFor)
-	if missed == nil && waits == "" {
-		line += "  " + speed(done-first, since)
+	if p.missed == nil && waits == "" {
+		line += "  " + speed(done-p.first, p.since)
 	}
-	line = fmt.Sprintf("%s  %s", strings.TrimRight(line, " "), since.Truncate(100*time.Millisecond))
+	line = fmt.Sprintf("%s  %s", strings.TrimRight(line, " "), p.since.Truncate(100*time.Millisecond))
 	switch {
 	case waits != "":
 		line += "  waits: " + clean(waits)
-	case len(missed) > 0:
-		line += "  waits for " + nagios.Fold(missed)
+	case len(p.missed) > 0:
+		line += fmt.Sprintf("  waits for %d: %s", t.Pending, nagios.Fold(p.missed))
 	}
 	return line
 }

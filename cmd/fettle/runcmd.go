@@ -243,7 +243,7 @@ func (a *app) watch(ctx context.Context, c *client.API, r *client.RunSummary, v 
 // tellLinks tells a person where the run can be seen again.
 func (a *app) tellLinks(r *client.RunSummary) {
 	if terminal(a.stderr) && !strings.HasPrefix(a.output, "json") && r.Tally.Roster > 0 {
-		fmt.Fprintf(a.stderr, "%s runs show %s  %s/api/v1/runs/%s\n", a.self(), shortRun(r.Run), a.where.URL, r.Run)
+		fmt.Fprintln(a.stderr, a.paint(faint, fmt.Sprintf("%s runs show %s\n%s/runs/%s", a.self(), shortRun(r.Run), a.where.URL, r.Run)))
 	}
 }
 

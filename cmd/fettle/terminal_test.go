@@ -125,9 +125,9 @@ func TestOnATerminal(t *testing.T) {
 		if code := s.call(t.Context(), f, "run", "agent.ping", "--all", "--timeout", "500ms"); code != exitSilent {
 			t.Errorf("exit code %d", code)
 		}
-		s.shows(t, "4 / 5  ok 4")
+		s.shows(t, "4/5  ok 4")
 		s.shows(t, "no answer")
-		if text := s.String(); strings.LastIndex(text, "\r\x1b[K") < strings.LastIndex(text, "4 / 5") {
+		if text := s.String(); strings.LastIndex(text, "\r\x1b[K") < strings.LastIndex(text, "4/5") {
 			t.Errorf("the line of progress stays: %q", text)
 		}
 	})
@@ -184,7 +184,7 @@ func TestInterruptedRun(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	code := make(chan int, 1)
 	go func() { code <- s.call(ctx, f, "run", "agent.ping", "--all", "--timeout", "30s") }()
-	s.shows(t, "4 / 5")
+	s.shows(t, "4/5")
 	interrupt()
 	if got := <-code; got != exitInterrupted {
 		t.Errorf("exit code %d", got)
@@ -219,7 +219,7 @@ func TestSecondCtrlCCancelsTheRun(t *testing.T) {
 	f := newFleet(t, acme())
 	s := newScreen(t)
 	cmd, code := s.process(t, f, "run", "agent.ping", "--all", "--timeout", "30s")
-	s.shows(t, "4 / 5")
+	s.shows(t, "4/5")
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
