@@ -60,34 +60,49 @@ func TestHelp(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	f := newFleet(t, acme())
 	f.ask(t, "run", "agent.ping", "-F", "role=db").wants(t, exitOK)
+	f.ask(t, "run", "agent.ping", "-F", "role=nobody", "--every", "720h", "--name", "daily").wants(t, exitOK)
 	runs, _, err := f.m.server.Runs(t.Context(), 1, "")
 	if err != nil || len(runs) != 1 {
 		t.Fatal(err)
 	}
 	run := string(runs[0].ID)
 	for words, want := range map[string][]string{
-		"show web":                     {"web01.acme.net", "web02.acme.net", "web03.acme.net"},
-		"ssh db":                       {"db1.acme.net"},
-		"find -I mut":                  {"mute1.acme.net"},
-		"find -C ":                     {"apache::server", "mysql::master"},
-		"facts os.release.":            {"os.release.full", "os.release.major"},
-		"find --fields role,os.n":      {"role,os.name"},
-		"find -F env":                  {"environment="},
-		"find -F environment=":         {"environment=production", "environment=staging"},
-		"ssh --address os.rel":         {"os.release.full", "os.release.major"},
-		"show --history=note":          {"note"},
-		"filter explain --node db":     {"db1.acme.net"},
-		"check check_m":                {"check_mute", "check_mysql"},
-		"run agent.p":                  {"agent.ping"},
-		"run nrpe.check comm":          {"command="},
-		"run nrpe.check command=check": {"command=check_disk", "command=check_load", "command=check_mute", "command=check_mysql"},
-		"runs show " + run[:8]:         {run},
-		"runs cancel " + run[:8]:       {run},
-		"find -o js":                   {"json", "jsonl"},
-		"completion ba":                {"bash"},
-		"help filter ex":               {"explain"},
-		"fi":                           {"filter", "find"},
-		"show web01.acme.net ":         nil,
+		"show web":                                {"web01.acme.net", "web02.acme.net", "web03.acme.net"},
+		"ssh db":                                  {"db1.acme.net"},
+		"find -I mut":                             {"mute1.acme.net"},
+		"find -C ":                                {"apache::server", "mysql::master"},
+		"facts os.release.":                       {"os.release.full", "os.release.major"},
+		"find --fields role,os.n":                 {"role,os.name"},
+		"find -F env":                             {"environment="},
+		"find -F environment=":                    {"environment=production", "environment=staging"},
+		"ssh --address os.rel":                    {"os.release.full", "os.release.major"},
+		"show --history=note":                     {"note"},
+		"filter explain --node db":                {"db1.acme.net"},
+		"check check_m":                           {"check_mute", "check_mysql"},
+		"run agent.p":                             {"agent.ping"},
+		"run nrpe.check comm":                     {"command="},
+		"run nrpe.check command=check":            {"command=check_disk", "command=check_load", "command=check_mute", "command=check_mysql"},
+		"run shell.run io=":                       {"io=low", "io=idle"},
+		"run service.r":                           {"service.reload", "service.restart"},
+		"run agent.ping --spread-by facts.os.rel": {"facts.os.release.full", "facts.os.release.major"},
+		"run agent.ping --order ran":              {"random"},
+		"run agent.ping --display f":              {"failed"},
+		"runs --state go":                         {"going"},
+		"runs --user lo":                          {"local"},
+		"runs results --only s":                   {"silent"},
+		"runs watch " + run[:8]:                   {run},
+		"runs retry " + run[:8]:                   {run},
+		"runs output " + run[:8]:                  {run},
+		"runs output " + run + " db":              {"db1.acme.net"},
+		"runs standing pa":                        {"pause"},
+		"runs standing pause da":                  {"daily"},
+		"runs show " + run[:8]:                    {run},
+		"runs cancel " + run[:8]:                  {run},
+		"find -o js":                              {"json", "jsonl"},
+		"completion ba":                           {"bash"},
+		"help filter ex":                          {"explain"},
+		"fi":                                      {"filter", "find"},
+		"show web01.acme.net ":                    nil,
 	} {
 		t.Run(words, func(t *testing.T) {
 			parts := strings.Split(words, " ")

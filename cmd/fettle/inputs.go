@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -35,7 +36,27 @@ func (a *app) readInputs(ctx context.Context, action string, words []string) (ma
 		}
 		return inputs, nil
 	}
-	return plugins.ParseInputs(manifest, words)
+	inputs, err := plugins.ParseInputs(manifest, words)
+	return inputs, nearInputs(manifest, err)
+}
+
+// nearInputs adds to each input that is not declared the nearest one that is.
+func nearInputs(manifest plugins.Action, err error) error {
+	var e *plugins.InputError
+	if !errors.As(err, &e) {
+		return err
+	}
+	var names []string
+	for _, in := range manifest.Inputs {
+		names = append(names, in.Name)
+	}
+	for i, fault := range e.Faults {
+		if fault.Kind == plugins.Undeclared {
+			head, rest, _ := strings.Cut(fault.Text, ":")
+			e.Faults[i].Text = head + didYouMean(fault.Input, names) + ":" + rest
+		}
+	}
+	return err
 }
 
 // declared gives the manifest of an action, this program's or the server's. A server that is away will be found out soon enough.

@@ -154,9 +154,12 @@ func (a *app) completeRun(cmd *cobra.Command, args []string, begun string) ([]st
 			return names, err
 		})(cmd, args, begun)
 	}
-	manifest, err := plugins.Lookup(args[0])
-	if err != nil {
+	manifest, known := a.declared(cmd.Context(), args[0])
+	if !known {
 		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if name, _, isValue := strings.Cut(begun, "="); isValue {
+		return inputValues(manifest, name, begun), cobra.ShellCompDirectiveNoFileComp
 	}
 	var inputs []string
 	for _, in := range manifest.Inputs {
@@ -165,6 +168,25 @@ func (a *app) completeRun(cmd *cobra.Command, args []string, begun string) ([]st
 		}
 	}
 	return inputs, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// inputValues are the values that an input can have, where they are few, each behind the name of the input.
+func inputValues(manifest plugins.Action, name, begun string) (out []string) {
+	for _, in := range manifest.Inputs {
+		if in.Name != name {
+			continue
+		}
+		values := in.Enum
+		if in.Type == plugins.Bool {
+			values = []string{"true", "false"}
+		}
+		for _, value := range values {
+			if word := name + "=" + value; strings.HasPrefix(word, begun) {
+				out = append(out, word)
+			}
+		}
+	}
+	return out
 }
 
 func actionNames(ctx context.Context, c *client.API, _ string) (names []string, err error) {
