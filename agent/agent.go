@@ -41,6 +41,7 @@ type Agent struct {
 	sparse  sparse
 	ready   chan struct{} // closed at the first welcome
 	about   atomic.Pointer[Known]
+	told    atomic.Pointer[clock] // as it was set last; nil: not yet
 
 	refusals atomic.Int64 // logins that were refused, one after the other
 	rejoin   atomic.Bool  // it is to be enrolled again
@@ -139,7 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		a.checking = true
 		g.Go(func() error {
-			return checks.Run(ctx, checks.Source{Node: a.cfg.Identity, Checks: a.checks.get, Changed: a.checks.changed, Limit: a.cfg.CheckSlots}, a.check)
+			return checks.Run(ctx, checks.Source{Node: a.cfg.Identity, Checks: a.checks.get, Changed: a.checks.changed, Limit: a.cfg.CheckSlots, Ahead: a.ahead}, a.check)
 		})
 	}
 	a.keepChecks()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
+	"github.com/fettle-dev/fettle/filter"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -25,6 +27,14 @@ type checkSet struct {
 	mu    sync.Mutex // guards all below
 	set   wire.Checks
 	state map[string]string // of the last result of each check: what makes two results alike
+	means map[string]*meaning
+}
+
+// meaning is what the outcomes of a check mean.
+type meaning struct {
+	rev   int64
+	judge *checks.Judge
+	err   error // why that cannot be said here
 }
 
 // maxChecks bounds what one node is asked to check.
@@ -32,7 +42,7 @@ const maxChecks = 1000
 
 // openChecks reads the set at path. One that is damaged is no set: the server sees by the hash that it is not there, and sends it.
 func openChecks(path string) (*checkSet, error) {
-	c := &checkSet{path: path, changed: make(chan struct{}, 1), state: map[string]string{}}
+	c := &checkSet{path: path, changed: make(chan struct{}, 1), state: map[string]string{}, means: map[string]*meaning{}}
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("checks: %w", err)
@@ -46,8 +56,8 @@ func openChecks(path string) (*checkSet, error) {
 func checkChecks(set wire.Checks) error {
 	names := map[string]bool{}
 	for _, c := range set.Checks {
-		if c.Name == "" || c.Action == "" || names[c.Name] {
-			return fmt.Errorf("checks: %q has no name or no action, or is there twice: %w", c.Name, fettle.ErrInvalid)
+		if c.Name == "" || c.Action == "" && c.Expression == "" || names[c.Name] {
+			return fmt.Errorf("checks: %q has no name or nothing to ask, or is there twice: %w", c.Name, fettle.ErrInvalid)
 		}
 		names[c.Name] = true
 	}
@@ -76,11 +86,9 @@ func (c *checkSet) replace(set wire.Checks) error {
 	}
 	c.mu.Lock()
 	c.set = set
+	clear(c.means)
 	c.mu.Unlock()
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
+	c.look()
 	raw, err := json.Marshal(set)
 	if err == nil {
 		err = replaceFile(c.path, raw)
@@ -89,6 +97,14 @@ func (c *checkSet) replace(set wire.Checks) error {
 		return fmt.Errorf("keep checks: %w", err)
 	}
 	return nil
+}
+
+// look has whoever keeps the checks look at them again.
+func (c *checkSet) look() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
 }
 
 // replaceFile writes a file so that there is the old one or the new one at any moment.
@@ -116,6 +132,19 @@ func (c *checkSet) alike(name, state string) bool {
 	return before == state
 }
 
+// judge gives what the outcomes of a check mean; it is compiled once.
+func (c *checkSet) judge(check fettle.Check) (*checks.Judge, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.means[check.Name]
+	if m == nil || m.rev != check.Rev {
+		m = &meaning{rev: check.Rev}
+		m.judge, m.err = checks.NewJudge(check)
+		c.means[check.Name] = m
+	}
+	return m.judge, m.err
+}
+
 // check runs one check and puts its result into the spool. It is a checks.Do.
 func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatus {
 	a.checks.running.Add(1)
@@ -138,6 +167,9 @@ func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatu
 	if out.Output == nil {
 		out.Output = &fettle.CheckOutput{Code: fettle.CodeUnknown, Line: out.Message}
 	}
+	if out.Message == "" {
+		out.Message = out.Output.Line
+	}
 	state := fmt.Sprintf("%d %d %d", check.Rev, out.Status, out.Output.Code)
 	result := a.result(task, out, began)
 	if out.Status == fettle.StatusRefused {
@@ -152,4 +184,32 @@ func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatu
 	}
 	a.inbox.put(func(context.Context) {})
 	return out.Output.Code.Status()
+}
+
+// judged gives what an outcome means to its check.
+func (a *Agent) judged(ctx context.Context, check fettle.Check, out Outcome) *fettle.CheckOutput {
+	judge, err := a.checks.judge(check)
+	if err != nil {
+		return &fettle.CheckOutput{Code: fettle.CodeUnknown, Line: "this agent does not understand the check: " + err.Error()}
+	}
+	node := filter.Record{}
+	if judge.Looks() {
+		if node, err = a.record(); err != nil {
+			return &fettle.CheckOutput{Code: fettle.CodeUnknown, Line: "the node's facts cannot be read: " + err.Error()}
+		}
+	}
+	said := judge.Judge(ctx, node, checks.Outcome{Status: out.Status, Message: out.Message, Data: out.Data, Output: out.Output})
+	return &said
+}
+
+// record gives what the node knows of itself.
+func (a *Agent) record() (filter.Record, error) {
+	known := a.Known()
+	r := filter.Record{Identity: a.cfg.Identity, Classes: known.Classes, Agent: &known.Agent, Now: fettle.MillisOf(time.Now())}
+	if known.Facts == nil {
+		return r, nil
+	}
+	doc, err := filter.ParseDocument(known.Facts)
+	r.Facts = doc
+	return r, err
 }

@@ -30,3 +30,12 @@ func (c *clock) orOwn() fettle.Millis {
 	}
 	return fettle.MillisOf(time.Now())
 }
+
+// ahead gives how far the server's clock is ahead of the node's own; zero while it is not known. It is safe for concurrent use.
+func (a *Agent) ahead() time.Duration {
+	told := a.told.Load()
+	if told == nil {
+		return 0
+	}
+	return time.Until(told.now().Time())
+}

@@ -209,6 +209,9 @@ func (a *Agent) onWelcome(ctx context.Context, w wire.Welcome) {
 	}
 	if w.Time > 0 {
 		a.clock.set(w.Time)
+		told := a.clock
+		a.told.Store(&told)
+		a.checks.look() // turns by cron are reckoned by it
 	}
 	if every := time.Duration(w.BeatMS) * time.Millisecond; every >= time.Second && every <= time.Hour && every != a.beatEvery {
 		a.beatEvery = every

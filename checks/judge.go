@@ -100,9 +100,14 @@ func NewJudge(check fettle.Check) (*Judge, error) {
 	return j, nil
 }
 
+// Looks tells whether j looks at the node, and not at what a plugin said alone.
+func (j *Judge) Looks() bool {
+	return j.expression != nil || j.ruled || j.output != nil || len(j.perf) > 0
+}
+
 // Judge gives what an outcome on a node means. node is what rules may know of the node, its Vars apart.
 func (j *Judge) Judge(ctx context.Context, node filter.Record, o Outcome) fettle.CheckOutput {
-	if o.Output != nil && !j.ruled {
+	if o.Output != nil && !j.Looks() {
 		return *o.Output
 	}
 	if j.expression == nil && o.Status != fettle.StatusOK {

@@ -13,6 +13,9 @@ import (
 // DefaultLimit is how many checks a node runs at once when Source does not say.
 const DefaultLimit = 4
 
+// clockSlack is how far the server's clock may drift from what is known of it before turns by cron are reckoned anew.
+const clockSlack = time.Second
+
 // lookAgain bounds how long Run sleeps: a wall clock that was set is noticed after this.
 const lookAgain = time.Minute
 
@@ -22,6 +25,7 @@ type Source struct {
 	Checks  func() []fettle.Check // those that hold now, no two of one name; must not block
 	Changed <-chan struct{}       // says that Checks gives something else; without it that is noticed when something is due, or after a minute
 	Limit   int                   // checks at once; zero: DefaultLimit
+	Ahead   func() time.Duration  // how far the server's clock is ahead of the node's; nil: not at all
 }
 
 // Do runs a check to its end, its own timeout included, hands its result on, and gives its status. It is called from many goroutines, never
@@ -89,6 +93,10 @@ func (k *keeper) look(now time.Time) {
 	for _, c := range k.kept {
 		c.gone = true
 	}
+	ahead := time.Duration(0)
+	if k.Ahead != nil {
+		ahead = k.Ahead()
+	}
 	for _, check := range k.Checks() {
 		c, ok := k.kept[check.Name]
 		if !ok {
@@ -97,15 +105,26 @@ func (k *keeper) look(now time.Time) {
 		}
 		c.gone = false
 		if ok && c.check.Rev == check.Rev {
+			c.set(ahead, now)
 			continue
 		}
 		c.check, c.level, c.schedule = check, level{}, ScheduleOf(check, k.Node)
+		c.schedule.Ahead = ahead
 		c.due = c.schedule.First(now)
 	}
 	for name, c := range k.kept {
 		if c.gone && !c.running {
 			delete(k.kept, name)
 		}
+	}
+}
+
+// set takes what is known now of the server's clock.
+func (c *kept) set(ahead time.Duration, now time.Time) {
+	was := c.schedule.Ahead
+	c.schedule.Ahead = ahead
+	if c.schedule.Cron != "" && (ahead-was).Abs() > clockSlack && !c.level.isSoft() {
+		c.due = c.schedule.Next(now, false)
 	}
 }
 
@@ -116,7 +135,7 @@ func (k *keeper) begin(ctx context.Context, now time.Time) {
 		if c.running || c.gone {
 			continue
 		}
-		if c.due.Sub(now) > max(c.schedule.Interval, c.schedule.Retry) {
+		if c.due.Sub(now) > max(c.schedule.Interval+c.schedule.Splay, c.schedule.Retry) {
 			c.due = c.schedule.Next(now, false) // the wall clock was set back
 		}
 		if !c.due.After(now) {

@@ -18,7 +18,9 @@ const (
 type Schedule struct {
 	Interval time.Duration
 	Retry    time.Duration // the interval while the state is soft
-	Splay    time.Duration // the node's place within Interval, counted from 1970
+	Splay    time.Duration // the node's place within Interval, counted from 1970; of Cron: how long after its turn
+	Cron     string        // empty: every Interval
+	Ahead    time.Duration // of Cron: how far the server's clock is ahead of the node's
 }
 
 // ScheduleOf gives the schedule of check on node. It is the same after every restart: Splay comes from the two names alone.
@@ -32,7 +34,14 @@ func ScheduleOf(check fettle.Check, node fettle.NodeID) Schedule {
 	h.Write([]byte(node))
 	h.Write([]byte{0})
 	h.Write([]byte(check.Name))
-	s.Splay = time.Duration(h.Sum64() % uint64(s.Interval))
+	within := s.Interval
+	if check.Splay > 0 {
+		within = min(within, time.Duration(check.Splay)*time.Millisecond)
+	}
+	if s.Cron = check.Cron; s.Cron != "" && check.Splay <= 0 {
+		return s
+	}
+	s.Splay = time.Duration(h.Sum64() % uint64(within))
 	return s
 }
 
@@ -43,19 +52,35 @@ func interval(check fettle.Check) time.Duration {
 	return max(time.Duration(check.Interval)*time.Millisecond, MinInterval)
 }
 
-// First gives when a check that is new to the node at now is due.
+// First gives when a check that is new to the node at now is due. One by cron waits for its turn.
 func (s Schedule) First(now time.Time) time.Time {
+	if s.Cron != "" {
+		return s.Next(now, false)
+	}
 	return now.Add(s.Splay % min(s.Interval, FirstWithin))
 }
 
 // Next gives when the check is due after now, where its run has just ended: what was missed meanwhile is not caught up.
 func (s Schedule) Next(now time.Time, soft bool) time.Time {
-	if soft {
+	if soft && (s.Cron == "" || s.Retry < s.Interval) {
 		return now.Add(s.Retry)
+	}
+	if s.Cron != "" {
+		return s.turn(now)
 	}
 	since := (time.Duration(now.UnixNano()) - s.Splay) % s.Interval
 	if since < 0 {
 		since += s.Interval
 	}
 	return now.Add(s.Interval - since)
+}
+
+// turn gives when the check's turn comes after now: the first moment of the expression, by the server's clock, that is not over for this node.
+func (s Schedule) turn(now time.Time) time.Time {
+	by := now.Add(s.Ahead)
+	next, err := nextTurn(s.Cron, by.Add(-s.Splay))
+	if err != nil { // it was checked where it was defined
+		return now.Add(s.Interval)
+	}
+	return now.Add(next.Add(s.Splay).Sub(by))
 }

@@ -39,6 +39,11 @@ func checkActions() []Action {
 			Outputs: outputs,
 		},
 		{
+			Name: "check.command", Description: "Run a command line by the shell as NRPE runs its commands, and read what it prints as a plugin's.", Timeout: 60_000,
+			Inputs:  []Input{{Name: "command", Description: "Command line of a Nagios plugin.", Type: String, Required: true, MaxLength: 8 << 10}},
+			Outputs: outputs,
+		},
+		{
 			Name: "nrpe.check", Description: "Run a check command of the node's NRPE configuration as NRPE does, or a built-in one.", Timeout: 60_000,
 			Inputs: []Input{
 				{Name: "command", Description: "Name of the command.", Type: String, Required: true, MaxLength: 1024},

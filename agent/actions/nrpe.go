@@ -89,6 +89,26 @@ func (f *nrpeFile) run(ctx context.Context, n *nagios.NRPE, command string, args
 	}
 	ctx, cancel := context.WithTimeout(ctx, n.Timeout)
 	defer cancel()
+	return f.line(ctx, n, line)
+}
+
+// checkCommand runs a line that the server's administrators wrote, as it would be run if it stood in the configuration.
+func checkCommand(file *nrpeFile) Action {
+	return Action{
+		Manifest: manifest("check.command"),
+		Do: func(ctx context.Context, call Call) Outcome {
+			n, err := file.get()
+			if err != nil {
+				return unknown(fettle.StatusOther, err.Error())
+			}
+			command, _ := call.Inputs["command"].(string)
+			return file.line(ctx, n, command)
+		},
+	}
+}
+
+// line runs a command line until ctx ends.
+func (f *nrpeFile) line(ctx context.Context, n *nagios.NRPE, line string) Outcome {
 	began := time.Now()
 	end, err := f.execute(ctx, n, line)
 	if err != nil {

@@ -97,7 +97,7 @@ func New(cfg Config, more ...Action) (*Table, error) {
 		}
 	}
 	var faults []error
-	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg),
+	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkCommand(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg),
 		packageActions(cfg), nettestActions(), httpActions(), gitActions(), puppetActions(cfg), factsActions(cfg), userActions(), more)
 	for _, a := range all {
 		faults = append(faults, a.Manifest.Check())

@@ -94,7 +94,7 @@ func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 
 func (t *table) act(ctx context.Context, action string, inputs map[string]any) agent.Outcome {
 	switch {
-	case action == "nrpe.check" || action == "check.run":
+	case action == "nrpe.check" || action == "check.run" || action == "check.command":
 		name, _ := inputs["command"].(string)
 		if name == "" {
 			name, _ = inputs["plugin"].(string)
