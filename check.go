@@ -94,4 +94,16 @@ type CheckState struct {
 	Task     TaskID      `json:"-"` // of the last result; one that comes again is known by it
 	Changes  uint32      `json:"-"` // of the last 20 results, which had another status than the one before; the latest is bit 0
 	Flapping bool        `json:"flapping,omitempty"`
+	Stale    Millis      `json:"-"` // when it was put down that the state is stale; zero: it is not
+	Listened Millis      `json:"-"` // from when on the server has listened, if that is later than At: what came before is nobody's silence
 }
+
+// FlapChange says what a transition has to do with flapping. The numbers are stored.
+type FlapChange int
+
+// The values of FlapChange.
+const (
+	FlapNone  FlapChange = 0
+	FlapBegan FlapChange = 1
+	FlapEnded FlapChange = 2
+)

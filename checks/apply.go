@@ -31,6 +31,7 @@ type Transition struct {
 	Attempt int                `json:"attempt"`
 	At      fettle.Millis      `json:"at"` // by the server's clock
 	Output  string             `json:"output"`
+	Flap    fettle.FlapChange  `json:"flap,omitempty"` // with it the state began to flap, or ceased to
 }
 
 // Apply gives the state after result, and the transition if there was one. The zero state stands for none. When taken is false, result has no
@@ -51,20 +52,22 @@ func Apply(state fettle.CheckState, result fettle.Result, check fettle.Check, or
 	if known && !lost && !isNews(result.Task, state.Task, order, last) {
 		return state, nil, false
 	}
-	before := level{state.Status, state.Soft, state.Attempt}
+	before, history := level{state.Status, state.Soft, state.Attempt}, flapping{state.Changes, state.Flapping}
 	if state.Rev != check.Rev {
-		before = level{} // what the check meant before says nothing of how often to ask again
+		before, history = level{}, flapping{} // what the check meant before says nothing of how often to ask again
 	}
-	after := before.next(StatusOf(result), check.Attempts, int(min(result.Count, 1<<20)))
+	count := int(min(result.Count, 1<<20))
+	after := before.next(StatusOf(result), check.Attempts, count)
+	history = history.next(before.soft != "" && before.soft != after.soft, count, check)
 	next = fettle.CheckState{
 		Check: check.Name, Node: result.Node, Rev: check.Rev, Status: after.hard, Soft: after.soft, Attempt: after.attempt,
 		Since: state.Since, At: now, Output: lineOf(result), Session: order.Session, Seq: order.Seq,
-		Task: result.Task,
+		Task: result.Task, Changes: history.changes, Flapping: history.is,
 	}
 	if result.Output != nil {
 		next.Perfdata = result.Output.Perfdata
 	}
-	if next.Status != state.Status {
+	if next.Status != state.Status || state.Stale != 0 {
 		next.Since = now
 	}
 	return next, transition(state, next), true
@@ -82,10 +85,14 @@ func isNews(task, lastTask fettle.TaskID, order, last Order) bool {
 }
 
 func transition(from, to fettle.CheckState) *Transition {
-	if from.Status == to.Status && from.Soft == to.Soft {
+	if from.Stale != 0 {
+		from.Status = fettle.CheckStale
+	}
+	flap := flapChange(from.Flapping, to.Flapping)
+	if from.Status == to.Status && from.Soft == to.Soft && flap == fettle.FlapNone {
 		return nil
 	}
-	tr := &Transition{Check: to.Check, Node: to.Node, Rev: to.Rev, From: from.Soft, To: to.Soft, Attempt: to.Attempt, At: to.At, Output: to.Output}
+	tr := &Transition{Check: to.Check, Node: to.Node, Rev: to.Rev, From: from.Soft, To: to.Soft, Attempt: to.Attempt, At: to.At, Output: to.Output, Flap: flap}
 	if from.Status != to.Status {
 		tr.From, tr.To, tr.Hard = from.Status, to.Status, true
 	}
@@ -130,5 +137,5 @@ func FreshFor(check fettle.Check) time.Duration {
 }
 
 func isStale(state fettle.CheckState, check fettle.Check, now fettle.Millis) bool {
-	return now.Sub(state.At) > FreshFor(check)
+	return now.Sub(max(state.At, state.Listened)) > FreshFor(check)
 }

@@ -25,6 +25,7 @@ type Board struct {
 	change   uint64                       // grows when something is counted as another than before
 	settling fettle.Millis                // until then verdicts keep what they have in held
 	held     map[string]Held              // by name
+	deaf     bool                         // the server does not hear: nothing becomes stale
 }
 
 // Held is the status that a verdict has, and since when.

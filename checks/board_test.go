@@ -238,20 +238,20 @@ func TestTakeStale(t *testing.T) {
 	}
 	result("a", 1, 1000)
 	result("b", 1, 3000)
-	if got := b.TakeStale(4000); len(got) != 0 {
+	if got := b.TakeStale(9, 4000); len(got) != 0 {
 		t.Errorf("at 4 s: %+v", got)
 	}
-	if got := b.TakeStale(4001); len(got) != 1 || got[0].Node != "a" || got[0].Status != fettle.CheckStale {
+	if got := b.TakeStale(9, 4001); len(got) != 1 || got[0].Node != "a" || got[0].Stale != 4001 {
 		t.Errorf("after three seconds: %+v", got)
 	}
-	if got := b.TakeStale(4002); len(got) != 0 {
+	if got := b.TakeStale(9, 4002); len(got) != 0 {
 		t.Errorf("told twice: %+v", got)
 	}
 	if _, err := b.Verdict("c", 7000); err != nil { // which expires the other one
 		t.Fatal(err)
 	}
 	result("b", 2, 7000)
-	if got := b.TakeStale(7001); len(got) != 0 {
+	if got := b.TakeStale(9, 7001); len(got) != 0 {
 		t.Errorf("one that has a result since: %+v", got)
 	}
 }

@@ -189,6 +189,9 @@ func (s *sheet) unlink(c *cell) {
 
 // expire counts the states that have become stale. Each is looked at once, so that reading a verdict costs what has changed.
 func (s *sheet) expire(now fettle.Millis) {
+	if s.board.deaf {
+		return
+	}
 	for c := s.first; c != nil && isStale(c.state, s.check, now); c = s.first {
 		s.unlink(c)
 		s.expired[c.node] = c

@@ -50,21 +50,44 @@ func (b *Board) Over(check string, members, undefined []fettle.NodeID, th Thresh
 	return v, nil
 }
 
-// TakeStale gives the states that have become stale since it was asked last, with that status.
-func (b *Board) TakeStale(now fettle.Millis) []fettle.CheckState {
+// TakeStale gives states that have become stale since it was asked last, at most limit of them, each with Stale set.
+func (b *Board) TakeStale(limit int, now fettle.Millis) []fettle.CheckState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []fettle.CheckState
 	for _, s := range b.sheets {
 		s.expire(now)
-		for _, c := range s.expired {
-			state := c.state
-			state.Status = fettle.CheckStale
-			out = append(out, state)
+		for node, c := range s.expired {
+			if len(out) == limit {
+				return out
+			}
+			delete(s.expired, node)
+			if c.state.Stale == 0 {
+				c.state.Stale = now
+				out = append(out, c.state)
+			}
 		}
-		clear(s.expired)
 	}
 	return out
+}
+
+// Deafen says that the server does not hear: until Listen no state becomes stale.
+func (b *Board) Deafen() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deaf = true
+}
+
+// Listen says that the server hears, from now on: what has not become stale yet is as old as its last result, or as this.
+func (b *Board) Listen(now fettle.Millis) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deaf = false
+	for _, s := range b.sheets {
+		for c := s.first; c != nil; c = c.next {
+			c.state.Listened = now
+		}
+	}
 }
 
 // States gives the states of all checks on one node, by check; one that is stale has that status.

@@ -8,12 +8,12 @@ import (
 )
 
 // BrokerLost says that a broker which is not ours cannot be reached. Until BrokerBack nobody's silence counts: it is not the nodes that are away.
-func (s *Server) BrokerLost() { s.presence.pause(brokerAway) }
+func (s *Server) BrokerLost() { s.deafen(brokerAway) }
 
 // BrokerBack says that the broker can be reached, also for the first time. The nodes may have kept their connections to it, and say no hello: they are
 // asked to, and are told the time then, and whatever nobody knows to have arrived.
 func (s *Server) BrokerBack() {
-	s.presence.resume(brokerAway, s.Now())
+	s.listen(brokerAway)
 	select {
 	case s.back <- struct{}{}:
 	default:

@@ -202,7 +202,7 @@ func (s *Server) commit(ctx context.Context, b *batch) (store.Committed, error) 
 		done, err := s.Store.Commit(ctx, &b.Batch)
 		switch {
 		case err == nil:
-			s.presence.resume(storeAway, s.Now())
+			s.listen(storeAway)
 			return done, nil
 		case errors.Is(err, fettle.ErrInvalid), errors.Is(err, fettle.ErrConflict):
 			return done, fmt.Errorf("%w: %w", errHopeless, err)
@@ -212,7 +212,7 @@ func (s *Server) commit(ctx context.Context, b *batch) (store.Committed, error) 
 			}
 		}
 		s.meters.commitErrors.Inc()
-		s.presence.pause(storeAway)
+		s.deafen(storeAway)
 		if ctx.Err() == nil {
 			s.Log.Error("commit of received messages", "err", err, "messages", b.messages, "retry", wait)
 		}

@@ -85,7 +85,9 @@ func (s *Server) loadStates(ctx context.Context) error {
 	now, last := fettle.MillisOf(s.Now()), fettle.Millis(0)
 	var states []fettle.CheckState
 	if err := s.Store.LoadStates(ctx, func(state fettle.CheckState) error {
-		states, last = append(states, state), max(last, state.At)
+		last = max(last, state.At)
+		state.Listened = now // what we did not hear is not their silence
+		states = append(states, state)
 		return nil
 	}); err != nil {
 		return err

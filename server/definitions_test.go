@@ -50,8 +50,12 @@ func TestAVerdictOutlivesALongAbsence(t *testing.T) {
 		t.Errorf("just after the start: %s, settling %v; want the last status, warning", v.Status, v.Settling)
 	}
 	g.clock.add(2100 * time.Millisecond)
-	if v := g.verdict(VerdictQuery{Check: "load"}); v.Status != fettle.CheckUnknown || v.Settling {
-		t.Errorf("once it has settled: %s, settling %v; want unknown, because the state is a day old", v.Status, v.Settling)
+	if v := g.verdict(VerdictQuery{Check: "load"}); v.Status != fettle.CheckWarning || v.Settling {
+		t.Errorf("once it has settled: %s, settling %v; want warning: the node may have had no turn since the start", v.Status, v.Settling)
+	}
+	g.clock.add(151 * time.Second) // two intervals and the timeout
+	if v := g.verdict(VerdictQuery{Check: "load"}); v.Status != fettle.CheckUnknown {
+		t.Errorf("when it has listened for as long as a state counts: %s, want unknown", v.Status)
 	}
 }
 

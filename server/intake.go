@@ -193,7 +193,7 @@ func (b *batch) checkResult(from fettle.NodeID, r fettle.Result, body wire.Resul
 	}
 	b.states[key] = state
 	if tr != nil {
-		b.Transitions = append(b.Transitions, store.Transition{Check: tr.Check, Node: tr.Node, At: tr.At, From: tr.From, To: tr.To, Hard: tr.Hard, Output: tr.Output})
+		b.Transitions = append(b.Transitions, store.Transition{Check: tr.Check, Node: tr.Node, At: tr.At, From: tr.From, To: tr.To, Hard: tr.Hard, Output: tr.Output, Flap: tr.Flap})
 	}
 }
 

@@ -79,14 +79,34 @@ func (p *presence) pause(why paused) {
 	p.paused |= why
 }
 
-func (p *presence) resume(why paused, now time.Time) {
+func (p *presence) resume(why paused, now time.Time) (resumed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.paused&why == 0 {
-		return
+		return false
 	}
 	if p.paused &^= why; p.paused == 0 {
 		p.since = now
+	}
+	return p.paused == 0
+}
+
+// isPaused tells whether the clock of silence stands still.
+func (p *presence) isPaused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paused != 0
+}
+
+// deafen stops the clocks of silence and of staleness, and listen lets them run on when the last reason is gone.
+func (s *Server) deafen(why paused) {
+	s.presence.pause(why)
+	s.Board.Deafen()
+}
+
+func (s *Server) listen(why paused) {
+	if s.presence.resume(why, s.Now()) {
+		s.Board.Listen(fettle.MillisOf(s.Now()))
 	}
 }
 

@@ -157,6 +157,7 @@ func (s *Server) SavePolicy(ctx context.Context, p Policy) (Policy, error) {
 		return p, err
 	}
 	s.policies.put(p)
+	s.touchAll()
 	return p, nil
 }
 
@@ -171,6 +172,7 @@ func (s *Server) DeletePolicy(ctx context.Context, name string) error {
 		return err
 	}
 	s.policies.drop(name)
+	s.touchAll()
 	return nil
 }
 

@@ -84,12 +84,12 @@ func TestFiltersSeeThatAStateIsStale(t *testing.T) {
 	f := keepsLoad(t, 1)
 	f.report(checked(fettle.CodeOK))
 	f.clock.add(151 * time.Second) // two intervals and the timeout are 150 s
-	f.markStale()                  // as every ten seconds
+	f.markStale(t.Context())       // as every ten seconds
 	if n := f.matched(`checks.load.status == "stale"`); n != 1 {
 		t.Errorf("%d nodes are found as stale", n)
 	}
 	f.report(checked(fettle.CodeOK))
-	f.markStale()
+	f.markStale(t.Context())
 	if n := f.matched(`checks.load.status == "ok"`); n != 1 {
 		t.Errorf("%d nodes are found as ok after a result", n)
 	}

@@ -2,15 +2,12 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
-	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -112,18 +109,9 @@ func (s *Server) spreadChecks(ctx context.Context) error {
 		case <-tick.C:
 			s.spread(ctx)
 		case <-restless.C:
-			s.markStale()
+			s.markStale(ctx)
 			s.lookAgain()
 		}
-	}
-}
-
-// markStale lets filters see which states have become too old.
-func (s *Server) markStale() {
-	s.presence.turn.Lock() // a result that comes meanwhile is the later word
-	defer s.presence.turn.Unlock()
-	for _, state := range s.Board.TakeStale(fettle.MillisOf(s.Now())) {
-		s.Inventory.SetCheck(state)
 	}
 }
 
@@ -139,10 +127,16 @@ func (s *Server) lookAgain() {
 
 // spread looks at the nodes of which something has changed.
 func (s *Server) spread(ctx context.Context) {
-	for id, has := range s.defs.takeTouched() {
+	touched := s.defs.takeTouched()
+	if len(touched) == 0 {
+		return
+	}
+	look := s.newSpreading(ctx)
+	defer func() { s.leave(ctx, look.left) }()
+	for id, has := range touched {
 		s.placeInCuts(ctx, id)
 		s.placeInSilences(ctx, id)
-		set, err := s.checksOf(ctx, id)
+		set, err := look.checksOf(ctx, id)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -153,28 +147,4 @@ func (s *Server) spread(ctx context.Context) {
 			s.send(ctx, id, wire.TypeChecks, set)
 		}
 	}
-}
-
-// checksOf gives the set of checks that a node ought to keep, and tells the board of its places. The empty set has the empty hash.
-func (s *Server) checksOf(ctx context.Context, id fettle.NodeID) (wire.Checks, error) {
-	set := wire.Checks{Checks: []fettle.Check{}}
-	for _, def := range s.defs.all() {
-		place, err := s.placeOf(ctx, def, id)
-		if err != nil {
-			return set, err
-		}
-		if err := s.Board.Put(def.Name, id, place, fettle.MillisOf(s.Now())); err != nil {
-			return set, err
-		}
-		if place == checks.Member {
-			set.Checks = append(set.Checks, def.asked)
-		} else if _, kept := s.Inventory.Checks(id)[def.Name]; kept {
-			s.Inventory.DropCheck(id, def.Name) // it is not asked any more, and its last state grows old
-		}
-	}
-	if len(set.Checks) > 0 {
-		sum := sha256.Sum256([]byte(mustJSON(set.Checks)))
-		set.Hash = hex.EncodeToString(sum[:16])
-	}
-	return set, nil
 }

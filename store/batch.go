@@ -19,6 +19,7 @@ type Batch struct {
 	Results     []fettle.Result // dropped where the task is answered already; marks the task as answered
 	Output      []OutputChunk   // dropped where it is there already
 	States      []fettle.CheckState
+	Left        []StateKey // states to take away: the nodes have left the check
 	Transitions []Transition
 	Events      []fettle.Event
 	DeadLetters []DeadLetter
@@ -32,7 +33,7 @@ type Committed struct {
 
 // Empty tells whether there is nothing in b.
 func (b *Batch) Empty() bool {
-	return len(b.Nodes)+len(b.Seen)+len(b.Forget)+len(b.Results)+len(b.Output)+len(b.States)+len(b.Transitions)+len(b.Events)+len(b.DeadLetters) == 0
+	return len(b.Nodes)+len(b.Seen)+len(b.Forget)+len(b.Results)+len(b.Output)+len(b.States)+len(b.Left)+len(b.Transitions)+len(b.Events)+len(b.DeadLetters) == 0
 }
 
 // Commit writes b in one transaction. It is on disk when Commit returns nil; otherwise nothing of it is, but for a connection that broke at the
@@ -73,6 +74,9 @@ func (b *Batch) write(ctx context.Context, t *tx) (news []bool, err error) {
 	}
 	if err := writeStates(ctx, t, b.States); err != nil {
 		return nil, fmt.Errorf("states: %w", err)
+	}
+	if err := dropStates(ctx, t, b.Left); err != nil {
+		return nil, err
 	}
 	if err := writeTransitions(ctx, t, b.Transitions); err != nil {
 		return nil, fmt.Errorf("transitions: %w", err)

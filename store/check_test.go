@@ -76,7 +76,7 @@ func testRemedies(t *testing.T, s *Store) {
 func testStates(t *testing.T, s *Store) {
 	v := 1.5
 	a := fettle.CheckState{
-		Check: "c", Node: "a", Rev: 2, Status: fettle.CheckOK, Soft: fettle.CheckWarning, Attempt: 1, Since: 5, At: 6, Output: "w", Session: "s", Seq: 9, Task: "t1", Changes: 0xFFFFF, Flapping: true,
+		Check: "c", Node: "a", Rev: 2, Status: fettle.CheckOK, Soft: fettle.CheckWarning, Attempt: 1, Since: 5, At: 6, Output: "w", Session: "s", Seq: 9, Task: "t1", Changes: 0xFFFFF, Flapping: true, Stale: 7,
 		Perfdata: []fettle.Perf{{Label: "x", Value: &v, Unit: "s"}},
 	}
 	b := fettle.CheckState{Check: "c", Node: "b", Status: fettle.CheckOK}
@@ -88,12 +88,18 @@ func testStates(t *testing.T, s *Store) {
 		t.Fatal(err)
 	}
 	wantSame(t, map[fettle.NodeID]fettle.CheckState{"a": a, "b": b}, got)
+	commit(t, s, Batch{Left: []StateKey{{"c", "a"}, {"d", "b"}, {"c", "nosuch"}}})
+	clear(got)
+	if err := s.LoadStates(t.Context(), func(c fettle.CheckState) error { got[c.Node] = c; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, map[fettle.NodeID]fettle.CheckState{"b": b}, got)
 }
 
 func testTransitions(t *testing.T, s *Store) {
 	list := []Transition{
 		{Check: "c", Node: "a", At: 1, To: fettle.CheckOK, Hard: true, Output: "ok"},
-		{Check: "c", Node: "b", At: 2, From: fettle.CheckOK, To: fettle.CheckWarning, Flap: FlapBegan},
+		{Check: "c", Node: "b", At: 2, From: fettle.CheckOK, To: fettle.CheckWarning, Flap: fettle.FlapBegan},
 		{Check: "d", Node: "a", At: 3, From: fettle.CheckOK, To: fettle.CheckCritical},
 	}
 	commit(t, s, Batch{Transitions: list})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fettle-dev/fettle"
 )
@@ -18,18 +20,8 @@ type Transition struct {
 	To     fettle.CheckStatus `json:"to"`
 	Hard   bool               `json:"hard"`
 	Output string             `json:"output"`
-	Flap   Flap               `json:"flap,omitempty"`
+	Flap   fettle.FlapChange  `json:"flap,omitempty"`
 }
-
-// Flap says what a transition has to do with flapping. The numbers are stored.
-type Flap int
-
-// The values of Flap.
-const (
-	FlapNone  Flap = 0
-	FlapBegan Flap = 1
-	FlapEnded Flap = 2
-)
 
 // TransitionQuery says which transitions are asked for.
 type TransitionQuery struct {
@@ -44,11 +36,11 @@ type TransitionQuery struct {
 
 // LoadStates calls fn for the state of every check on every node, in no order, while it reads them. An error of fn ends it and is given back.
 func (s *Store) LoadStates(ctx context.Context, fn func(fettle.CheckState) error) error {
-	const query = "SELECT check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, task, changes, flapping FROM check_states"
+	const query = "SELECT check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, task, changes, flapping, stale_at FROM check_states"
 	err := s.reader().each(ctx, "load check states", query, nil, func(rows *sql.Rows) error {
 		var c fettle.CheckState
 		var perfdata string
-		err := rows.Scan(&c.Check, &c.Node, &c.Rev, &c.Status, &c.Soft, &c.Attempt, &c.Since, &c.At, &c.Output, &perfdata, &c.Session, &c.Seq, &c.Task, &c.Changes, &c.Flapping)
+		err := rows.Scan(&c.Check, &c.Node, &c.Rev, &c.Status, &c.Soft, &c.Attempt, &c.Since, &c.At, &c.Output, &perfdata, &c.Session, &c.Seq, &c.Task, &c.Changes, &c.Flapping, &c.Stale)
 		if err != nil {
 			return err
 		}
@@ -105,16 +97,35 @@ func writeStates(ctx context.Context, t *tx, cs []fettle.CheckState) error {
 			perfdata[i] = text
 		}
 	}
-	const head = "INSERT INTO check_states (check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, task, changes, flapping, rev)"
+	const head = "INSERT INTO check_states (check_name, node, check_rev, status, soft, attempt, since_at, received_at, output, perfdata, session, seq, task, changes, flapping, stale_at, rev)"
 	tail := t.s.d.upsert("check_name, node", "check_rev = new(check_rev), status = new(status), soft = new(soft), attempt = new(attempt), "+
 		"since_at = new(since_at), received_at = new(received_at), output = new(output), perfdata = new(perfdata), session = new(session), seq = new(seq), "+
-		"task = new(task), changes = new(changes), flapping = new(flapping), rev = check_states.rev + 1")
+		"task = new(task), changes = new(changes), flapping = new(flapping), stale_at = new(stale_at), rev = check_states.rev + 1")
 	_, err := t.insert(ctx, "write check states", head, tail, len(cs), func(args []any, i int) []any {
 		c := &cs[i]
 		return append(args, c.Check, string(c.Node), c.Rev, string(c.Status), string(c.Soft), int64(c.Attempt), int64(c.Since), int64(c.At), text(c.Output),
-			perfdata[i], text(c.Session), c.Seq, string(c.Task), int64(c.Changes), flag(c.Flapping), int64(1))
+			perfdata[i], text(c.Session), c.Seq, string(c.Task), int64(c.Changes), flag(c.Flapping), int64(c.Stale), int64(1))
 	})
 	return err
+}
+
+// StateKey names a state.
+type StateKey struct {
+	Check string
+	Node  fettle.NodeID
+}
+
+func dropStates(ctx context.Context, t *tx, keys []StateKey) error {
+	byCheck := map[string][]string{}
+	for _, k := range keys {
+		byCheck[k.Check] = append(byCheck[k.Check], string(k.Node))
+	}
+	for _, check := range slices.Sorted(maps.Keys(byCheck)) {
+		if _, err := t.execIn(ctx, "drop check states", "DELETE FROM check_states WHERE check_name = ? AND node IN %s", []any{check}, byCheck[check]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeTransitions(ctx context.Context, t *tx, cs []Transition) error {

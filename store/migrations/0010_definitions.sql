@@ -23,6 +23,9 @@ ALTER TABLE check_states ADD COLUMN changes {{.Int}} NOT NULL DEFAULT 0;
 
 ALTER TABLE check_states ADD COLUMN flapping {{.Int}} NOT NULL DEFAULT 0;
 
+-- When it was put down that the state is stale; zero: it is not.
+ALTER TABLE check_states ADD COLUMN stale_at {{.Int}} NOT NULL DEFAULT 0;
+
 -- 1: with it the state began to flap; 2: it ceased to.
 ALTER TABLE transitions ADD COLUMN flap {{.Int}} NOT NULL DEFAULT 0;
 
