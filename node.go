@@ -42,4 +42,5 @@ type AgentInfo struct {
 	Arch       string            `json:"arch"`                 // as Go names it: amd64
 	Plugins    map[string]string `json:"plugins"`              // name to version
 	Collective string            `json:"collective,omitempty"` // empty: the default, "fettle"
+	Running    []string          `json:"running,omitempty"`    // actions with a busy filter that go there now, whoever began them, as its last beat said; sorted
 }

@@ -341,6 +341,7 @@ func (a *Agent) beat(ctx context.Context) {
 		a.send(wire.TypeBeat, a.dest.Facts(), wire.Beat{
 			Session: a.session, FactsHash: a.facts.told(), ChecksHash: a.checks.hash(),
 			Slots: a.cfg.RunSlots + a.cfg.CheckSlots, Busy: a.tasks.busy() + int(a.checks.running.Load()),
+			Running: a.running(),
 		})
 	case time.Since(a.greeted) >= min(a.beatEvery<<min(a.hellos, 6), max(a.beatEvery, helloAgain)):
 		a.hellos++

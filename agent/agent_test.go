@@ -3,6 +3,7 @@ package agent_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -392,7 +393,7 @@ func TestABusyNodeStillAnswers(t *testing.T) {
 			t.Errorf("a check waits for runs: %+v", r)
 		}
 		w.pass(31 * time.Second)
-		if beats := all[wire.Beat](w.server, wire.TypeBeat); beats[0].Slots != 8 || beats[0].Busy != 4 {
+		if beats := all[wire.Beat](w.server, wire.TypeBeat); beats[0].Slots != 8 || beats[0].Busy != 4 || !slices.Equal(beats[0].Running, []string{"test.block", "test.daemon"}) {
 			t.Errorf("beat: %+v", beats)
 		}
 		close(w.gate)

@@ -27,6 +27,9 @@ type Actions interface {
 	Manifests() []plugins.Action
 	// Commands gives the names of the check commands that the node offers now, sorted.
 	Commands() []string
+	// Going gives the names of actions that something else on the node does now, as far as that is known, sorted: puppet.runonce while Puppet's own
+	// daemon has it run. It is asked with every beat.
+	Going() []string
 	// Prepare brings here what a task needs before it may begin: a plugin that did not come with the agent. It may take long and ends with ctx. An outcome
 	// is that of a task that cannot begin; nil: it can.
 	Prepare(ctx context.Context, task fettle.Task) *Outcome

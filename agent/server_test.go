@@ -375,7 +375,7 @@ type table struct {
 func (t *table) Manifests() []plugins.Action {
 	return []plugins.Action{
 		{Name: "test.once"},
-		{Name: "test.block"},
+		{Name: "test.block", Busy: "true"},
 		{Name: "test.stuck"},
 		{Name: "test.panic"},
 		{Name: "test.big"},
@@ -403,6 +403,7 @@ func (t *table) Manifest(action string, _ *fettle.PluginRef) (plugins.Action, er
 }
 
 func (t *table) Commands() []string { return []string{"check_load"} }
+func (t *table) Going() []string    { return []string{"test.daemon"} }
 
 func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 	t.mu.Lock()

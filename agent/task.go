@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -65,6 +66,18 @@ func (t *taskTable) known(id fettle.TaskID) bool {
 }
 
 func (t *taskTable) busy() int { return t.runs.busy + t.checks.busy }
+
+// running gives the actions with a busy filter that go here now, whoever began them.
+func (a *Agent) running() []string {
+	names := slices.Clone(a.actions.Going())
+	for _, j := range a.tasks.jobs {
+		if m, err := a.actions.Manifest(j.task.Action, j.task.Plugin); err == nil && m.Busy != "" && j.cancel != nil {
+			names = append(names, j.task.Action)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // lane gives the slots that a job takes one of.
 func (t *taskTable) lane(j *job, slotless bool) *lane {

@@ -92,7 +92,7 @@ func AgentObject(a *fettle.AgentInfo) Object {
 	if a == nil {
 		return Map(nil)
 	}
-	return Map{"version": a.Version, "os": a.OS, "arch": a.Arch, "plugins": a.Plugins, "collective": a.Collective}
+	return Map{"version": a.Version, "os": a.OS, "arch": a.Arch, "plugins": a.Plugins, "collective": a.Collective, "running": a.Running}
 }
 
 // ChecksObject shows check states as filters see them under `checks`.

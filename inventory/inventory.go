@@ -110,7 +110,7 @@ func (v *Inventory) newMeta(n fettle.Node, plain bool) *meta {
 		id: fettle.NodeID(strings.Clone(string(n.Identity))), hasFacts: n.Facts != nil, liveness: n.Liveness, factsAt: n.FactsAt, seen: n.Seen, enrolled: n.Enrolled,
 		session: strings.Clone(n.Session), seq: n.Seq, rev: n.Rev,
 		agent: v.agents.get(agentKey(n.Agent), func() fettle.AgentInfo {
-			n.Agent.Plugins = maps.Clone(n.Agent.Plugins)
+			n.Agent.Plugins, n.Agent.Running = maps.Clone(n.Agent.Plugins), slices.Clone(n.Agent.Running)
 			return n.Agent
 		}),
 		classes: v.list(n.Classes), commands: v.list(n.Commands), pools: v.list(n.Pools),
@@ -141,7 +141,7 @@ func (v *Inventory) list(l []string) *shared[[]string] {
 }
 
 func agentKey(a fettle.AgentInfo) string {
-	return strings.Join([]string{a.Version, a.OS, a.Arch, a.Collective, mapKey(a.Plugins)}, "\x00")
+	return strings.Join([]string{a.Version, a.OS, a.Arch, a.Collective, mapKey(a.Plugins), strings.Join(a.Running, "\x01")}, "\x00")
 }
 
 func mapKey(m map[string]string) string {

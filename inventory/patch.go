@@ -77,5 +77,6 @@ func (m *meta) same(n fettle.Node) bool {
 	a := &m.agent.value
 	return m.session == n.Session && m.enrolled == n.Enrolled && slices.Equal(m.classes.value, n.Classes) && slices.Equal(m.commands.value, n.Commands) &&
 		slices.Equal(m.pools.value, n.Pools) && maps.Equal(m.labels.value, n.Labels) &&
-		a.Version == n.Agent.Version && a.OS == n.Agent.OS && a.Arch == n.Agent.Arch && a.Collective == n.Agent.Collective && maps.Equal(a.Plugins, n.Agent.Plugins)
+		a.Version == n.Agent.Version && a.OS == n.Agent.OS && a.Arch == n.Agent.Arch && a.Collective == n.Agent.Collective && maps.Equal(a.Plugins, n.Agent.Plugins) &&
+		slices.Equal(a.Running, n.Agent.Running)
 }

@@ -45,6 +45,7 @@ func puppetActions() []Action {
 		},
 		{
 			Name: "puppet.runonce", Description: "Have Puppet's agent run once, and tell what it did. Resources that could not be made right are a failure.", Timeout: 1_800_000,
+			Busy: `"puppet.runonce" in agent.running`,
 			Inputs: []Input{
 				{Name: "noop", Description: "Whether it only says what it would do.", Type: Bool, Default: false},
 				{Name: "environment", Description: "Environment of Puppet.", Type: String, Pattern: `[a-z0-9_]+`, MaxLength: 128},

@@ -34,7 +34,8 @@ type batch struct {
 	refused  map[string]int           // dead letters by reason
 	said     map[fettle.NodeID][]said
 	fetches  []fetchOf
-	replays  int // hellos and beats that were dropped
+	replays  int  // hellos and beats that were dropped
+	freed    bool // an action with a busy filter has begun or ended somewhere
 }
 
 // draft is a node as it will be after the batch.
@@ -214,6 +215,10 @@ func (b *batch) apply(done store.Committed) {
 			b.s.presence.heard(id, d.heard)
 		}
 		b.s.Board.SetSilent(id, d.Liveness == fettle.Silent, b.now)
+	}
+	if b.freed {
+		b.s.runs.busy.forget()
+		b.s.runs.freed.notify()
 	}
 	b.s.presence.note(b.said)
 	b.s.meters.replays.Add(b.replays)

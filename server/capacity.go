@@ -133,6 +133,13 @@ type busyAnswer struct {
 	at    time.Time
 }
 
+// forget has the fleet asked anew.
+func (b *busyNodes) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.byAction)
+}
+
 // of gives the nodes on which an action goes. A fleet that cannot be asked now is taken as it was.
 func (b *busyNodes) of(ctx context.Context, s *Server, action string, program *filter.Program, now time.Time) []fettle.NodeID {
 	b.mu.Lock()

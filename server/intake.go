@@ -156,7 +156,33 @@ func (b *batch) beat(o opened, from fettle.NodeID, beat wire.Beat) error {
 		b.asks[from] = true
 	}
 	b.beats[from] = beat.ChecksHash
+	b.going(d, beat.Running)
 	return nil
+}
+
+// maxRunning bounds the actions of which a node says that they go.
+const maxRunning = 32
+
+// going notes which actions with a busy filter go on a node.
+func (b *batch) going(n fettle.Node, running []string) {
+	running = running[:min(len(running), maxRunning)]
+	if slices.Equal(n.Agent.Running, running) {
+		return
+	}
+	if d := b.draft(n.Identity); d != nil {
+		d.Agent.Running, d.changed, b.freed = running, true, true
+	}
+}
+
+// over notes that an action goes no more on the node that gave its result: the next beat would say so late.
+func (b *batch) over(from fettle.NodeID, action string) {
+	if a, err := b.s.lookUp(action); err != nil || a.Busy == "" {
+		return
+	}
+	n, known := b.brief(from)
+	if at := slices.Index(n.Agent.Running, action); known && at >= 0 {
+		b.going(n, slices.Delete(slices.Clone(n.Agent.Running), at, at+1))
+	}
 }
 
 // takeResults sorts results to the runs and the checks that they belong to. One that can never be right costs itself only.
@@ -170,6 +196,7 @@ func (b *batch) takeResults(from fettle.NodeID, body wire.Results) error {
 			faults = append(faults, fmt.Errorf("result %d has no task or status %d: %w", i, r.Status, fettle.ErrInvalid))
 		case r.Check == "":
 			b.results = append(b.results, r)
+			b.over(from, r.Action)
 		default:
 			b.checkResult(from, r, body)
 		}

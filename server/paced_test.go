@@ -256,6 +256,29 @@ func TestConcurrencyCountsWhatGoesByItself(t *testing.T) {
 	p.until(run, 1)
 }
 
+// TestConcurrencyCountsWhatNodesSay has an agent say in its beats that the action goes there, until a result says that it is over.
+func TestConcurrencyCountsWhatNodesSay(t *testing.T) {
+	p := newParade(t, 3)
+	beat := func(running ...string) {
+		p.say("n2", wire.TypeBeat, wire.Beat{Session: session, Running: running})
+	}
+	beat("puppet.runonce")
+	if n := p.matched(`"puppet.runonce" in agent.running`); n != 1 {
+		t.Fatalf("%d nodes run Puppet", n)
+	}
+	run := p.run(RunRequest{Action: "puppet.runonce", Selection: Selection{Where: "facts.i < 2"}, Pace: fettle.Pace{Concurrency: 1}})
+	p.waits(run, "1 nodes at once: 0 are at work here, and 1 elsewhere")
+	beat()
+	task := p.until(run, 1)["n0"]
+	p.say("n0", wire.TypeBeat, wire.Beat{Session: session, Running: []string{"puppet.runonce"}})
+	p.answer(task, fettle.StatusOK)
+	if n := p.matched(`"puppet.runonce" in agent.running`); n != 0 {
+		t.Errorf("%d nodes run Puppet, after the result", n)
+	}
+	p.answer(p.until(run, 2)["n1"], fettle.StatusOK)
+	p.ended(run, fettle.Tally{Roster: 2, OK: 2})
+}
+
 func TestOrderOfARun(t *testing.T) {
 	p := newParade(t, 6)
 	run := p.run(RunRequest{Pace: fettle.Pace{Batch: "3", SpreadBy: "facts.rack"}})

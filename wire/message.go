@@ -104,6 +104,8 @@ type Beat struct {
 	Slots      int    `json:"slots"`
 	Busy       int    `json:"busy"`
 	Exclusive  bool   `json:"exclusive,omitempty"`
+	// Running are the actions with a busy filter that go now, also those that something else on the node has begun; sorted.
+	Running []string `json:"running,omitempty"`
 }
 
 // Cancel takes back tasks, also such as the node has not seen yet.

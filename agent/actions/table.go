@@ -76,6 +76,7 @@ type Table struct {
 	node    fettle.NodeID
 	policy  *Policy
 	known   func() Known
+	puppet  []string // where Puppet keeps its state
 }
 
 // New gives the table of built-in actions, and of more. The error tells every fault of a manifest, and names that are taken twice.
@@ -88,7 +89,7 @@ func New(cfg Config, more ...Action) (*Table, error) {
 	}
 	t := &Table{
 		actions: map[string]Action{}, nrpe: &nrpeFile{path: cfg.NRPEConfig, log: cfg.Log},
-		node: cfg.Node, policy: cfg.Policy, known: cfg.Known,
+		node: cfg.Node, policy: cfg.Policy, known: cfg.Known, puppet: cfg.PuppetDirs,
 	}
 	if cfg.Shelf != "" {
 		var err error
@@ -149,6 +150,16 @@ func (t *Table) Commands() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Going tells whether Puppet runs, by its own daemon or by hand.
+func (t *Table) Going() []string {
+	for _, dir := range t.puppet {
+		if (puppet{dir: dir}).state()["running"] == true {
+			return []string{"puppet.runonce"}
+		}
+	}
+	return nil
 }
 
 // Plugins gives the versions of the plugins that were fetched, by name.

@@ -59,6 +59,9 @@ func (t *table) Plugins() map[string]string { return nil }
 // Commands implements agent.Actions.
 func (t *table) Commands() []string { return t.commands }
 
+// Going implements agent.Actions.
+func (t *table) Going() []string { return nil }
+
 // Do implements agent.Actions.
 func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 	var manifest plugins.Action // of a plugin's action, everything is made up

@@ -61,6 +61,9 @@ func (m *machine) Plugins() map[string]string { return nil }
 func (m *machine) Manifests() []plugins.Action { return plugins.Builtin() }
 
 // Commands implements agent.Actions.
+// Going tells of nothing.
+func (m *machine) Going() []string { return nil }
+
 func (m *machine) Commands() (names []string) {
 	for name := range m.commands {
 		names = append(names, name)

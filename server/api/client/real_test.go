@@ -305,7 +305,7 @@ func TestRun(t *testing.T) {
 				break
 			}
 		}
-		nodes, err := a.UnansweredAll(t.Context(), run.Run)
+		nodes, err := a.UnansweredAll(t.Context(), run.Run, "")
 		if err != nil || !slices.Equal(nodes, []fettle.NodeID{"web2"}) {
 			t.Errorf("got %v, %v", nodes, err)
 		}
