@@ -39,6 +39,9 @@ bench: ## every benchmark; the figures that count stand in docs/benchmarks.md
 brokers: ## the embedded broker, RabbitMQ and ActiveMQ by the same clients; what a server commits from signing nodes
 	@test/brokers.sh
 
+idle: build ## what an agent costs that nobody asks, over SECONDS (600); fails above 20 MiB of its own, or 0.1 % of a core
+	@test/idle.sh $(or $(SECONDS),600)
+
 soak: build ## NODES (500) emulated agents, then 100,000 documents and a crowd that asks, each for SOAK (10m); fails when slow, silent or growing
 	go run ./test/soak -nodes $(or $(NODES),500) -for $(or $(SOAK),10m)
 	go run ./test/crowd -for $(or $(SOAK),10m)
@@ -50,4 +53,4 @@ release: ## stripped programs for Linux, macOS and Windows in dist/, with their 
 clean: ## remove what make has made; var/ and the services' data stay
 	rm -rf bin dist coverage.out
 
-.PHONY: help build run test unit race lint fmt fuzz bench brokers soak release clean
+.PHONY: help build run test unit race lint fmt fuzz bench brokers idle soak release clean

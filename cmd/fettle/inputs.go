@@ -52,8 +52,9 @@ func nearInputs(manifest plugins.Action, err error) error {
 	}
 	for i, fault := range e.Faults {
 		if fault.Kind == plugins.Undeclared {
-			head, rest, _ := strings.Cut(fault.Text, ":")
-			e.Faults[i].Text = head + didYouMean(fault.Input, names) + ":" + rest
+			if near := didYouMean(fault.Input, names); near != "" {
+				e.Faults[i].Text = strings.Replace(fault.Text, ":", near, 1)
+			}
 		}
 	}
 	return err

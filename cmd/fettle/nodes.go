@@ -31,7 +31,7 @@ func (m *aim) flags(cmd *cobra.Command) {
 // aimFlags adds the flags of m to cmd, completed.
 func (a *app) aimFlags(cmd *cobra.Command, m *aim) {
 	m.flags(cmd)
-	flagNames(cmd, map[string]complete{"with-fact": a.namesOf(-1, factTerms), "with-class": a.namesOf(-1, classNames), "with-identity": a.namesOf(-1, nodeNames)})
+	flagNames(cmd, map[string]complete{"with-fact": a.namesOf(-1, factTerms), "with-class": a.namesOf(-1, classNames), "with-identity": a.namesOf(-1, nodeNames), "select": a.namesOf(-1, savedNames)})
 }
 
 // filter gives what the flags and the bare positionals mean together; empty stands for every node. need says that nothing given is an error.
