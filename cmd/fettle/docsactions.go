@@ -65,38 +65,43 @@ func actionsPage(w io.Writer) {
 			fmt.Fprintf(w, "\n## %s\n", plugin)
 			last = plugin
 		}
-		fmt.Fprintf(w, "\n### %s\n\n%s\n\n", a.Name, a.Description)
-		marks := []string{"within " + plainSpan(a.Limit())}
-		if a.Idempotent {
-			marks = append(marks, "read only")
+		printAction(w, a)
+	}
+}
+
+// printAction writes what an action takes and gives.
+func printAction(w io.Writer, a plugins.Action) {
+	fmt.Fprintf(w, "\n### %s\n\n%s\n\n", a.Name, a.Description)
+	marks := []string{"within " + plainSpan(a.Limit())}
+	if a.Idempotent {
+		marks = append(marks, "read only")
+	}
+	if a.Slotless {
+		marks = append(marks, "a busy node does it too")
+	}
+	fmt.Fprintf(w, "*%s*\n", strings.Join(marks, ", "))
+	if len(a.Inputs) > 0 {
+		fmt.Fprint(w, "\n| input | | |\n|---|---|---|\n")
+		for _, in := range a.Inputs {
+			fmt.Fprintf(w, "| `%s` | %s | %s |\n", in.Name, inputKind(in), cell(in.Description))
 		}
-		if a.Slotless {
-			marks = append(marks, "a busy node does it too")
-		}
-		fmt.Fprintf(w, "*%s*\n", strings.Join(marks, ", "))
-		if len(a.Inputs) > 0 {
-			fmt.Fprint(w, "\n| input | | |\n|---|---|---|\n")
-			for _, in := range a.Inputs {
-				fmt.Fprintf(w, "| `%s` | %s | %s |\n", in.Name, inputKind(in), cell(in.Description))
+	}
+	if len(a.Outputs) > 0 {
+		fmt.Fprint(w, "\n| output | | |\n|---|---|---|\n")
+		for _, o := range a.Outputs {
+			kind := string(o.Type)
+			if o.Unit != "" {
+				kind += ", " + o.Unit
 			}
+			fmt.Fprintf(w, "| `%s` | %s | %s |\n", o.Name, kind, cell(o.Description))
 		}
-		if len(a.Outputs) > 0 {
-			fmt.Fprint(w, "\n| output | | |\n|---|---|---|\n")
-			for _, o := range a.Outputs {
-				kind := string(o.Type)
-				if o.Unit != "" {
-					kind += ", " + o.Unit
-				}
-				fmt.Fprintf(w, "| `%s` | %s | %s |\n", o.Name, kind, cell(o.Description))
-			}
+	}
+	if len(a.Summaries) > 0 {
+		var words []string
+		for _, s := range a.Summaries {
+			words = append(words, fmt.Sprintf("%s of `%s`", s.Function, s.Output))
 		}
-		if len(a.Summaries) > 0 {
-			var words []string
-			for _, s := range a.Summaries {
-				words = append(words, fmt.Sprintf("%s of `%s`", s.Function, s.Output))
-			}
-			fmt.Fprintf(w, "\nOf all nodes: %s.\n", strings.Join(words, ", "))
-		}
+		fmt.Fprintf(w, "\nOf all nodes: %s.\n", strings.Join(words, ", "))
 	}
 }
 

@@ -86,12 +86,18 @@ func (a *app) manifest(ctx context.Context, c *client.API, action string) plugin
 		if one.Name != action {
 			continue
 		}
-		var m plugins.Action
-		if raw, err := json.Marshal(one); err == nil && json.Unmarshal(raw, &m) == nil {
-			return m
-		}
+		return actionOf(one)
 	}
 	return plugins.Action{Name: action}
+}
+
+// actionOf gives a manifest as it came over REST.
+func actionOf(one client.Action) plugins.Action {
+	var m plugins.Action
+	if raw, err := json.Marshal(one); err != nil || json.Unmarshal(raw, &m) != nil {
+		return plugins.Action{Name: one.Name}
+	}
+	return m
 }
 
 // screenWidth is how many columns the terminal of a stream has; zero: it is none.
