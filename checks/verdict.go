@@ -108,3 +108,27 @@ func (b *Board) States(node fettle.NodeID, now fettle.Millis) map[string]fettle.
 	}
 	return out
 }
+
+// Bad gives the states of nodes that are not ok, as they would be counted were nothing left out: a silent or stale one, and a member that has none,
+// is unknown, and says so in its output.
+func (b *Board) Bad(nodes []fettle.NodeID, now fettle.Millis) []fettle.CheckState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []fettle.CheckState
+	for name, s := range b.sheets {
+		s.expire(now)
+		for _, node := range nodes {
+			c := s.cells[node]
+			if c == nil || !c.raw.bad() {
+				continue
+			}
+			state := c.state
+			state.Check, state.Node, state.Status, state.Output = name, node, c.raw.status(), s.text(node)
+			out = append(out, state)
+		}
+	}
+	return out
+}
+
+// CompareStatus orders statuses from the best to the worst: ok, warning, unknown, critical.
+func CompareStatus(a, b fettle.CheckStatus) int { return badness(a) - badness(b) }

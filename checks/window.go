@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -93,6 +94,12 @@ func (w Windows) read(s fettle.Silence) (Windows, error) {
 // Until gives w with an earlier end.
 func (w Windows) Until(end fettle.Millis) Windows {
 	w.ends = min(w.ends, end)
+	return w
+}
+
+// Always gives w without a start and an end: what would have been, if it had always been there.
+func (w Windows) Always() Windows {
+	w.starts, w.ends = 1, math.MaxInt64/2
 	return w
 }
 

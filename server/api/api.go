@@ -125,6 +125,8 @@ func (a *rest) routes() {
 	a.letterRoutes()
 	a.sessionRoutes()
 	a.userRoutes()
+	a.groupRoutes()
+	a.silenceRoutes()
 	a.policyRoutes()
 	a.pluginRoutes()
 	a.auditRoutes()

@@ -51,6 +51,8 @@ type verdictIn struct {
 	Live     bool   `query:"live" doc:"Ask the nodes now, also where states are kept"`
 	Warning  string `query:"warning" doc:"A Nagios range over the number (10, @5:10) or part of the total (10%) of nodes that are not ok, or CEL over the tally"`
 	Critical string `query:"critical" doc:"Likewise"`
+	MinOK    string `query:"min_ok" maxLength:"20" doc:"How many have to be ok, a number or part of the total; fewer is critical" example:"60%"`
+	By       string `query:"by" maxLength:"4096" doc:"Path of a fact: one verdict for each of its values, too, and the worst of them is that of the whole" example:"facts.customer"`
 	Timeout  string `query:"timeout" doc:"How long nodes that are asked live may take; left out: 10s" example:"10s"`
 }
 
@@ -74,11 +76,11 @@ func (a *rest) checkRoutes() {
 	}, a.listCommands)
 	handle(a, route{
 		id: "list-verdicts", method: http.MethodGet, path: "/verdicts", tag: "checks", need: auth.Viewer,
-		summary: "List verdicts", text: "One for each defined check, from the states that are kept.",
+		summary: "List verdicts", text: "One for each defined check and each group, from the states that are kept.",
 	}, a.listVerdicts)
 	handle(a, route{
 		id: "ask-verdict", method: http.MethodGet, path: "/verdicts/{check}", tag: "checks", need: auth.Viewer, wait: noLimit,
-		summary: "Fold a check into one verdict",
+		summary: "Fold a check or a group into one verdict",
 		text: "A defined check is read from the states that are kept; a check command without a definition, or with live, is asked of the nodes now. " +
 			"Without a filter: the nodes that have it.",
 	}, a.askVerdict)
@@ -136,7 +138,7 @@ func (a *rest) listVerdicts(ctx context.Context, _ *struct{}) (*output[VerdictLi
 }
 
 func (a *rest) askVerdict(ctx context.Context, in *verdictIn) (*output[fettle.Verdict], error) {
-	q := server.VerdictQuery{Check: in.Check, Live: in.Live, Warning: in.Warning, Critical: in.Critical, Caller: auth.From(ctx).Name, User: asker(ctx)}
+	q := server.VerdictQuery{Check: in.Check, Live: in.Live, Warning: in.Warning, Critical: in.Critical, MinOK: in.MinOK, By: in.By, Caller: auth.From(ctx).Name, User: asker(ctx)}
 	var err error
 	if in.given {
 		if q.Selection, err = in.selection(); err != nil {
@@ -168,5 +170,12 @@ func whole(v fettle.Verdict) fettle.Verdict {
 		nodes[status] = orNone(ids)
 	}
 	v.Nodes = nodes
+	if len(v.By) > 0 {
+		by := make([]fettle.Verdict, len(v.By)) // v's own is shared
+		for i, one := range v.By {
+			by[i] = whole(one)
+		}
+		v.By = by
+	}
 	return v
 }

@@ -19,6 +19,8 @@ type Fleet interface {
 	Standing
 	Checks
 	Plugins
+	Groups
+	Silences
 	Policies
 	Letters
 	Pipeline
@@ -106,6 +108,23 @@ type Checks interface {
 	DeleteCheck(ctx context.Context, name string, caller server.Asker, admin bool) error
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
+}
+
+// Groups keeps groups of verdicts. ErrInvalid: the group, or it would stand on itself; ErrConflict: its name is a check's, or something stands on it.
+type Groups interface {
+	Groups(ctx context.Context) []fettle.Group
+	Group(ctx context.Context, name string) (fettle.Group, error)
+	SaveGroup(ctx context.Context, g fettle.Group, caller string) (fettle.Group, error)
+	DeleteGroup(ctx context.Context, name, caller string) error
+}
+
+// Silences keeps silences and maintenance windows. ErrInvalid: the silence, as a *server.FilterError where the fault has a place in its filter.
+type Silences interface {
+	Silences(ctx context.Context, over bool) []server.SilenceView
+	Silence(ctx context.Context, id string) (server.SilenceView, error)
+	AddSilence(ctx context.Context, one fettle.Silence, caller string) (server.SilenceView, error)
+	EndSilence(ctx context.Context, id, caller string) (server.SilenceView, error)
+	PreviewSilence(ctx context.Context, one fettle.Silence, caller string) (server.SilencePreview, error)
 }
 
 // Letters gives what was taken and could not be used.

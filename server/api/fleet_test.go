@@ -27,6 +27,8 @@ var now = time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 type fakeFleet struct {
 	fakeFilters
 	fakePolicies
+	fakeGroups
+	fakeSilences
 	fakeLetters
 	fakeStanding
 	fakePlugins

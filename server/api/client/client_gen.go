@@ -42,6 +42,54 @@ func (e EnrolmentInfoStanding) Valid() bool {
 	}
 }
 
+// Defines values for GroupBodyFold.
+const (
+	GroupBodyFoldAll     GroupBodyFold = "all"
+	GroupBodyFoldAny     GroupBodyFold = "any"
+	GroupBodyFoldAtLeast GroupBodyFold = "at_least"
+	GroupBodyFoldWorst   GroupBodyFold = "worst"
+)
+
+// Valid indicates whether the value is a known member of the GroupBodyFold enum.
+func (e GroupBodyFold) Valid() bool {
+	switch e {
+	case GroupBodyFoldAll:
+		return true
+	case GroupBodyFoldAny:
+		return true
+	case GroupBodyFoldAtLeast:
+		return true
+	case GroupBodyFoldWorst:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GroupInfoFold.
+const (
+	GroupInfoFoldAll     GroupInfoFold = "all"
+	GroupInfoFoldAny     GroupInfoFold = "any"
+	GroupInfoFoldAtLeast GroupInfoFold = "at_least"
+	GroupInfoFoldWorst   GroupInfoFold = "worst"
+)
+
+// Valid indicates whether the value is a known member of the GroupInfoFold enum.
+func (e GroupInfoFold) Valid() bool {
+	switch e {
+	case GroupInfoFoldAll:
+		return true
+	case GroupInfoFoldAny:
+		return true
+	case GroupInfoFoldAtLeast:
+		return true
+	case GroupInfoFoldWorst:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for JoinTokenOrderApproval.
 const (
 	Auto   JoinTokenOrderApproval = "auto"
@@ -237,6 +285,48 @@ func (e RunSummaryPhase) Valid() bool {
 	case RunSummaryPhaseCanary:
 		return true
 	case RunSummaryPhaseWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SilenceInfoPhase.
+const (
+	Holds SilenceInfoPhase = "holds"
+	Over  SilenceInfoPhase = "over"
+	Waits SilenceInfoPhase = "waits"
+)
+
+// Valid indicates whether the value is a known member of the SilenceInfoPhase enum.
+func (e SilenceInfoPhase) Valid() bool {
+	switch e {
+	case Holds:
+		return true
+	case Over:
+		return true
+	case Waits:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SilenceOrderStatuses.
+const (
+	SilenceOrderStatusesCritical SilenceOrderStatuses = "critical"
+	SilenceOrderStatusesUnknown  SilenceOrderStatuses = "unknown"
+	SilenceOrderStatusesWarning  SilenceOrderStatuses = "warning"
+)
+
+// Valid indicates whether the value is a known member of the SilenceOrderStatuses enum.
+func (e SilenceOrderStatuses) Valid() bool {
+	switch e {
+	case SilenceOrderStatusesCritical:
+		return true
+	case SilenceOrderStatusesUnknown:
+		return true
+	case SilenceOrderStatusesWarning:
 		return true
 	default:
 		return false
@@ -890,6 +980,126 @@ type FilterOrder struct {
 
 // Flap defines model for Flap.
 type Flap = fettle.Flap
+
+// GroupBody defines model for GroupBody.
+type GroupBody struct {
+	// AtLeast Of fold at_least: how many have to be well
+	AtLeast *int64 `json:"at_least,omitempty"`
+
+	// By Path of a fact: beside the whole there is one verdict for each of its values, and the worst of them is that of the whole
+	//
+	// Examples: facts.customer
+	By *string `json:"by,omitempty"`
+
+	// Fold What the members' statuses make: the worst of them; all have to be well, which is the same; one that is well is enough; or at_least so many
+	Fold *GroupBodyFold `json:"fold,omitempty"`
+
+	// Labels For people and for alerts
+	Labels  map[string]string `json:"labels,omitempty"`
+	Members []GroupMember     `json:"members"`
+	Notes   *string           `json:"notes,omitempty"`
+	Owner   *string           `json:"owner,omitempty"`
+
+	// Rev Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced
+	Rev *int64 `json:"rev,omitempty"`
+
+	// Rule Instead of fold: over the tally of the members
+	Rule *Rule `json:"rule,omitempty"`
+
+	// Runbook A link to what is to be done
+	Runbook *string `json:"runbook,omitempty"`
+}
+
+// GroupBodyFold What the members' statuses make: the worst of them; all have to be well, which is the same; one that is well is enough; or at_least so many
+type GroupBodyFold string
+
+// GroupInfo defines model for GroupInfo.
+type GroupInfo struct {
+	// AtLeast Of fold at_least: how many have to be well
+	AtLeast *int64 `json:"at_least,omitempty"`
+
+	// By Path of a fact: beside the whole there is one verdict for each of its values, and the worst of them is that of the whole
+	//
+	// Examples: facts.customer
+	By *string `json:"by,omitempty"`
+
+	// Fold What the members' statuses make: the worst of them; all have to be well, which is the same; one that is well is enough; or at_least so many
+	Fold *GroupInfoFold `json:"fold,omitempty"`
+
+	// Labels For people and for alerts
+	Labels  map[string]string `json:"labels,omitempty"`
+	Members []GroupMember     `json:"members"`
+	Name    string            `json:"name"`
+	Notes   *string           `json:"notes,omitempty"`
+	Owner   *string           `json:"owner,omitempty"`
+
+	// Rev Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced
+	Rev *int64 `json:"rev,omitempty"`
+
+	// Rule Instead of fold: over the tally of the members
+	Rule *Rule `json:"rule,omitempty"`
+
+	// Runbook A link to what is to be done
+	Runbook *string   `json:"runbook,omitempty"`
+	Updated time.Time `json:"updated"`
+
+	// UpdatedBy Who changed it last
+	UpdatedBy string `json:"updated_by"`
+}
+
+// GroupInfoFold What the members' statuses make: the worst of them; all have to be well, which is the same; one that is well is enough; or at_least so many
+type GroupInfoFold string
+
+// GroupList defines model for GroupList.
+type GroupList struct {
+	Groups []GroupInfo `json:"groups"`
+}
+
+// GroupMember defines model for GroupMember.
+type GroupMember struct {
+	Check *string `json:"check,omitempty"`
+
+	// Filter In CEL or the short form, @names within
+	Filter *fettle.Filter `json:"filter,omitempty"`
+	Group  *string        `json:"group,omitempty"`
+
+	// Rule Instead of the check's own
+	Rule *Rule `json:"rule,omitempty"`
+}
+
+// HiddenBefore defines model for HiddenBefore.
+type HiddenBefore struct {
+	ByCheck map[string]int64 `json:"by_check"`
+
+	// ByPresentFacts How many of them were judged by the facts of today, because those of their moment cannot be told
+	ByPresentFacts int64 `json:"by_present_facts"`
+	Count          int64 `json:"count"`
+
+	// More There are older changes than were looked at
+	More  *bool     `json:"more,omitempty"`
+	Since time.Time `json:"since"`
+
+	// States The newest first; at most 100
+	States []HiddenState `json:"states"`
+}
+
+// HiddenNow defines model for HiddenNow.
+type HiddenNow struct {
+	ByCheck map[string]int64 `json:"by_check"`
+	Count   int64            `json:"count"`
+
+	// States The worst first; at most 100
+	States []HiddenState `json:"states"`
+}
+
+// HiddenState defines model for HiddenState.
+type HiddenState struct {
+	Check  string             `json:"check"`
+	Node   fettle.NodeID      `json:"node"`
+	Output string             `json:"output"`
+	Since  *time.Time         `json:"since,omitempty"`
+	Status fettle.CheckStatus `json:"status"`
+}
 
 // Input defines model for Input.
 type Input struct {
@@ -1888,6 +2098,109 @@ type ServerKeyOrder struct {
 	RevokeOld *bool `json:"revoke_old,omitempty"`
 }
 
+// SilenceInfo defines model for SilenceInfo.
+type SilenceInfo struct {
+	Author string `json:"author"`
+
+	// Checks None: all
+	Checks     []string  `json:"checks"`
+	Created    time.Time `json:"created"`
+	Cron       *string   `json:"cron,omitempty"`
+	DurationMs *int64    `json:"duration_ms,omitempty"`
+
+	// Ended Before its time
+	Ended   *time.Time `json:"ended,omitempty"`
+	EndedBy *string    `json:"ended_by,omitempty"`
+	Expires time.Time  `json:"expires"`
+
+	// Filter In CEL
+	Filter fettle.Filter `json:"filter"`
+	Id     string        `json:"id"`
+
+	// Next While it waits: when it begins
+	Next *time.Time `json:"next,omitempty"`
+
+	// Nodes While it holds: for how many nodes
+	Nodes  int64            `json:"nodes"`
+	Phase  SilenceInfoPhase `json:"phase"`
+	Reason string           `json:"reason"`
+	Starts time.Time        `json:"starts"`
+
+	// Statuses None: all that are not ok
+	Statuses []string `json:"statuses"`
+
+	// Until While it holds: the end of this window
+	Until *time.Time `json:"until,omitempty"`
+	Zone  *string    `json:"zone,omitempty"`
+}
+
+// SilenceInfoPhase defines model for SilenceInfo.Phase.
+type SilenceInfoPhase string
+
+// SilenceList defines model for SilenceList.
+type SilenceList struct {
+	Silences []SilenceInfo `json:"silences"`
+}
+
+// SilenceOrder defines model for SilenceOrder.
+type SilenceOrder struct {
+	// Checks Names, or patterns such as disk_*; left out: all checks
+	Checks []string `json:"checks,omitempty"`
+
+	// Cron Makes it a maintenance window that comes again until it ends: minute hour day month weekday
+	//
+	// Examples: 0 2 * * 6
+	Cron *string `json:"cron,omitempty"`
+
+	// Duration How long each window lasts
+	//
+	// Examples: 2h
+	Duration *string `json:"duration,omitempty"`
+
+	// Expires When it ends: this or for
+	Expires *time.Time `json:"expires,omitempty"`
+
+	// For How long from its start
+	//
+	// Examples: 2h
+	For *string `json:"for,omitempty"`
+
+	// Reason Why, for whoever finds it at night
+	Reason string `json:"reason"`
+
+	// Short Instead: the filter in the short form
+	Short *string `json:"short,omitempty"`
+
+	// Starts Left out: now
+	Starts *time.Time `json:"starts,omitempty"`
+
+	// Statuses Left out: all that are not ok
+	Statuses []SilenceOrderStatuses `json:"statuses,omitempty"`
+
+	// Where Which nodes, a filter in CEL; where it is undefined nothing is silenced. "true" means all
+	Where *string `json:"where,omitempty"`
+
+	// Zone Whose clocks cron is about; left out: UTC
+	//
+	// Examples: Europe/Berlin
+	Zone *string `json:"zone,omitempty"`
+}
+
+// SilenceOrderStatuses defines model for SilenceOrder.Statuses.
+type SilenceOrderStatuses string
+
+// SilencePreview defines model for SilencePreview.
+type SilencePreview struct {
+	LastWeek HiddenBefore `json:"last_week"`
+
+	// Nodes For how many its filter is true
+	Nodes int64     `json:"nodes"`
+	Now   HiddenNow `json:"now"`
+
+	// Undefined For how many it is undefined: they are not silenced
+	Undefined int64 `json:"undefined"`
+}
+
 // SilencedBy defines model for SilencedBy.
 type SilencedBy struct {
 	Author string `json:"author"`
@@ -2508,6 +2821,12 @@ type ListUnansweredParams struct {
 // ListUnansweredParamsState defines parameters for ListUnanswered.
 type ListUnansweredParamsState string
 
+// ListSilencesParams defines parameters for ListSilences.
+type ListSilencesParams struct {
+	// Over Also those that are over
+	Over *bool `form:"over,omitempty" json:"over,omitempty"`
+}
+
 // AskVerdictParams defines parameters for AskVerdict.
 type AskVerdictParams struct {
 	// Where A filter in CEL; left out: all nodes. It must not be empty
@@ -2528,6 +2847,12 @@ type AskVerdictParams struct {
 	// Critical Likewise
 	Critical *string `form:"critical,omitempty" json:"critical,omitempty"`
 
+	// MinOk How many have to be ok, a number or part of the total; fewer is critical
+	MinOk *string `form:"min_ok,omitempty" json:"min_ok,omitempty"`
+
+	// By Path of a fact: one verdict for each of its values, too, and the worst of them is that of the whole
+	By *string `form:"by,omitempty" json:"by,omitempty"`
+
 	// Timeout How long nodes that are asked live may take; left out: 10s
 	Timeout *string `form:"timeout,omitempty" json:"timeout,omitempty"`
 }
@@ -2546,6 +2871,9 @@ type ExplainLongFilterJSONRequestBody = ExplainOrder
 
 // SaveFilterJSONRequestBody defines body for SaveFilter for application/json ContentType.
 type SaveFilterJSONRequestBody = FilterOrder
+
+// SaveGroupJSONRequestBody defines body for SaveGroup for application/json ContentType.
+type SaveGroupJSONRequestBody = GroupBody
 
 // CreateJoinTokenJSONRequestBody defines body for CreateJoinToken for application/json ContentType.
 type CreateJoinTokenJSONRequestBody = JoinTokenOrder
@@ -2576,6 +2904,12 @@ type RotateServerKeyJSONRequestBody = ServerKeyOrder
 
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = Credentials
+
+// AddSilenceJSONRequestBody defines body for AddSilence for application/json ContentType.
+type AddSilenceJSONRequestBody = SilenceOrder
+
+// PreviewSilenceJSONRequestBody defines body for PreviewSilence for application/json ContentType.
+type PreviewSilenceJSONRequestBody = SilenceOrder
 
 // StartStandingJSONRequestBody defines body for StartStanding for application/json ContentType.
 type StartStandingJSONRequestBody = StandingOrder
@@ -2966,6 +3300,45 @@ type ClientInterface interface {
 	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 	SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListGroups List groups
+	//
+	// Verdicts that are folded into one, by name.
+	//
+	// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
+	ListGroups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteGroup Delete a group
+	//
+	// A conflict if another group, or a check, stands on it.
+	//
+	// Corresponds with DELETE /api/v1/groups/{name} (the `DeleteGroup` operationId).
+	DeleteGroup(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowGroup Show a group
+	//
+	// Its verdict is at /verdicts/{name}.
+	//
+	// Corresponds with GET /api/v1/groups/{name} (the `ShowGroup` operationId).
+	ShowGroup(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SaveGroupWithBody Save a group
+	//
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+	SaveGroupWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SaveGroup Save a group
+	//
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+	SaveGroup(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListJoinTokens List join tokens
 	//
 	// The newest first.
@@ -3321,6 +3694,63 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/sessions/current (the `EndSession` operationId).
 	EndSession(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSilences List silences
+	//
+	// Those that hold or wait, and with over all that are kept: they are for 30 days.
+	//
+	// Corresponds with GET /api/v1/silences (the `ListSilences` operationId).
+	ListSilences(ctx context.Context, params *ListSilencesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddSilenceWithBody Add a silence
+	//
+	// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+	AddSilenceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddSilence Add a silence
+	//
+	// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+	AddSilence(ctx context.Context, body AddSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewSilenceWithBody Preview a silence
+	//
+	// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+	PreviewSilenceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewSilence Preview a silence
+	//
+	// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+	PreviewSilence(ctx context.Context, body PreviewSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSilence End a silence
+	//
+	// Before its time. A conflict if it is over.
+	//
+	// Corresponds with DELETE /api/v1/silences/{id} (the `EndSilence` operationId).
+	EndSilence(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSilence Show a silence
+	//
+	// And where it stands.
+	//
+	// Corresponds with GET /api/v1/silences/{id} (the `ShowSilence` operationId).
+	ShowSilence(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListStanding List standing runs
 	//
 	// By name.
@@ -3476,12 +3906,12 @@ type ClientInterface interface {
 
 	// ListVerdicts List verdicts
 	//
-	// One for each defined check, from the states that are kept.
+	// One for each defined check and each group, from the states that are kept.
 	//
 	// Corresponds with GET /api/v1/verdicts (the `ListVerdicts` operationId).
 	ListVerdicts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AskVerdict Fold a check into one verdict
+	// AskVerdict Fold a check or a group into one verdict
 	//
 	// A defined check is read from the states that are kept; a check command without a definition, or with live, is asked of the nodes now. Without a filter: the nodes that have it.
 	//
@@ -4193,6 +4623,95 @@ func (c *Caller) SaveFilterWithBody(ctx context.Context, name string, contentTyp
 // Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 func (c *Caller) SaveFilter(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSaveFilterRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListGroups List groups
+//
+// Verdicts that are folded into one, by name.
+//
+// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
+func (c *Caller) ListGroups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGroupsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteGroup Delete a group
+//
+// A conflict if another group, or a check, stands on it.
+//
+// Corresponds with DELETE /api/v1/groups/{name} (the `DeleteGroup` operationId).
+func (c *Caller) DeleteGroup(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteGroupRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowGroup Show a group
+//
+// Its verdict is at /verdicts/{name}.
+//
+// Corresponds with GET /api/v1/groups/{name} (the `ShowGroup` operationId).
+func (c *Caller) ShowGroup(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowGroupRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SaveGroupWithBody Save a group
+//
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+func (c *Caller) SaveGroupWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveGroupRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SaveGroup Save a group
+//
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+func (c *Caller) SaveGroup(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveGroupRequest(c.Server, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5008,6 +5527,133 @@ func (c *Caller) EndSession(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
+// ListSilences List silences
+//
+// Those that hold or wait, and with over all that are kept: they are for 30 days.
+//
+// Corresponds with GET /api/v1/silences (the `ListSilences` operationId).
+func (c *Caller) ListSilences(ctx context.Context, params *ListSilencesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSilencesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddSilenceWithBody Add a silence
+//
+// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+func (c *Caller) AddSilenceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddSilenceRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddSilence Add a silence
+//
+// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+func (c *Caller) AddSilence(ctx context.Context, body AddSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddSilenceRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewSilenceWithBody Preview a silence
+//
+// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+func (c *Caller) PreviewSilenceWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewSilenceRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewSilence Preview a silence
+//
+// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+func (c *Caller) PreviewSilence(ctx context.Context, body PreviewSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewSilenceRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSilence End a silence
+//
+// Before its time. A conflict if it is over.
+//
+// Corresponds with DELETE /api/v1/silences/{id} (the `EndSilence` operationId).
+func (c *Caller) EndSilence(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSilenceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSilence Show a silence
+//
+// And where it stands.
+//
+// Corresponds with GET /api/v1/silences/{id} (the `ShowSilence` operationId).
+func (c *Caller) ShowSilence(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSilenceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListStanding List standing runs
 //
 // By name.
@@ -5353,7 +5999,7 @@ func (c *Caller) SetPassword(ctx context.Context, name string, body SetPasswordJ
 
 // ListVerdicts List verdicts
 //
-// One for each defined check, from the states that are kept.
+// One for each defined check and each group, from the states that are kept.
 //
 // Corresponds with GET /api/v1/verdicts (the `ListVerdicts` operationId).
 func (c *Caller) ListVerdicts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5368,7 +6014,7 @@ func (c *Caller) ListVerdicts(ctx context.Context, reqEditors ...RequestEditorFn
 	return c.Client.Do(req)
 }
 
-// AskVerdict Fold a check into one verdict
+// AskVerdict Fold a check or a group into one verdict
 //
 // A defined check is read from the states that are kept; a check command without a definition, or with live, is asked of the nodes now. Without a filter: the nodes that have it.
 //
@@ -7181,6 +7827,148 @@ func NewSaveFilterRequestWithBody(server string, name string, contentType string
 	return req, nil
 }
 
+// NewListGroupsRequest constructs an http.Request for the ListGroups method
+func NewListGroupsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteGroupRequest constructs an http.Request for the DeleteGroup method
+func NewDeleteGroupRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowGroupRequest constructs an http.Request for the ShowGroup method
+func NewShowGroupRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSaveGroupRequest calls the generic SaveGroup builder with application/json body
+func NewSaveGroupRequest(server string, name string, body SaveGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSaveGroupRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewSaveGroupRequestWithBody constructs an http.Request for the SaveGroup method, with any body, and a specified content type
+func NewSaveGroupRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListJoinTokensRequest constructs an http.Request for the ListJoinTokens method
 func NewListJoinTokensRequest(server string) (*http.Request, error) {
 	var err error
@@ -8972,6 +9760,208 @@ func NewEndSessionRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListSilencesRequest constructs an http.Request for the ListSilences method
+func NewListSilencesRequest(server string, params *ListSilencesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/silences")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Over != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "over", *params.Over, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddSilenceRequest calls the generic AddSilence builder with application/json body
+func NewAddSilenceRequest(server string, body AddSilenceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddSilenceRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddSilenceRequestWithBody constructs an http.Request for the AddSilence method, with any body, and a specified content type
+func NewAddSilenceRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/silences")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPreviewSilenceRequest calls the generic PreviewSilence builder with application/json body
+func NewPreviewSilenceRequest(server string, body PreviewSilenceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreviewSilenceRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPreviewSilenceRequestWithBody constructs an http.Request for the PreviewSilence method, with any body, and a specified content type
+func NewPreviewSilenceRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/silences/preview")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEndSilenceRequest constructs an http.Request for the EndSilence method
+func NewEndSilenceRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/silences/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowSilenceRequest constructs an http.Request for the ShowSilence method
+func NewShowSilenceRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/silences/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListStandingRequest constructs an http.Request for the ListStanding method
 func NewListStandingRequest(server string) (*http.Request, error) {
 	var err error
@@ -9605,6 +10595,30 @@ func NewAskVerdictRequest(server string, check string, params *AskVerdictParams)
 
 		}
 
+		if params.MinOk != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "min_ok", *params.MinOk, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.By != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Timeout != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "timeout", *params.Timeout, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10087,6 +11101,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /api/v1/filters/{name} (the `SaveFilter` operationId).
 	SaveFilterWithResponse(ctx context.Context, name string, body SaveFilterJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveFilterAnswer, error)
 
+	// ListGroupsWithResponse List groups
+	//
+	// Verdicts that are folded into one, by name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
+	ListGroupsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListGroupsAnswer, error)
+
+	// DeleteGroupWithResponse Delete a group
+	//
+	// A conflict if another group, or a check, stands on it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/groups/{name} (the `DeleteGroup` operationId).
+	DeleteGroupWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteGroupAnswer, error)
+
+	// ShowGroupWithResponse Show a group
+	//
+	// Its verdict is at /verdicts/{name}.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/groups/{name} (the `ShowGroup` operationId).
+	ShowGroupWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowGroupAnswer, error)
+
+	// SaveGroupWithBodyWithResponse Save a group
+	//
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+	SaveGroupWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error)
+
+	// SaveGroupWithResponse Save a group
+	//
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+	SaveGroupWithResponse(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error)
+
 	// ListJoinTokensWithResponse List join tokens
 	//
 	// The newest first.
@@ -10490,6 +11549,69 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api/v1/sessions/current (the `EndSession` operationId).
 	EndSessionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*EndSessionAnswer, error)
 
+	// ListSilencesWithResponse List silences
+	//
+	// Those that hold or wait, and with over all that are kept: they are for 30 days.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/silences (the `ListSilences` operationId).
+	ListSilencesWithResponse(ctx context.Context, params *ListSilencesParams, reqEditors ...RequestEditorFn) (*ListSilencesAnswer, error)
+
+	// AddSilenceWithBodyWithResponse Add a silence
+	//
+	// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+	AddSilenceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddSilenceAnswer, error)
+
+	// AddSilenceWithResponse Add a silence
+	//
+	// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+	AddSilenceWithResponse(ctx context.Context, body AddSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*AddSilenceAnswer, error)
+
+	// PreviewSilenceWithBodyWithResponse Preview a silence
+	//
+	// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+	PreviewSilenceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewSilenceAnswer, error)
+
+	// PreviewSilenceWithResponse Preview a silence
+	//
+	// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+	PreviewSilenceWithResponse(ctx context.Context, body PreviewSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewSilenceAnswer, error)
+
+	// EndSilenceWithResponse End a silence
+	//
+	// Before its time. A conflict if it is over.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/silences/{id} (the `EndSilence` operationId).
+	EndSilenceWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*EndSilenceAnswer, error)
+
+	// ShowSilenceWithResponse Show a silence
+	//
+	// And where it stands.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/silences/{id} (the `ShowSilence` operationId).
+	ShowSilenceWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*ShowSilenceAnswer, error)
+
 	// ListStandingWithResponse List standing runs
 	//
 	// By name.
@@ -10663,14 +11785,14 @@ type ClientWithResponsesInterface interface {
 
 	// ListVerdictsWithResponse List verdicts
 	//
-	// One for each defined check, from the states that are kept.
+	// One for each defined check and each group, from the states that are kept.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/verdicts (the `ListVerdicts` operationId).
 	ListVerdictsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListVerdictsAnswer, error)
 
-	// AskVerdictWithResponse Fold a check into one verdict
+	// AskVerdictWithResponse Fold a check or a group into one verdict
 	//
 	// A defined check is read from the states that are kept; a check command without a definition, or with live, is asked of the nodes now. Without a filter: the nodes that have it.
 	//
@@ -12322,6 +13444,191 @@ func (r SaveFilterAnswer) ContentType() string {
 	return ""
 }
 
+type ListGroupsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GroupList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListGroupsAnswer) GetJSON200() *GroupList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListGroupsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListGroupsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListGroupsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListGroupsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListGroupsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteGroupAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteGroupAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteGroupAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteGroupAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteGroupAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteGroupAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowGroupAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GroupInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowGroupAnswer) GetJSON200() *GroupInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowGroupAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowGroupAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowGroupAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowGroupAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowGroupAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SaveGroupAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GroupInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SaveGroupAnswer) GetJSON200() *GroupInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SaveGroupAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SaveGroupAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SaveGroupAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SaveGroupAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SaveGroupAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListJoinTokensAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13967,6 +15274,246 @@ func (r EndSessionAnswer) ContentType() string {
 	return ""
 }
 
+type ListSilencesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SilenceList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSilencesAnswer) GetJSON200() *SilenceList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSilencesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSilencesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSilencesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSilencesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSilencesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddSilenceAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SilenceInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddSilenceAnswer) GetJSON201() *SilenceInfo {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddSilenceAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddSilenceAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddSilenceAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddSilenceAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddSilenceAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PreviewSilenceAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SilencePreview
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PreviewSilenceAnswer) GetJSON200() *SilencePreview {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PreviewSilenceAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PreviewSilenceAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewSilenceAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewSilenceAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewSilenceAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndSilenceAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SilenceInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EndSilenceAnswer) GetJSON200() *SilenceInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndSilenceAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndSilenceAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndSilenceAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndSilenceAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndSilenceAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowSilenceAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SilenceInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSilenceAnswer) GetJSON200() *SilenceInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSilenceAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSilenceAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSilenceAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSilenceAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSilenceAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListStandingAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15401,6 +16948,81 @@ func (c *ClientWithResponses) SaveFilterWithResponse(ctx context.Context, name s
 	return ParseSaveFilterAnswer(rsp)
 }
 
+// ListGroupsWithResponse List groups
+//
+// Verdicts that are folded into one, by name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
+func (c *ClientWithResponses) ListGroupsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListGroupsAnswer, error) {
+	rsp, err := c.ListGroups(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListGroupsAnswer(rsp)
+}
+
+// DeleteGroupWithResponse Delete a group
+//
+// A conflict if another group, or a check, stands on it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/groups/{name} (the `DeleteGroup` operationId).
+func (c *ClientWithResponses) DeleteGroupWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteGroupAnswer, error) {
+	rsp, err := c.DeleteGroup(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteGroupAnswer(rsp)
+}
+
+// ShowGroupWithResponse Show a group
+//
+// Its verdict is at /verdicts/{name}.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/groups/{name} (the `ShowGroup` operationId).
+func (c *ClientWithResponses) ShowGroupWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*ShowGroupAnswer, error) {
+	rsp, err := c.ShowGroup(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowGroupAnswer(rsp)
+}
+
+// SaveGroupWithBodyWithResponse Save a group
+//
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+func (c *ClientWithResponses) SaveGroupWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error) {
+	rsp, err := c.SaveGroupWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSaveGroupAnswer(rsp)
+}
+
+// SaveGroupWithResponse Save a group
+//
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
+func (c *ClientWithResponses) SaveGroupWithResponse(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error) {
+	rsp, err := c.SaveGroup(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSaveGroupAnswer(rsp)
+}
+
 // ListJoinTokensWithResponse List join tokens
 //
 // The newest first.
@@ -16074,6 +17696,111 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, reqEdi
 	return ParseEndSessionAnswer(rsp)
 }
 
+// ListSilencesWithResponse List silences
+//
+// Those that hold or wait, and with over all that are kept: they are for 30 days.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/silences (the `ListSilences` operationId).
+func (c *ClientWithResponses) ListSilencesWithResponse(ctx context.Context, params *ListSilencesParams, reqEditors ...RequestEditorFn) (*ListSilencesAnswer, error) {
+	rsp, err := c.ListSilences(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSilencesAnswer(rsp)
+}
+
+// AddSilenceWithBodyWithResponse Add a silence
+//
+// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+func (c *ClientWithResponses) AddSilenceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddSilenceAnswer, error) {
+	rsp, err := c.AddSilenceWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddSilenceAnswer(rsp)
+}
+
+// AddSilenceWithResponse Add a silence
+//
+// Bad states that it is about stand beside the counts of verdicts, and have no say in their status, until it ends: it always does.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/silences (the `AddSilence` operationId).
+func (c *ClientWithResponses) AddSilenceWithResponse(ctx context.Context, body AddSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*AddSilenceAnswer, error) {
+	rsp, err := c.AddSilence(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddSilenceAnswer(rsp)
+}
+
+// PreviewSilenceWithBodyWithResponse Preview a silence
+//
+// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+func (c *ClientWithResponses) PreviewSilenceWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewSilenceAnswer, error) {
+	rsp, err := c.PreviewSilenceWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewSilenceAnswer(rsp)
+}
+
+// PreviewSilenceWithResponse Preview a silence
+//
+// What it would hide now, and what it would have hidden in the last seven days. Nothing is changed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/silences/preview (the `PreviewSilence` operationId).
+func (c *ClientWithResponses) PreviewSilenceWithResponse(ctx context.Context, body PreviewSilenceJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewSilenceAnswer, error) {
+	rsp, err := c.PreviewSilence(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewSilenceAnswer(rsp)
+}
+
+// EndSilenceWithResponse End a silence
+//
+// Before its time. A conflict if it is over.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/silences/{id} (the `EndSilence` operationId).
+func (c *ClientWithResponses) EndSilenceWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*EndSilenceAnswer, error) {
+	rsp, err := c.EndSilence(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndSilenceAnswer(rsp)
+}
+
+// ShowSilenceWithResponse Show a silence
+//
+// And where it stands.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/silences/{id} (the `ShowSilence` operationId).
+func (c *ClientWithResponses) ShowSilenceWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*ShowSilenceAnswer, error) {
+	rsp, err := c.ShowSilence(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSilenceAnswer(rsp)
+}
+
 // ListStandingWithResponse List standing runs
 //
 // By name.
@@ -16361,7 +18088,7 @@ func (c *ClientWithResponses) SetPasswordWithResponse(ctx context.Context, name 
 
 // ListVerdictsWithResponse List verdicts
 //
-// One for each defined check, from the states that are kept.
+// One for each defined check and each group, from the states that are kept.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -16374,7 +18101,7 @@ func (c *ClientWithResponses) ListVerdictsWithResponse(ctx context.Context, reqE
 	return ParseListVerdictsAnswer(rsp)
 }
 
-// AskVerdictWithResponse Fold a check into one verdict
+// AskVerdictWithResponse Fold a check or a group into one verdict
 //
 // A defined check is read from the states that are kept; a check command without a definition, or with live, is asked of the nodes now. Without a filter: the nodes that have it.
 //
@@ -17542,6 +19269,134 @@ func ParseSaveFilterAnswer(rsp *http.Response) (*SaveFilterAnswer, error) {
 	return response, nil
 }
 
+// ParseListGroupsAnswer parses an HTTP response from a ListGroupsWithResponse call
+func ParseListGroupsAnswer(rsp *http.Response) (*ListGroupsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListGroupsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GroupList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteGroupAnswer parses an HTTP response from a DeleteGroupWithResponse call
+func ParseDeleteGroupAnswer(rsp *http.Response) (*DeleteGroupAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteGroupAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowGroupAnswer parses an HTTP response from a ShowGroupWithResponse call
+func ParseShowGroupAnswer(rsp *http.Response) (*ShowGroupAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowGroupAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GroupInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSaveGroupAnswer parses an HTTP response from a SaveGroupWithResponse call
+func ParseSaveGroupAnswer(rsp *http.Response) (*SaveGroupAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SaveGroupAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GroupInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListJoinTokensAnswer parses an HTTP response from a ListJoinTokensWithResponse call
 func ParseListJoinTokensAnswer(rsp *http.Response) (*ListJoinTokensAnswer, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18685,6 +20540,171 @@ func ParseEndSessionAnswer(rsp *http.Response) (*EndSessionAnswer, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSilencesAnswer parses an HTTP response from a ListSilencesWithResponse call
+func ParseListSilencesAnswer(rsp *http.Response) (*ListSilencesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSilencesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SilenceList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddSilenceAnswer parses an HTTP response from a AddSilenceWithResponse call
+func ParseAddSilenceAnswer(rsp *http.Response) (*AddSilenceAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddSilenceAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SilenceInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePreviewSilenceAnswer parses an HTTP response from a PreviewSilenceWithResponse call
+func ParsePreviewSilenceAnswer(rsp *http.Response) (*PreviewSilenceAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewSilenceAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SilencePreview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndSilenceAnswer parses an HTTP response from a EndSilenceWithResponse call
+func ParseEndSilenceAnswer(rsp *http.Response) (*EndSilenceAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndSilenceAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SilenceInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSilenceAnswer parses an HTTP response from a ShowSilenceWithResponse call
+func ParseShowSilenceAnswer(rsp *http.Response) (*ShowSilenceAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSilenceAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SilenceInfo
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
