@@ -140,7 +140,16 @@ func (s *Server) tryCheck(ctx context.Context, next fettle.KeptCheck) (definitio
 			return def, fmt.Errorf("on_change.action: %w", err)
 		}
 	}
-	return def, s.defs.fits(def)
+	if _, isGroup := s.groups.get(next.Name); isGroup {
+		return def, fmt.Errorf("%s is the name of a group: %w", next.Name, fettle.ErrConflict)
+	}
+	if err := s.defs.fits(def); err != nil {
+		return def, err
+	}
+	if err := s.CheckDependencies(next.Name, next.DependsOn); err != nil {
+		return def, fmt.Errorf("depends_on: %w", err)
+	}
+	return def, nil
 }
 
 // hasBlanks tells whether inputs have expressions in them, so that what they will be is not known yet.
@@ -214,10 +223,8 @@ func (s *Server) DeleteCheck(ctx context.Context, name string, caller Asker, adm
 	case def.kept.Owner != caller.Name && !admin:
 		return fmt.Errorf("check %s is %s's: %w", name, def.kept.Owner, fettle.ErrDenied)
 	}
-	for _, other := range s.defs.all() {
-		if slices.Contains(other.DependsOn, name) {
-			return fmt.Errorf("check %s depends on %s: %w", other.Name, name, fettle.ErrConflict)
-		}
+	if users := s.standingOn(name); len(users) > 0 {
+		return fmt.Errorf("%s stands on check %s: %w", users[0], name, fettle.ErrConflict)
 	}
 	if err := s.Store.DeleteCheck(ctx, name, fettle.MillisOf(s.Now())); err != nil {
 		return err

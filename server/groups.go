@@ -294,9 +294,11 @@ func (s *Server) putGroup(ctx context.Context, g fettle.Group, now fettle.Millis
 
 // cutForGroups gives the board the cuts that its groups want, and marks those that no group wants any more as anybody's.
 func (s *Server) cutForGroups(ctx context.Context) error {
-	for _, c := range s.cuts.all() {
+	s.cuts.mu.Lock()
+	for _, c := range s.cuts.byspec {
 		c.group = false
 	}
+	s.cuts.mu.Unlock()
 	for _, g := range s.groups.all() {
 		wanted, err := s.Board.Wants(checks.Question{Name: g.Name})
 		if err != nil {

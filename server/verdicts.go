@@ -76,10 +76,8 @@ func (s *Server) verdict(ctx context.Context, q VerdictQuery) (fettle.Verdict, e
 			return s.readBoard(ctx, q, board, rules, err)
 		}
 	}
-	if !defined || q.rule() != (fettle.Rule{}) {
-		def.Rule = fettle.Rule{}
-	} else if rules, err = checks.ParseRule(def.Rule, func(text string) (checks.When, error) { return compileTally(ctx, text) }); err != nil {
-		return fettle.Verdict{}, err
+	if q.rule() == (fettle.Rule{}) {
+		rules = def.rule
 	}
 	return s.foldOver(ctx, q, def, defined, rules, by)
 }
