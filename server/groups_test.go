@@ -77,7 +77,10 @@ func TestGroupsOfVerdicts(t *testing.T) {
 	}
 	t.Run("facts that change move a node at once", func(t *testing.T) {
 		f.join("g1", `{"customer":"acme"}`, "check_load", "check_disk")
-		f.eventually("one of three is enough", func() bool { v := f.verdict(VerdictQuery{Check: "customers"}); return v.Status == fettle.CheckOK && len(v.By) == 1 })
+		f.eventually("one of three is enough", func() bool {
+			v := f.verdict(VerdictQuery{Check: "customers"})
+			return v.Status == fettle.CheckOK && len(v.By) == 1
+		})
 	})
 	t.Run("a check by a fact, and over a filter", func(t *testing.T) {
 		v := f.verdict(VerdictQuery{Check: "load", By: "customer", MinOK: "100%"})
@@ -188,6 +191,9 @@ func TestSilences(t *testing.T) {
 		}
 		g.is("another", "load", fettle.CheckOK)
 		g.clock.add(91 * time.Second)
-		g.eventually("it ends by itself", func() bool { v := g.verdict(VerdictQuery{Check: "load"}); return v.Tally.Silenced == 0 && v.Tally.Total == 3 })
+		g.eventually("it ends by itself", func() bool {
+			v := g.verdict(VerdictQuery{Check: "load"})
+			return v.Tally.Silenced == 0 && v.Tally.Total == 3
+		})
 	})
 }
