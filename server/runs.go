@@ -24,7 +24,7 @@ type RunRequest struct {
 	Action string
 	Inputs map[string]any // text is converted to what the manifest declares
 	Selection
-	Timeout time.Duration // for the action on each node; zero: 30 s
+	Timeout time.Duration // for the action on each node; zero: what its manifest has
 	Caller  string
 	User    Asker // who the caller is, for policies; the zero Asker is the caller's name alone
 	Pace    fettle.Pace
@@ -71,12 +71,21 @@ func (s *Server) checkInputs(req RunRequest) (public, secrets map[string]any, er
 	return public, secrets, nil
 }
 
+// limit is how long the action may take on each node: what is asked for, or what its manifest has.
+func (s *Server) limit(req RunRequest) time.Duration {
+	action, err := s.lookUp(req.Action)
+	if err != nil || req.Timeout != 0 {
+		return orDefault(req.Timeout, fettle.DefaultTimeout)
+	}
+	return action.Limit()
+}
+
 func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Roster) (*liveRun, error) {
 	inputs, secrets, err := s.checkInputs(req)
 	if err != nil {
 		return nil, err
 	}
-	timeout := orDefault(req.Timeout, fettle.DefaultTimeout)
+	timeout := s.limit(req)
 	if timeout < 0 || timeout > fettle.MaxExpiry-time.Minute {
 		return nil, fmt.Errorf("timeout %s is not between 0 and %s: %w", timeout, fettle.MaxExpiry-time.Minute, fettle.ErrInvalid)
 	}

@@ -113,7 +113,7 @@ func (s *Server) Stand(ctx context.Context, o StandingOrder) (fettle.Standing, e
 	}
 	user := o.User.or(o.Caller)
 	st := standing{Standing: fettle.Standing{
-		Name: o.Name, Action: o.Action, Inputs: inputs, Filter: o.Where, All: o.All, Timeout: orDefault(o.Timeout, fettle.DefaultTimeout).Milliseconds(), Pace: o.Pace,
+		Name: o.Name, Action: o.Action, Inputs: inputs, Filter: o.Where, All: o.All, Timeout: s.limit(o.RunRequest).Milliseconds(), Pace: o.Pace,
 		Loop: o.Loop.Milliseconds(), Every: o.Every.Milliseconds(), Cron: o.Cron, Zone: o.Zone, Owner: o.Caller, Account: user.Account, Token: user.Token,
 		Created: fettle.MillisOf(s.Now()), Rev: 1,
 	}}

@@ -25,7 +25,21 @@ func (w *wait) Set(text string) error {
 	return nil
 }
 
-func (w *wait) String() string { return spell(time.Duration(*w)) }
+// String gives the time; empty: none was given.
+func (w *wait) String() string {
+	if *w == 0 {
+		return ""
+	}
+	return spell(time.Duration(*w))
+}
+
+// given gives the time as REST takes it; nil: none was given.
+func (w *wait) given() *string {
+	if *w == 0 {
+		return nil
+	}
+	return pointer(time.Duration(*w).String())
+}
 
 // Type is what --help calls the value.
 func (w *wait) Type() string { return "TIME" }

@@ -29,7 +29,7 @@ type order struct {
 }
 
 func (a *app) runCommand() *cobra.Command {
-	o := order{timeout: wait(fettle.DefaultTimeout)}
+	var o order
 	var preview bool
 	cmd := &cobra.Command{
 		Use: "run ACTION [INPUT=VALUE ...]", Short: "ask an action of the nodes that a filter matches", GroupID: groupAsk,
@@ -55,7 +55,7 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 	o.pace.flags(a, cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.aim.roster, "roster", "", "exactly the nodes of a preview, by its `ID`")
-	f.Var(&o.timeout, "timeout", "for the action, on each node")
+	f.Var(&o.timeout, "timeout", "for the action, on each node (default the action's own)")
 	f.BoolVar(&preview, "preview", false, "only say which nodes, and fix them as a roster")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask whether it is meant")
 	f.IntVar(&o.askAbove, "ask-above", askAboveDefault, "a person at a terminal is asked first when more than `NUMBER` of nodes match, $FETTLE_ASK_ABOVE")
@@ -194,7 +194,7 @@ func (a *app) run(ctx context.Context, o order) error {
 		target = client.PreviewOrder{Roster: &shown}
 	}
 	started, err := c.StartRun(ctx, client.RunOrder{
-		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: pointer(time.Duration(o.timeout).String()), Pace: pace,
+		Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Roster: target.Roster, Timeout: o.timeout.given(), Pace: pace,
 	})
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)

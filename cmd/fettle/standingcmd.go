@@ -105,18 +105,13 @@ func (a *app) stand(ctx context.Context, c *client.API, o order, target client.P
 	}
 	p := o.pace
 	in := client.StandingOrder{
-		Name: p.name, Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Timeout: pointer(time.Duration(o.timeout).String()), Pace: pace,
+		Name: p.name, Action: o.action, Inputs: o.inputs, Where: target.Where, All: target.All, Timeout: o.timeout.given(), Pace: pace,
 		Cron: pointer(p.cron), Zone: pointer(p.zone),
 	}
 	if in.Name == "" {
 		in.Name = o.action
 	}
-	if p.loop != 0 {
-		in.Loop = pointer(time.Duration(p.loop).String())
-	}
-	if p.every != 0 {
-		in.Every = pointer(time.Duration(p.every).String())
-	}
+	in.Loop, in.Every = p.loop.given(), p.every.given()
 	st, err := c.StartStanding(ctx, in)
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)

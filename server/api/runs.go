@@ -105,7 +105,7 @@ type RunOrder struct {
 	Action string         `json:"action" minLength:"1" example:"agent.ping"`
 	Inputs map[string]any `json:"inputs,omitempty" doc:"Text is converted to what the action's manifest declares"`
 	Target
-	Timeout string `json:"timeout,omitempty" doc:"For the action on each node; left out: 30s" example:"30s"`
+	Timeout string `json:"timeout,omitempty" doc:"For the action on each node; left out: what the action's manifest has" example:"30s"`
 	Pace    *Pace  `json:"pace,omitempty" doc:"Order, speed and stops; left out: everybody is asked at once"`
 }
 

@@ -1967,7 +1967,7 @@ type RunOrder struct {
 	// Short A filter in the short form
 	Short *string `json:"short,omitempty"`
 
-	// Timeout For the action on each node; left out: 30s
+	// Timeout For the action on each node; left out: what the action's manifest has
 	//
 	// Examples: 30s
 	Timeout *string `json:"timeout,omitempty"`
@@ -2320,7 +2320,7 @@ type StandingOrder struct {
 	// Short A filter in the short form
 	Short *string `json:"short,omitempty"`
 
-	// Timeout For the action on each node; left out: 30s
+	// Timeout For the action on each node; left out: what the action's manifest has
 	//
 	// Examples: 30s
 	Timeout *string `json:"timeout,omitempty"`
