@@ -17,7 +17,7 @@ import (
 type nsca struct{ address, method, password string }
 
 // hangUpWithin is how long a daemon has for hanging up when it could not make sense of what it was sent.
-const hangUpWithin = 200 * time.Millisecond
+const hangUpWithin = time.Second // nothing waits for it but this target
 
 func (n nsca) send(ctx context.Context, batch []nagios.Passive, took func(i int, refused error)) error {
 	var d net.Dialer

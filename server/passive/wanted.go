@@ -77,7 +77,7 @@ func (t *target) wanted(ctx context.Context, src Source) ([]nagios.Passive, erro
 		}
 	}
 	if t.cfg.Nodes == "" || src.Settling() {
-		return out, nil
+		return worstOf(out), nil
 	}
 	nodes, err := src.States(ctx, server.Selection{Where: t.cfg.Nodes})
 	if err != nil {

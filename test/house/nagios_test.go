@@ -134,21 +134,26 @@ func TestNagios(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	pipe := filepath.Join(home, "nagios.cmd") // a link: the server is told where before there is a Nagios
 	settings := filepath.Join(t.TempDir(), "server.yaml")
-	text := "checks:\n  - name: house\n    command: check_house\n    interval: 1s\npassive:\n" +
-		"  - {name: file, kind: command-file, file: " + pipe + ", verdicts: [house], nodes: 'true', hosts: true, host-name: '{{.Short}}', interval: 5s, text-interval: 1s}\n" +
+	text := "checks:\n  - {name: house, command: check_house, interval: 1s}\n  - {name: '" + oddName + "', command: check_house, interval: 1s}\n" +
+		"passive:\n" +
+		"  - {name: file, kind: command-file, file: " + pipe + ", verdict-host: told, nodes: 'true', verdicts: ['*'], hosts: true, interval: 5s, text-interval: 1s}\n" +
 		"  - {name: nsca, kind: nsca, address: '" + nscaAt + "', encryption: rijndael-128, password: sesame, verdict-host: by nsca, interval: 5s}\n" +
 		"  - {name: des, kind: nsca, address: '" + nscaAt + "', encryption: 3des, password: sesame, verdict-host: wrong, interval: 5s}\n"
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := dev(t, "--identity", "n1.example.net", "--nrpe-config", config, "--config", settings, "--beat-interval", "1s")
+	classes := filepath.Join(t.TempDir(), "classes.txt") // that make host groups
+	if err := os.WriteFile(classes, []byte("mysql::master\nweb;server\nit's $HOME, isn't it!\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := dev(t, "--identity", "n1.example.net", "--nrpe-config", config, "--config", settings, "--classes", classes, "--beat-interval", "1s")
 	m := newMonitor(t, p)
 	if err := os.Symlink(m.file("var", "nagios.cmd"), pipe); err != nil {
 		t.Fatal(err)
 	}
 	m.example(t)
 	m.objects(t, "house.cfg", "define service {\n  host_name fleet\n  service_description asked\n  check_command check_fettle!house\n  check_interval 1\n  retry_interval 1\n  max_check_attempts 1\n  check_period 24x7\n  contacts operator\n}\n"+
-		strings.SplitAfterN(passiveObjects("fleet", "house"), "}\n", 2)[1]+passiveObjects("n1", "house")+passiveObjects("by nsca", "house")+passiveObjects("wrong", "house"))
+		passiveObjects("by nsca", "house")+passiveObjects("wrong", "house")+genericObjects)
 	m.start(t)
 	startNSCA(t, m, nscaAt)
 
@@ -166,11 +171,16 @@ func TestNagios(t *testing.T) {
 		is(t, "fleet", "load", "plugin_output", `^check_load: OK: \d WARNING: \d CRITICAL: \d UNKNOWN: \d$`)
 		is(t, "fleet", "disks of Linux", "current_state", `^0$`)
 	})
+	t.Run("what nagios config writes is taken by Nagios, odd names too", func(t *testing.T) { m.configure(t, p) })
 	t.Run("its results come by the command file", func(t *testing.T) {
-		is(t, "fleet", "house", "plugin_output", `^house: OK: 1 WARNING: 0`)
-		is(t, "n1", "house", "plugin_output", `^HOUSE all is well$`)
-		is(t, "n1", "house", "performance_data", `^temp=21;30;40 doors=2$`)
-		is(t, "n1", "", "plugin_output", `^the agent is alive$`)
+		is(t, "told", "house", "plugin_output", `^house: OK: 1 WARNING: 0`)
+		is(t, "n1.example.net", "house", "plugin_output", `^HOUSE all is well$`)
+		is(t, "n1.example.net", "house", "performance_data", `^temp=21;30;40 doors=2$`)
+		is(t, "n1.example.net", oddName, "plugin_output", `^HOUSE all is well$`)
+		is(t, "n1.example.net", "", "plugin_output", `^the agent is alive$`)
+	})
+	t.Run("a check with an odd name is asked for", func(t *testing.T) {
+		is(t, "asked fleet", oddName, "plugin_output", `^doors:front-1\.x_y: OK: 1 WARNING: 0`)
 	})
 	t.Run("and by NSCA", func(t *testing.T) {
 		is(t, "by nsca", "house", "plugin_output", `^house: OK: 1 WARNING: 0`)
@@ -181,9 +191,9 @@ func TestNagios(t *testing.T) {
 		is(t, "fleet", "asked", "current_state", `^2$`)
 		is(t, "fleet", "asked", "plugin_output", `^house: OK: 0 WARNING: 0 CRITICAL: 1 UNKNOWN: 0$`)
 		is(t, "fleet", "asked", "long_plugin_output", `n1\.example\.net: HOUSE fire; in the`)
-		is(t, "fleet", "house", "current_state", `^2$`)
-		is(t, "fleet", "house", "long_plugin_output", `n1\.example\.net: HOUSE fire; in the`)
-		is(t, "n1", "house", "current_state", `^2$`)
+		is(t, "told", "house", "current_state", `^2$`)
+		is(t, "told", "house", "long_plugin_output", `n1\.example\.net: HOUSE fire; in the`)
+		is(t, "n1.example.net", "house", "current_state", `^2$`)
 		is(t, "by nsca", "house", "current_state", `^2$`)
 		is(t, "by nsca", "house", "long_plugin_output", `\\n? *n1\.example\.net: HOUSE fire; in the`)
 	})
@@ -204,6 +214,79 @@ func TestNagios(t *testing.T) {
 		is(t, "fleet", "asked", "current_state", `^3$`)
 		is(t, "fleet", "asked", "plugin_output", `^house: UNKNOWN: http://127\.0\.0\.1:\d+ cannot be reached`)
 	})
+}
+
+// oddName is the name of a check with all that such a name may have.
+const oddName = "doors:front-1.x_y"
+
+// genericObjects are the templates that Debian's nagios4 brings.
+const genericObjects = `define host {
+  name generic-host
+  register 0
+  max_check_attempts 3
+  check_period 24x7
+  contacts operator
+}
+define service {
+  name generic-service
+  register 0
+  check_interval 1
+  retry_interval 1
+  max_check_attempts 1
+  check_period 24x7
+  contacts operator
+}
+`
+
+// configure has fettle write two files of objects, verified by Nagios, which reads them then. What is told, and what is asked for.
+func (m *monitor) configure(t *testing.T, p *process) {
+	verify := "nagios4 -v " + m.file("nagios.cfg")
+	if os.Getuid() == 0 {
+		verify = "setpriv --reuid=nagios --regid=nagios --init-groups " + verify
+	}
+	config := func(name string, more ...string) answer {
+		return ask(t, p, append([]string{"nagios", "config", "--out", m.file("conf.d", name), "--verify", verify, "--group-by", "os.family,os.release.major", "--plugin", m.file("check_fettle") + " --context " + m.file("nagios.yaml")}, more...)...)
+	}
+	eventually(t, "the node has states", func() bool {
+		return strings.Count(ask(t, p, "nagios", "config", "--all", "--verdicts", "none").stdout, "define service {") == 2
+	})
+	config("told.cfg", "--all", "--verdicts", "passive", "--verdict-host", "told").want(t, 0)
+	if got := config("twice.cfg", "--all", "--verdicts", "passive", "--verdict-host", "told"); got.code != 1 || !strings.Contains(got.stderr, "does not take the new one") {
+		t.Errorf("commands that are defined twice: %d, %s", got.code, got.stderr)
+	}
+	if _, err := os.Stat(m.file("conf.d", "twice.cfg")); err == nil {
+		t.Error("a file that Nagios does not take is left where it was written")
+	}
+	pid := m.itself("nagios_pid")
+	own := m.file("own.tmpl")
+	if err := os.WriteFile(own, []byte(strings.ReplaceAll(ask(t, p, "nagios", "config", "--print-template").want(t, 0).stdout, "fettle-", "asked-")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-S", `identity == "nobody"`, "--verdict-host", "asked fleet", "--template", own, "--reload", "kill -HUP " + pid}
+	config("asked.cfg", args...).want(t, 0)
+	before, err := os.Stat(m.file("conf.d", "asked.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config("asked.cfg", append(args, "--reload", "false")...).want(t, 0) // nothing has changed: nothing is run
+	if after, err := os.Stat(m.file("conf.d", "asked.cfg")); err != nil || !os.SameFile(before, after) {
+		t.Errorf("a file is written anew that has not changed: %v", err)
+	}
+	if got := config("told.cfg", "-S", `identity == "nobody"`, "--verdicts", "none"); got.code != 1 || !strings.Contains(got.stderr, "--max-shrink is 20%") {
+		t.Errorf("a fleet that is gone: %d, %s", got.code, got.stderr)
+	}
+}
+
+// itself gives what Nagios says of itself.
+func (m *monitor) itself(name string) string {
+	text, err := os.ReadFile(m.file("var", "status.dat"))
+	if err != nil {
+		return ""
+	}
+	if found := regexp.MustCompile(`(?m)^\s*` + name + `=(.*)$`).FindSubmatch(text); found != nil {
+		return string(found[1])
+	}
+	return ""
 }
 
 // startNSCA runs Debian's NSCA daemon before m, as the user that Nagios is.
