@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
@@ -110,7 +111,7 @@ func rounded(v float64) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	digits := 3
-	for _, limit := range []float64{10, 100, 1000} {
+	for _, limit := range []float64{1, 10, 100} {
 		if math.Abs(v) >= limit {
 			digits--
 		}
@@ -129,4 +130,29 @@ func plainSight(all []plugins.Aggregate, shown []*gathered) []plugins.Aggregate 
 			return strings.Contains(g.text, one.Label+": "+one.Bins[0].Value)
 		})
 	})
+}
+
+// printCodes says what check commands found: that the action was done well says nothing of it.
+func (a *app) printCodes(results []client.ResultItem) {
+	count := map[fettle.CheckStatus]int{}
+	for _, res := range results {
+		if res.Output != nil {
+			count[res.Output.Code.Status()]++
+		}
+	}
+	if len(count) == 0 {
+		return
+	}
+	var parts []string
+	for _, one := range []struct {
+		status fettle.CheckStatus
+		colour string
+	}{{fettle.CheckOK, green}, {fettle.CheckWarning, yellow}, {fettle.CheckCritical, red}, {fettle.CheckUnknown, red}} {
+		text := fmt.Sprintf("%s: %d", strings.ToUpper(string(one.status)), count[one.status])
+		if count[one.status] > 0 {
+			text = a.paint(one.colour, text)
+		}
+		parts = append(parts, text)
+	}
+	fmt.Fprintln(a.stdout, strings.Join(parts, " "))
 }

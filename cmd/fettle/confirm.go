@@ -125,6 +125,6 @@ func (a *app) left(ctx context.Context, c *client.API, seen *seenRun, err error)
 	if cancelErr != nil {
 		return fmt.Errorf("cancel run %s: %w (after %w)", id, cancelErr, err)
 	}
-	fmt.Fprintf(a.stderr, "run %s: %s\n%s\n", id, r.State, a.tally(r))
+	fmt.Fprintf(a.stderr, "\nrun %s: %s\n%s\n", id, r.State, a.tally(r))
 	return &codeError{exitInterrupted, nil}
 }

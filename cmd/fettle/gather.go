@@ -29,6 +29,7 @@ const (
 	rankCritical
 	rankUnknown
 	rankWarning
+	rankPending
 	rankOK
 )
 
@@ -91,7 +92,7 @@ func summedUp(ordered []*gathered) []*gathered {
 
 // printAnswers prints one answer under the names that gave it; what is short stands beside a single name.
 func (a *app) printAnswers(g *gathered) {
-	colour := map[int]string{rankOK: green, rankWarning: yellow}[g.rank]
+	colour := map[int]string{rankOK: green, rankWarning: yellow, rankPending: yellow}[g.rank]
 	if colour == "" {
 		colour = red
 	}

@@ -25,7 +25,10 @@ type tallyLine struct {
 	Tally     fettle.Tally        `json:"tally"`
 	Undefined int64               `json:"undefined"`
 	TookMS    int64               `json:"took_ms"`
-	Silent    []fettle.NodeID     `json:"silent"` // without a result: silent and never
+	State     fettle.RunState     `json:"state"`
+	Stopped   string              `json:"stopped,omitempty"` // why nobody was asked any more
+	Silent    []fettle.NodeID     `json:"silent"`
+	Never     []fettle.NodeID     `json:"never"`
 	Summaries []plugins.Aggregate `json:"summaries,omitempty"`
 }
 
@@ -45,7 +48,10 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 	manifest := a.manifest(ctx, c, r.Action)
 	answered(seen.results)
 	sums := aggregate(manifest, seen.results)
-	line := tallyLine{r.Run, r.Action, r.Tally, r.Undefined, r.TookMs, withoutResult(seen), sums}
+	line := tallyLine{
+		Run: r.Run, Action: r.Action, Tally: r.Tally, Undefined: r.Undefined, TookMS: r.TookMs, State: r.State, Stopped: valueOf(r.Stopped),
+		Silent: nodesOf(seen.missing, rankSilent), Never: nodesOf(seen.missing, rankNever), Summaries: sums,
+	}
 	object := runObject{line, seen.results}
 	if v.summaryOnly {
 		object.Results = []client.ResultItem{}
@@ -78,6 +84,7 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 		a.printAnswers(g)
 	}
 	if len(seen.results) > 1 {
+		a.printCodes(seen.results)
 		a.printAggregates(plainSight(sums, shown))
 	}
 	if stopped := valueOf(r.Stopped); stopped != "" {
@@ -90,32 +97,39 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 // findMissing asks who gave no result, and why.
 func (a *app) findMissing(ctx context.Context, c *client.API, seen *seenRun) error {
 	t := seen.run.Tally
-	if t.Silent+t.Never == 0 {
-		return nil
-	}
-	if t.Silent > 0 {
-		nodes, err := c.UnansweredAll(ctx, seen.run.Run, "silent")
+	var never []fettle.NodeID
+	for _, one := range []struct {
+		n     int
+		state string
+		note  func(nodes []fettle.NodeID)
+	}{
+		{t.Silent, "silent", func(nodes []fettle.NodeID) { seen.lacks(rankSilent, "silent: no answer by the deadline", nodes) }},
+		{t.Pending, "pending", func(nodes []fettle.NodeID) { seen.lacks(rankPending, "pending: no answer yet", nodes) }},
+		{t.Never, "never", func(nodes []fettle.NodeID) { never = nodes }},
+	} {
+		if one.n == 0 {
+			continue
+		}
+		nodes, err := c.UnansweredAll(ctx, seen.run.Run, one.state)
 		if err != nil {
 			return err
 		}
-		seen.lacks(rankSilent, "silent: no answer by the deadline", nodes)
+		one.note(nodes)
 	}
-	if t.Never == 0 {
-		return nil
-	}
-	nodes, err := c.UnansweredAll(ctx, seen.run.Run, "never")
-	if err != nil {
-		return err
-	}
-	refused := map[fettle.NodeID]bool{}
+	refused, unnamed := map[fettle.NodeID]bool{}, false
 	for _, one := range seen.run.Refused {
+		unnamed = unnamed || int(one.Count) > len(one.Nodes)
 		seen.lacks(rankNever, "never: "+one.Reason, one.Nodes)
 		for _, node := range one.Nodes {
 			refused[node] = true
 		}
 	}
-	nodes = slices.DeleteFunc(nodes, func(node fettle.NodeID) bool { return refused[node] })
-	seen.lacks(rankNever, "never: "+whyNever(&seen.run), nodes)
+	never = slices.DeleteFunc(never, func(node fettle.NodeID) bool { return refused[node] })
+	why := whyNever(&seen.run)
+	if unnamed { // a refusal names a thousand nodes
+		why = "refused as the nodes above, or " + why
+	}
+	seen.lacks(rankNever, "never: "+why, never)
 	return nil
 }
 
@@ -135,13 +149,6 @@ func whyNever(r *client.RunSummary) string {
 		return "not asked, the run was cancelled"
 	}
 	return "not asked, away since before the run"
-}
-
-// withoutResult gives the nodes that gave none, sorted.
-func withoutResult(seen *seenRun) []fettle.NodeID {
-	out := append(nodesOf(seen.missing, rankSilent), nodesOf(seen.missing, rankNever)...)
-	slices.Sort(out)
-	return out
 }
 
 // tellEmpty says that a run had nobody to ask.

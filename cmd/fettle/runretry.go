@@ -42,13 +42,13 @@ func (a *app) runsResultsCommand() *cobra.Command {
 is what was asked for.`,
 		Example: "  fettle runs results last\n  fettle runs results last --only failed,silent -o names\n  fettle runs results 0199f0c2-4a1b -o csv > answers.csv",
 	}
-	cmd.Flags().StringSliceVar(&only, "only", nil, "`WHICH` nodes: ok, failed, silent, never; several with commas between")
+	cmd.Flags().StringSliceVar(&only, "only", nil, "`WHICH` nodes: ok, failed, silent, never, pending; several with commas between")
 	flagNames(cmd, map[string]complete{"only": words(outcomes...)})
 	a.outputFlag(cmd)
 	return a.aboutRun(cmd, func(cmd *cobra.Command, c *client.API, id fettle.RunID) error {
 		for _, one := range only {
 			if !slices.Contains(outcomes, one) {
-				return usage(fmt.Errorf("--only %s%s; one of ok, failed, silent, never: %w", one, didYouMean(one, outcomes), fettle.ErrInvalid))
+				return usage(fmt.Errorf("--only %s%s; one of ok, failed, silent, never, pending: %w", one, didYouMean(one, outcomes), fettle.ErrInvalid))
 			}
 		}
 		seen, err := a.stored(cmd.Context(), c, id)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,9 +71,12 @@ run of whoever asks.`,
 func (a *app) listRuns(list *client.RunList) listing {
 	l := listing{
 		columns: []string{
-			"RUN", "AGE", "CALLER", "ACTION", "STATE", "TALLY", "TOOK", "+ROSTER", "+OK", "+FAILED", "+SILENT", "+NEVER", "+PENDING", "+CREATED", "+INPUTS", "+FILTER", "+PACE",
+			"RUN", "AGE", "CALLER", "ACTION", "STATE", "TALLY", "+TOOK", "+ROSTER", "+OK", "+FAILED", "+SILENT", "+NEVER", "+PENDING", "+CREATED", "+INPUTS", "+FILTER", "+PACE", "+WAITS_FOR",
 		},
 		object: list, names: []string{},
+	}
+	if slices.ContainsFunc(list.Runs, func(r client.RunSummary) bool { return valueOf(r.WaitingFor) != "" }) {
+		l.columns[len(l.columns)-1] = "WAITS_FOR"
 	}
 	for _, r := range list.Runs {
 		t := r.Tally
@@ -83,7 +87,7 @@ func (a *app) listRuns(list *client.RunList) listing {
 		l.rows = append(l.rows, []string{
 			id, ago(r.Created), r.Caller, r.Action, stateText(&r), shortTally(t), span(r.TookMs), strconv.Itoa(t.Roster), strconv.Itoa(t.OK), strconv.Itoa(t.Failed),
 			strconv.Itoa(t.Silent), strconv.Itoa(t.Never), strconv.Itoa(t.Pending), r.Created.Local().Format(time.DateTime), strings.TrimSpace(inputsText(r.Inputs)),
-			aimText(&r), paceText(r.Pace),
+			aimText(&r), paceText(r.Pace), valueOf(r.WaitingFor),
 		})
 		l.names = append(l.names, string(r.Run))
 		l.lines = append(l.lines, r)
@@ -91,11 +95,9 @@ func (a *app) listRuns(list *client.RunList) listing {
 	return l
 }
 
-// stateText says how a run stands, and what it waits for.
+// stateText says how a run stands.
 func stateText(r *client.RunSummary) string {
 	switch {
-	case valueOf(r.WaitingFor) != "":
-		return fmt.Sprintf("%s (waits: %s)", r.State, *r.WaitingFor)
 	case valueOf(r.Stopped) != "":
 		return "stopped"
 	case valueOf(r.Batches) > 1:

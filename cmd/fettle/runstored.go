@@ -13,7 +13,7 @@ import (
 )
 
 // outcomes are what can become of a node of a roster, in the words of the tally.
-var outcomes = []string{"ok", "failed", "silent", "never"}
+var outcomes = []string{"ok", "failed", "silent", "never", "pending"}
 
 // stored gives a run as it stands, with all its results, and waits for nothing.
 func (a *app) stored(ctx context.Context, c *client.API, id fettle.RunID) (*seenRun, error) {
