@@ -72,6 +72,7 @@ type about struct {
 	DependsOn             []string
 	Remedy                *fettle.Remedy
 	Filter                fettle.Filter
+	By                    string // the fact by whose values a group is judged, too
 }
 
 // board draws the board; for htmx what follows the search.
@@ -98,13 +99,16 @@ func (s *site) board(c *gin.Context) error {
 
 // abouts gives what the definitions say, by name.
 func (s *site) abouts(ctx context.Context) (map[string]about, error) {
-	list, err := s.fleet.Checks(ctx)
+	list, err := s.fleet.CheckDefinitions(ctx)
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[string]about, len(list))
 	for _, c := range list {
-		out[c.Name] = about{DependsOn: c.DependsOn, Filter: c.Filter}
+		out[c.Name] = about{Owner: c.Owner, Notes: c.Notes, Runbook: c.Runbook, Labels: c.Labels, DependsOn: c.DependsOn, Remedy: c.OnChange, Filter: c.Filter}
+	}
+	for _, g := range s.fleet.Groups(ctx) {
+		out[g.Name] = about{Owner: g.Owner, Notes: g.Notes, Runbook: g.Runbook, Labels: g.Labels, By: g.By}
 	}
 	return out, nil
 }

@@ -5,9 +5,11 @@ package web
 import (
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
 
@@ -75,6 +77,14 @@ func (b *browser) look(name, path string) {
 	b.scheme("light")
 }
 
+// scripts lets pages run theirs, or not.
+func (b *browser) scripts(run bool) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // sound holds the page to what can be measured: nothing is wider than it, whatever is pressed has a name and room for a finger on a phone, ids
 // are there once, and text stands out from what is behind it.
 func (b *browser) sound(what string) {
@@ -129,9 +139,58 @@ const soundness = `(() => {
 func TestBoardInBrowser(t *testing.T) {
 	h := newHouse(t)
 	illTown(h)
+	dora := server.Asker{Name: "dora", Role: string(auth.Admin)}
+	if _, err := h.SaveCheck(t.Context(), server.CheckChange{Caller: dora, Admin: true, Definition: fettle.CheckDefinition{
+		Name: "http", NRPE: "check_procs", Filter: "role=web", Owner: "dora", Runbook: "https://wiki.acme.net/http", Labels: map[string]string{"team": "shop", "tier": "1"},
+		Notes:    "The shop's front.\nWhen it is down for more than ten minutes, call the bridge.",
+		OnChange: &fettle.Remedy{Action: "service.restart", Inputs: map[string]any{"name": "nginx"}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.SaveGroup(t.Context(), fettle.Group{
+		Name: "shop", Members: []fettle.GroupMember{{Check: "http"}, {Check: "check_disk", Filter: "facts.role == 'web'"}, {Check: "check_load"}}, Owner: "dora", By: "facts.datacenter",
+	}, "dora"); err != nil {
+		t.Fatal(err)
+	}
+	h.counted("http", 30)
+	for i, m := range town() {
+		if m.facts.(map[string]any)["role"] != "web" {
+			continue
+		}
+		code, line := fettle.CodeOK, "HTTP OK: HTTP/1.1 200 OK - 0.012 s response time"
+		if i > 40 {
+			code, line = fettle.CodeCritical, "connect to address 10.20.3.4 and port 443: Connection refused"
+		}
+		h.check(m.id, "http", code, line)
+	}
 	b := h.signedIn(auth.Operator)
 	b.look("board", "/checks")
-	b.look("check", "/checks/check_disk")
+	b.look("check", "/checks/http?by=datacenter")
+	b.look("group", "/checks/shop")
+	b.look("map", "/checks/check_disk/map?x=datacenter&y=role")
+	b.look("silence-form", "/silences/new?checks=http")
+	b.look("now", "/now")
+	b.look("check-node", "/checks/http/nodes/web42.fra.acme.net")
+	b.step("without scripts one tap silences, and another takes it back", func(t *testing.T) {
+		b.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
+		b.scripts(false)
+		defer b.scripts(true)
+		b.visit("/now")
+		b.until(`document.querySelectorAll(".item").length == 4`)
+		b.do(chromedp.Click(chromedp.CSS("#n-http .quiet-for button[value='1h']")))
+		b.until(`document.querySelector(".done") != null && document.querySelector("#n-http") == null`)
+		b.do(chromedp.Click(chromedp.CSS(".done button")))
+		b.until(`location.pathname == "/now" && document.querySelector("#n-http") != null`)
+	})
+	b.step("one tap silences", func(t *testing.T) {
+		b.visit("/now")
+		b.until(`document.readyState == "complete" && document.querySelectorAll(".item").length == 4`)
+		b.do(chromedp.Click(chromedp.CSS("#n-http .quiet-for button[value='4h']")))
+		b.until(`document.querySelector(".done") != null && document.querySelector("#n-http") == null`)
+		b.shoot("now-silenced")
+		b.sound("after a silence")
+		b.look("silences", "/silences")
+	})
 	b.look("run-form", "/runs/new?action=shell.run&where=role%3Dweb&in.command=uptime")
 	b.step("a run is looked at, started and followed", func(t *testing.T) {
 		b.visit("/runs/new?action=shell.run&where=role%3Dweb&in.command=uptime")
@@ -167,24 +226,25 @@ func TestBoardInBrowser(t *testing.T) {
 		b.until(`document.querySelector(".head .mark")?.innerText == "cancelled"`)
 		b.look("runs", "/runs")
 	})
+	b.do(chromedp.EmulateViewport(1280, 900))
 	b.step("keys go through the rows", func(t *testing.T) {
 		b.visit("/checks")
 		b.until(`document.readyState == "complete" && document.querySelector("#v-check_disk") != null`)
-		b.press("j")
-		b.until(`document.activeElement.closest(".vrow")?.id == "v-check_disk"`)
-		b.press("j")
-		b.until(`document.activeElement.closest(".vrow")?.id == "v-check_load"`)
+		for _, id := range []string{"v-shop", "v-check_disk", "v-check_load"} {
+			b.press("j")
+			b.until(`document.activeElement.closest(".vrow")?.id == "` + id + `"`)
+		}
 	})
 	b.step("a row that changes is drawn anew, and nothing else: the focus and the very element stay", func(t *testing.T) {
 		b.do(chromedp.Evaluate[chromedp.Void](`window.kept = document.querySelector("#v-check_load"); window.text = kept.querySelector(".counted").innerText; void 0`))
-		h.check("db03.fra.acme.net", "check_load", fettle.CodeCritical, "load average: 99")
-		b.until(`document.querySelector("#v-check_load .mark").innerText == "critical"`)
+		h.check("web07.ams.acme.net", "check_load", fettle.CodeOK, "load average: 1")
+		b.until(`document.querySelector("#v-check_load .count-warning b").innerText == "1"`)
 		b.holds(`document.querySelector("#v-check_load") === window.kept && document.activeElement.closest(".vrow") === window.kept && kept.querySelector(".counted").innerText != window.text`)
 	})
 	b.step("what is typed narrows it", func(t *testing.T) {
 		b.slash()
 		b.do(chromedp.SendKeys(chromedp.CSS("#q"), "disk"))
-		b.until(`document.querySelectorAll(".vrow").length == 1 && location.search == "?q=disk"`)
+		b.until(`document.querySelectorAll(".vrow").length == 1 && document.querySelector("#v-check_disk") != null && location.search == "?q=disk"`)
 		b.holds(`document.activeElement.id == "q"`)
 	})
 	b.quiet()

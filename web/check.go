@@ -20,21 +20,41 @@ import (
 // checkPage is one check, or one group: what is wrong, since when, how many, where, and what is to be done.
 type checkPage struct {
 	base
-	Name    string
-	Verdict fettle.Verdict
-	Since   moment
-	Bar     tallyBar
-	About   aboutShown
-	Answers []answers // what the nodes say that are not ok, gathered
-	Left    int       // nodes that are not ok, and of which the answer is not shown
-	Members []memberRow
-	Nodes   []link // to the nodes by status, in the explorer
-	Asked   bool   // the nodes have just been asked, instead of the board
-	Same    []command
+	Name     string
+	Verdict  fettle.Verdict
+	Since    moment
+	Bar      tallyBar
+	About    aboutShown
+	Answers  []answers // what the nodes say that are not ok, gathered
+	Left     int       // nodes that are not ok, and of which the answer is not shown
+	Members  []memberRow
+	By       byFact
+	Nodes    []link // to the nodes by status, in the explorer
+	Silence  string // link to the form that silences it; empty: it is a group
+	Silences []silencedBy
+	Silenced folded
+	Shadowed folded
+	Asked    bool // the nodes have just been asked, instead of the board
+	Same     []command
 }
 
-// Path gives the page's own address.
+// silencedBy is a silence that leaves nodes out of the verdict.
+type silencedBy struct {
+	Author, Reason string
+	Count          int
+	Until          moment
+}
+
+// Path gives the address of the check, and Self that of what is shown of it.
 func (p checkPage) Path() string { return checkURL(p.Name) }
+
+// Self gives the link to what is shown.
+func (p checkPage) Self() string {
+	if p.By.Path == "" || p.By.Path == p.Verdict.ByFact && p.About.By != "" {
+		return p.Path()
+	}
+	return p.Path() + "?" + url.Values{"by": {p.By.Path}}.Encode()
+}
 
 // checkURL gives the address of a check, or of a group.
 func checkURL(name string) string { return "/checks/" + url.PathEscape(name) }
@@ -48,6 +68,7 @@ type aboutShown struct {
 	Filter  fettle.Filter
 	Where   string // link to the nodes that have it
 	Depends []link
+	By      string // the fact by which a group is judged, too
 	Remedy  *remedyShown
 }
 
@@ -94,7 +115,11 @@ func (s *site) ask(c *gin.Context) error {
 
 func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	ctx, name := c.Request.Context(), c.Param("name")
-	q := server.VerdictQuery{Check: name, Live: live, Caller: auth.From(ctx).Name, User: asker(ctx)}
+	path, err := spelled("by", strings.TrimSpace(c.Query("by")))
+	if err != nil {
+		return checkPage{}, err
+	}
+	q := server.VerdictQuery{Check: name, Live: live, By: path, Caller: auth.From(ctx).Name, User: asker(ctx)}
 	if live {
 		q.Timeout = askTimeout
 	}
@@ -106,13 +131,28 @@ func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	if err != nil {
 		return checkPage{}, err
 	}
+	if path != "" && !live { // split by a fact, a verdict does not say since when
+		whole, err := s.fleet.Verdict(ctx, server.VerdictQuery{Check: name})
+		if err != nil {
+			return checkPage{}, err
+		}
+		v.Since = whole.Since
+	}
 	p := checkPage{base: s.base(c, name, "checks"), Name: name, Verdict: v, Since: s.moment(v.Since), Bar: checkBar(v.Tally), Asked: live}
 	p.Live = true
 	p.About = shownAbout(name, about)
 	p.Answers, p.Left = gather(v)
 	p.Members = s.memberRows(v.Members)
+	if p.By, err = s.byFact(ctx, name, v, cmp.Or(path, v.ByFact)); err != nil {
+		return checkPage{}, err
+	}
 	if v.Kind != fettle.KindGroup {
 		p.Nodes = nodesByStatus(name, v.Tally)
+		p.Silence = silenceForm{Checks: name, Where: everyNode, For: "4h", Back: p.Path()}.URL()
+	}
+	p.Silenced, p.Shadowed = fold(v.Silenced, 2*foldedWide), fold(v.Shadowed, 2*foldedWide)
+	for _, by := range v.SilencedBy {
+		p.Silences = append(p.Silences, silencedBy{Author: by.Author, Reason: by.Reason, Count: by.Nodes, Until: s.moment(by.Until)})
 	}
 	p.Same = commandsOfCheck(c.Request, name, live)
 	return p, nil
@@ -132,7 +172,7 @@ func (s *site) aboutOf(ctx context.Context, name string) (about, error) {
 }
 
 func shownAbout(name string, a about) aboutShown {
-	out := aboutShown{Owner: a.Owner, Labels: labelTexts(a.Labels), Notes: a.Notes, Filter: a.Filter}
+	out := aboutShown{Owner: a.Owner, Labels: labelTexts(a.Labels), Notes: a.Notes, Filter: a.Filter, By: a.By}
 	if u, err := url.Parse(a.Runbook); err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
 		out.Runbook = a.Runbook
 	}
@@ -218,7 +258,7 @@ func gather(v fettle.Verdict) (out []answers, left int) {
 		slices.Sort(ids)
 		a.Names = fold(ids, 4*foldedWide)
 		for _, id := range ids[:min(len(ids), namedAnswers)] {
-			a.Nodes = append(a.Nodes, link{Label: string(id), URL: checkURL(v.Check) + "/nodes/" + url.PathEscape(string(id))})
+			a.Nodes = append(a.Nodes, link{Label: string(id), URL: checkNodePage{Check: v.Check, Node: id}.Path()})
 		}
 	}
 	slices.SortFunc(out, func(a, b answers) int {

@@ -37,6 +37,36 @@ func sickHouse(t *testing.T) *house {
 	return h
 }
 
+func TestCheckOnANode(t *testing.T) {
+	h := sickHouse(t)
+	a := h.get("/checks/check_disk")
+	b := h.get(attr(query(a.doc, ".who-says a")[0], "href")).status(http.StatusOK)
+	b.wants("h1", "check_disk on node003")
+	b.wants(".first pre", "DISK CRITICAL - / 2% free")
+	b.lists(".props .mark", "critical")
+	h.get(h.get("/nodes/node003").linkTo(".checks", "check_disk")).status(http.StatusOK).wants("h1", "check_disk on node003")
+	h.get("/checks/check_disk/nodes/nobody").status(http.StatusNotFound)
+	h.get("/checks/nobody/nodes/node003").status(http.StatusNotFound)
+	h.get("/checks/check_disk/nodes/%20").status(http.StatusNotFound)
+	t.Run("it is asked now", func(t *testing.T) {
+		h.do(http.MethodPost, "/checks/check_disk/nodes/node003/ask", url.Values{}).status(http.StatusForbidden)
+		h.cookie = h.signIn(auth.Operator)
+		done := make(chan answer, 1)
+		go func() { done <- h.do(http.MethodPost, "/checks/check_disk/nodes/node003/ask", url.Values{}) }()
+		h.answer("node003", fettle.Result{Output: &fettle.CheckOutput{Code: fettle.CodeWarning, Line: "DISK WARNING - / 9% free"}})
+		c := (<-done).status(http.StatusOK)
+		c.wants(".first pre", "DISK WARNING - / 9% free")
+	})
+}
+
+func TestPerfdata(t *testing.T) {
+	value, most := 812.5, 40960.0
+	rows := perfRows([]fettle.Perf{{Label: "/", Value: &value, Unit: "MB", Warn: "90", Max: &most}, {Label: "x"}})
+	if rows[0] != (perfRow{Label: "/", Value: "812.5 MB", Warn: "90", Range: "40960"}) || rows[1].Value != "not measured" {
+		t.Errorf("got %+v", rows)
+	}
+}
+
 func TestCheckPage(t *testing.T) {
 	h := sickHouse(t)
 	t.Run("it says what is wrong, the same gathered, the worst first", func(t *testing.T) {

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -13,6 +14,8 @@ type moment struct {
 	Never bool
 	Ago   string // 12 s ago
 	Full  string // 2026-11-21 03:12:05 UTC
+	For   string // for 12 s
+	Clock string // 03:12
 	ISO   string // for machines; fettle.js keeps Ago right by it
 }
 
@@ -22,7 +25,12 @@ func (s *site) moment(at fettle.Millis) moment {
 		return moment{Never: true}
 	}
 	t := at.Time()
-	return moment{Ago: ago(s.cfg.Now().Sub(t)), Full: t.Format("2006-01-02 15:04:05 UTC"), ISO: t.Format("2006-01-02T15:04:05.000Z")}
+	text := ago(s.cfg.Now().Sub(t))
+	lasts := "for " + strings.TrimSuffix(text, " ago")
+	if text == "now" {
+		lasts = "just now"
+	}
+	return moment{Ago: text, For: lasts, Clock: t.Format("15:04"), Full: t.Format("2006-01-02 15:04:05 UTC"), ISO: t.Format("2006-01-02T15:04:05.000Z")}
 }
 
 // ago says how long ago something was, in the largest unit that fits. fettle.js has the same in JavaScript.

@@ -42,6 +42,7 @@ type property struct{ Name, Text string }
 // checkRow is the state of one check on the node.
 type checkRow struct {
 	Name    string
+	URL     string // of the check on this node
 	Status  fettle.CheckStatus
 	Soft    fettle.CheckStatus // of the last result; empty: the same
 	Attempt int
@@ -89,7 +90,7 @@ func (s *site) node(c *gin.Context) error {
 		p.Labels = append(p.Labels, property{name, text})
 	}
 	slices.SortFunc(p.Labels, func(a, b property) int { return strings.Compare(a.Name, b.Name) })
-	p.Checks = s.checkRows(n.Checks)
+	p.Checks = s.checkRows(id, n.Checks)
 	if partly(c) && c.GetHeader("HX-Target") != "state" {
 		c.Header("HX-Replace-Url", ask.URL())
 		return s.draw(c, http.StatusOK, "node.html", "facts", p)
@@ -109,10 +110,10 @@ func (s *site) node(c *gin.Context) error {
 }
 
 // checkRows lists states: the worst first, then by name.
-func (s *site) checkRows(states map[string]fettle.CheckState) []checkRow {
+func (s *site) checkRows(id fettle.NodeID, states map[string]fettle.CheckState) []checkRow {
 	var out []checkRow
 	for name, state := range states {
-		r := checkRow{Name: name, Status: state.Status, Attempt: state.Attempt, Since: s.moment(state.Since), At: s.moment(state.At), Output: state.Output}
+		r := checkRow{Name: name, URL: checkNodePage{Check: name, Node: id}.Path(), Status: state.Status, Attempt: state.Attempt, Since: s.moment(state.Since), At: s.moment(state.At), Output: state.Output}
 		if state.Soft != state.Status {
 			r.Soft = state.Soft
 		}

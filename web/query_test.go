@@ -92,3 +92,8 @@ func TestQuery(t *testing.T) {
 		}
 	}
 }
+
+// has tells whether an element has an attribute, empty ones too.
+func has(n *html.Node, name string) bool {
+	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
+}

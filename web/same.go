@@ -94,6 +94,22 @@ func commandsOfCheck(r *http.Request, name string, live bool) []command {
 	return []command{{"CLI", check}, {"Nagios", "check_fettle --check " + shellQuote(name)}, {"REST", curl(r, "/api/v1/verdicts/"+name, rest)}}
 }
 
+// commandsOfMap gives what shows a map elsewhere: one fact at a time for people, both for programs.
+func commandsOfMap(r *http.Request, name, x, y string) []command {
+	if x == "" || y == "" {
+		return commandsOfCheck(r, name, false)
+	}
+	return []command{
+		{"CLI", "fettle check " + shellQuote(name) + " --by " + shellQuote(y)}, {"CLI", "fettle check " + shellQuote(name) + " --by " + shellQuote(x)},
+		{"REST", curl(r, "/api/v1/verdicts/"+name+"/map", []string{"x=" + x, "y=" + y})},
+	}
+}
+
+// commandsOfSilences gives what lists silences elsewhere.
+func commandsOfSilences(r *http.Request) []command {
+	return []command{{"CLI", "fettle silence list"}, {"REST", curl(r, "/api/v1/silences", nil)}}
+}
+
 // commandsOfRuns gives what lists runs elsewhere.
 func commandsOfRuns(r *http.Request) []command {
 	return []command{{"CLI", "fettle runs"}, {"REST", curl(r, "/api/v1/runs", nil)}}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/api"
+	"github.com/fettle-dev/fettle/server/auth"
 )
 
 // harmless holds every page of every test to what a page may have: nothing in line, nothing from elsewhere, and the headers that say so.
@@ -74,10 +76,21 @@ func TestHostileNodesCannotWritePages(t *testing.T) {
 	h.join(member{id: "evil.acme.net", facts: facts, classes: nasty()[:5], commands: []string{`<b>check</b>`, "check_load"}})
 	h.check("evil.acme.net", "check_load", fettle.CodeWarning, `<script>alert(1)</script>`)
 
-	pages := []string{"/nodes", "/nodes/evil.acme.net", "/nodes/evil.acme.net?q=alert", "/nodes/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/nowhere/<script>"}
+	h.cookie = h.signIn(auth.Operator)
+	run := started(t, h, `"nginx" in classes || identity != ""`)
+	h.answer("evil.acme.net", fettle.Result{Status: fettle.StatusFailed, Message: nasty()[0], Data: map[string]any{nasty()[1]: nasty()[2], "output": nasty()[4]}})
+	for _, text := range nasty()[:4] {
+		form := url.Values{"checks": {text}, "where": {"true"}, "for": {"1h"}, "reason": {text}, "zone": {text}, "back": {text}}
+		h.do(http.MethodPost, "/silences/preview", form)
+		h.do(http.MethodPost, "/silences", form)
+		h.do(http.MethodPost, "/runs/preview", url.Values{"action": {"shell.run"}, "where": {"nginx"}, "in.command": {text}, "in." + text: {text}, "timeout": {text}})
+	}
+	pages := []string{run, "/checks", "/now", "/runs", "/silences", "/checks/check_load", "/checks/check_load/nodes/evil.acme.net", "/nodes", "/nodes/evil.acme.net", "/nodes/evil.acme.net?q=alert", "/nodes/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/nowhere/<script>"}
 	for i, text := range nasty() {
 		path := fettle.Path{text}.String()
-		pages = append(pages, where(text), where("nginx", "facet", path), where("", "cols", path+",classes,labels"), "/nodes/evil.acme.net?q="+escape(text),
+		pages = append(pages, "/checks?q="+escape(text)+"&owner="+escape(text), "/checks/"+escape(text), "/checks/check_load?by="+escape(path), "/checks/check_load/map?x="+escape(path)+"&y=plain0",
+			"/runs/new?action="+escape(text)+"&where="+escape(text), "/runs/new?action=shell.run&in.command="+escape(text), "/silences/new?checks="+escape(text)+"&back="+escape(text), "/now?silenced="+escape(text),
+			where(text), where("nginx", "facet", path), where("", "cols", path+",classes,labels"), "/nodes/evil.acme.net?q="+escape(text),
 			fmt.Sprintf("/nodes?cols=plain%d,list%d&facet=plain%d", i, i, i), "/login?next="+escape(text)+"&code="+escape(text), where(`facts.x == "`+text),
 			where("facts."+path+" == "+quoteCEL(text), "explain", "1"), where(text, "explain", "1", "as_of", text), where("", "sort", path, "desc", "1"), "/nodes?why="+escape(text),
 			"/nodes/evil.acme.net?history="+escape(path), "/nodes/evil.acme.net?where="+escape(text)+"&before=1", "/nodes/evil.acme.net?where="+escape("facts["+quoteCEL(text)+"] == 1"))

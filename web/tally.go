@@ -102,6 +102,24 @@ type folded struct {
 	More  int // nodes that Text leaves out
 }
 
+// Parts gives the text in parts between which a line may break: behind the commas that stand in no brackets.
+func (f folded) Parts() (parts []string) {
+	begin, depth := 0, 0
+	for i, r := range f.Text {
+		switch r {
+		case '[':
+			depth++
+		case ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				parts, begin = append(parts, f.Text[begin:i+1]), i+1
+			}
+		}
+	}
+	return append(parts, f.Text[begin:])
+}
+
 // fold writes nodes in one line of about wide characters.
 func fold(ids []fettle.NodeID, wide int) folded {
 	f := folded{Count: len(ids)}

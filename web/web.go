@@ -43,15 +43,18 @@ type SignOn interface {
 type Fleet interface {
 	Questions
 	Verdicts
+	Silences
 	Runs
 	Pipeline
 }
 
 // Verdicts gives checks, groups, and how they are.
 type Verdicts interface {
-	Checks(ctx context.Context) ([]fettle.Check, error)
+	CheckDefinitions(ctx context.Context) ([]fettle.KeptCheck, error)
+	Groups(ctx context.Context) []fettle.Group
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error) // shared: not to be changed
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
+	VerdictMap(ctx context.Context, q server.MapQuery) (server.VerdictMap, error)
 }
 
 // Questions asks about nodes. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
@@ -64,6 +67,14 @@ type Questions interface {
 	FactPaths(ctx context.Context, sel server.Selection) ([]server.PathInfo, error)
 	Explain(ctx context.Context, text fettle.Filter, node fettle.NodeID) (server.Explanation, error) // node may be empty; ErrNotFound: it is none
 	FactValues(ctx context.Context, path fettle.Path, sel server.Selection) (server.ValuesAnswer, error)
+}
+
+// Silences leaves bad states out of verdicts for a time. ErrInvalid: its words, each fault by its key.
+type Silences interface {
+	Silences(ctx context.Context, over bool) []server.SilenceView // the latest first
+	AddSilence(ctx context.Context, one fettle.Silence, caller string) (server.SilenceView, error)
+	EndSilence(ctx context.Context, id, caller string) (server.SilenceView, error)
+	PreviewSilence(ctx context.Context, one fettle.Silence, caller string) (server.SilencePreview, error)
 }
 
 // Runs starts and follows runs.
@@ -147,7 +158,17 @@ func (s *site) routes(r *gin.Engine) {
 	pages.Match(both, "/nodes/:identity", s.page(within(s.node)))
 	pages.Match(both, "/checks", s.page(within(s.board)))
 	pages.Match(both, "/checks/:name", s.page(within(s.check)))
+	pages.Match(both, "/checks/:name/map", s.page(within(s.checkMap)))
+	pages.Match(both, "/checks/:name/nodes/:identity", s.page(within(s.checkNode)))
+	pages.POST("/checks/:name/nodes/:identity/ask", s.act(opAskVerdict, auth.Operator, s.askNode))
 	pages.POST("/checks/:name/ask", s.act(opAskVerdict, auth.Operator, s.ask))
+	pages.Match(both, "/now", s.page(within(s.now)))
+	pages.POST("/now/silence", s.act(opAddSilence, auth.Operator, s.quiet))
+	pages.Match(both, "/silences", s.page(within(s.silences)))
+	pages.Match(both, "/silences/new", s.page(within(s.newSilence)))
+	pages.POST("/silences/preview", s.act(opAddSilence, auth.Operator, s.previewSilence))
+	pages.POST("/silences", s.act(opAddSilence, auth.Operator, s.addSilence))
+	pages.POST("/silences/:id/end", s.act(opEndSilence, auth.Operator, s.endSilence))
 	pages.Match(both, "/runs", s.page(within(s.runs)))
 	pages.GET("/runs/changes", s.page(s.runsChanges))
 	pages.Match(both, "/runs/new", s.page(within(s.newRun)))

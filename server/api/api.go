@@ -118,6 +118,7 @@ func (a *rest) routes() {
 	a.standingRoutes()
 	a.eventRoutes()
 	a.checkRoutes()
+	a.mapRoutes()
 	a.prometheusRoutes()
 	a.tokenRoutes()
 	a.enrolRoutes()

@@ -108,6 +108,7 @@ type Checks interface {
 	DeleteCheck(ctx context.Context, name string, caller server.Asker, admin bool) error
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
+	VerdictMap(ctx context.Context, q server.MapQuery) (server.VerdictMap, error)
 }
 
 // Groups keeps groups of verdicts. ErrInvalid: the group, or it would stand on itself; ErrConflict: its name is a check's, or something stands on it.

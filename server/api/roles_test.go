@@ -96,6 +96,7 @@ var mayCall = map[string]struct {
 	"set-password":          {auth.Viewer, false},
 	"list-verdicts":         {auth.Viewer, true},
 	"ask-verdict":           {auth.Viewer, true},
+	"map-verdict":           {auth.Viewer, true},
 	"version":               {auth.Viewer, true},
 	"whoami":                {auth.Viewer, true},
 	"list-plugins":          {auth.Viewer, true},

@@ -1262,6 +1262,20 @@ type LoginOrder struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// MapCell defines model for MapCell.
+type MapCell struct {
+	Critical int64 `json:"critical"`
+	Ok       int64 `json:"ok"`
+	Shadowed int64 `json:"shadowed"`
+	Silenced int64 `json:"silenced"`
+
+	// Status The worst of those that have a say; empty: there are no nodes
+	Status  fettle.CheckStatus `json:"status"`
+	Total   int64              `json:"total"`
+	Unknown int64              `json:"unknown"`
+	Warning int64              `json:"warning"`
+}
+
 // NewJoinToken defines model for NewJoinToken.
 type NewJoinToken struct {
 	// Approval auto or manual; left out: as the server is set
@@ -2486,6 +2500,31 @@ type VerdictList struct {
 	Verdicts []Verdict `json:"verdicts"`
 }
 
+// VerdictMap defines model for VerdictMap.
+type VerdictMap struct {
+	// Bad Those of them that are not ok, and have a say
+	Bad int64 `json:"bad"`
+
+	// Cells By row, then column
+	Cells [][]MapCell `json:"cells"`
+	Check string      `json:"check"`
+
+	// Columns Values of x; (none): nodes without it; (others): those beyond the bound, where least is wrong
+	Columns []string `json:"columns"`
+
+	// MoreX Values within (others)
+	MoreX int64 `json:"more_x"`
+	MoreY int64 `json:"more_y"`
+
+	// Rows Values of y, likewise
+	Rows []string `json:"rows"`
+
+	// Total Nodes
+	Total int64  `json:"total"`
+	X     string `json:"x"`
+	Y     string `json:"y"`
+}
+
 // VerdictMember defines model for VerdictMember.
 type VerdictMember struct {
 	Filter *fettle.Filter     `json:"filter,omitempty"`
@@ -2855,6 +2894,21 @@ type AskVerdictParams struct {
 
 	// Timeout How long nodes that are asked live may take; left out: 10s
 	Timeout *string `form:"timeout,omitempty" json:"timeout,omitempty"`
+}
+
+// MapVerdictParams defines parameters for MapVerdict.
+type MapVerdictParams struct {
+	// X Path of a fact
+	X string `form:"x" json:"x"`
+
+	// Y Path of another
+	Y string `form:"y" json:"y"`
+
+	// Columns Values of x that stand apart: those where most is wrong
+	Columns *int64 `form:"columns,omitempty" json:"columns,omitempty"`
+
+	// Rows Values of y, likewise
+	Rows *int64 `form:"rows,omitempty" json:"rows,omitempty"`
 }
 
 // SaveCheckJSONRequestBody defines body for SaveCheck for application/json ContentType.
@@ -3917,6 +3971,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/verdicts/{check} (the `AskVerdict` operationId).
 	AskVerdict(ctx context.Context, check string, params *AskVerdictParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MapVerdict Spread a check over two facts
+	//
+	// How many of its nodes are how, for each pair of values. From the states that are kept.
+	//
+	// Corresponds with GET /api/v1/verdicts/{check}/map (the `MapVerdict` operationId).
+	MapVerdict(ctx context.Context, check string, params *MapVerdictParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Version The server's version
 	//
@@ -6021,6 +6082,23 @@ func (c *Caller) ListVerdicts(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with GET /api/v1/verdicts/{check} (the `AskVerdict` operationId).
 func (c *Caller) AskVerdict(ctx context.Context, check string, params *AskVerdictParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAskVerdictRequest(c.Server, check, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MapVerdict Spread a check over two facts
+//
+// How many of its nodes are how, for each pair of values. From the states that are kept.
+//
+// Corresponds with GET /api/v1/verdicts/{check}/map (the `MapVerdict` operationId).
+func (c *Caller) MapVerdict(ctx context.Context, check string, params *MapVerdictParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMapVerdictRequest(c.Server, check, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10645,6 +10723,95 @@ func NewAskVerdictRequest(server string, check string, params *AskVerdictParams)
 	return req, nil
 }
 
+// NewMapVerdictRequest constructs an http.Request for the MapVerdict method
+func NewMapVerdictRequest(server string, check string, params *MapVerdictParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "check", check, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/verdicts/%s/map", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "x", params.X, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "y", params.Y, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Columns != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "columns", *params.Columns, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Rows != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "rows", *params.Rows, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewVersionRequest constructs an http.Request for the Version method
 func NewVersionRequest(server string) (*http.Request, error) {
 	var err error
@@ -11800,6 +11967,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/verdicts/{check} (the `AskVerdict` operationId).
 	AskVerdictWithResponse(ctx context.Context, check string, params *AskVerdictParams, reqEditors ...RequestEditorFn) (*AskVerdictAnswer, error)
+
+	// MapVerdictWithResponse Spread a check over two facts
+	//
+	// How many of its nodes are how, for each pair of values. From the states that are kept.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/verdicts/{check}/map (the `MapVerdict` operationId).
+	MapVerdictWithResponse(ctx context.Context, check string, params *MapVerdictParams, reqEditors ...RequestEditorFn) (*MapVerdictAnswer, error)
 
 	// VersionWithResponse The server's version
 	//
@@ -16254,6 +16430,54 @@ func (r AskVerdictAnswer) ContentType() string {
 	return ""
 }
 
+type MapVerdictAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VerdictMap
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MapVerdictAnswer) GetJSON200() *VerdictMap {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MapVerdictAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MapVerdictAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MapVerdictAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MapVerdictAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MapVerdictAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type VersionAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18114,6 +18338,21 @@ func (c *ClientWithResponses) AskVerdictWithResponse(ctx context.Context, check 
 		return nil, err
 	}
 	return ParseAskVerdictAnswer(rsp)
+}
+
+// MapVerdictWithResponse Spread a check over two facts
+//
+// How many of its nodes are how, for each pair of values. From the states that are kept.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/verdicts/{check}/map (the `MapVerdict` operationId).
+func (c *ClientWithResponses) MapVerdictWithResponse(ctx context.Context, check string, params *MapVerdictParams, reqEditors ...RequestEditorFn) (*MapVerdictAnswer, error) {
+	rsp, err := c.MapVerdict(ctx, check, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMapVerdictAnswer(rsp)
 }
 
 // VersionWithResponse The server's version
@@ -21213,6 +21452,39 @@ func ParseAskVerdictAnswer(rsp *http.Response) (*AskVerdictAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Verdict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMapVerdictAnswer parses an HTTP response from a MapVerdictWithResponse call
+func ParseMapVerdictAnswer(rsp *http.Response) (*MapVerdictAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MapVerdictAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VerdictMap
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
