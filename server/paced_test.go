@@ -339,3 +339,46 @@ func TestAPacedRunSurvivesTheServer(t *testing.T) {
 	q.answer(third["n5"], fettle.StatusOK)
 	q.ended(run, fettle.Tally{Roster: 6, OK: 5, Failed: 1})
 }
+
+// TestAGate has batches wait for the verdict of a check, and gives up when it stays bad.
+func TestAGate(t *testing.T) {
+	f := newFleet(t, keeping(CheckConfig{Name: "load", Command: "check_load", Interval: time.Hour, Timeout: time.Minute, Attempts: 1}))
+	p := parade{f}
+	for i := range 3 {
+		p.join(fettle.NodeID(fmt.Sprintf("n%d", i)), fmt.Sprintf(`{"i":%d}`, i), "check_load")
+	}
+	report := func(code fettle.CheckCode) {
+		for _, id := range p.presence.identities() {
+			p.say(id, wire.TypeResults, wire.Results{Session: session, Seq: p.next(id), Results: []fettle.Result{{
+				Task: fettle.TaskID(wire.NewID()), Node: id, Check: "load", CheckRev: p.rev("load"), Action: actionCheck, Output: &fettle.CheckOutput{Code: code, Line: "load"},
+			}}})
+		}
+	}
+	p.eventually("the check has its nodes", func() bool { return p.verdict(VerdictQuery{Check: "load"}).Tally.Total == 3 })
+	report(fettle.CodeOK)
+	p.clock.add(2*f.cfg.Beat + time.Second) // it has settled
+	run := p.run(RunRequest{Pace: fettle.Pace{Batch: "1", While: `verdict("load") == "ok"`, WhileTimeout: time.Hour.Milliseconds()}, Timeout: 3 * time.Hour})
+	first := p.until(run, 1)
+	report(fettle.CodeCritical)
+	p.pass(2 * time.Second)
+	p.answer(first["n0"], fettle.StatusOK)
+	p.waits(run, `the gate: verdict("load") == "ok" is false`)
+	report(fettle.CodeOK)
+	p.pass(3 * time.Second)
+	second := p.until(run, 2)
+	report(fettle.CodeCritical)
+	p.pass(2 * time.Second)
+	p.answer(second["n1"], fettle.StatusOK)
+	p.waits(run, "the gate")
+	p.clock.add(50 * time.Minute)
+	report(fettle.CodeCritical) // it is not stale
+	p.pass(11 * time.Minute)
+	if now := p.ended(run, fettle.Tally{Roster: 3, OK: 2, Never: 1}); !strings.HasPrefix(now.Stopped, "the gate was closed for 1h0m0s") {
+		t.Errorf("%+v", now)
+	}
+}
+
+func (p parade) rev(check string) int64 {
+	def, _ := p.definition(check)
+	return def.Rev
+}

@@ -24,6 +24,8 @@ func suite(t *testing.T, open opener) {
 		{"events come back in the order of their commit", testEvents},
 		{"a run is saved whole or not at all", testSaveRun},
 		{"of two writers of one run the slower is told", testUpdateRun},
+		{"a run with a pace has its tasks called in turn", testPacedRun},
+		{"standing runs are kept", testStanding},
 		{"runs are listed by page, the newest first", testRuns},
 		{"a roster keeps its nodes, many of them too", testRoster},
 		{"unanswered tasks are found by node and run until they expire", testTasks},
