@@ -38,7 +38,7 @@ func (a *app) follow(ctx context.Context, c *client.API, started *client.RunSumm
 			p.above(func() { l.end(update.Result) })
 		}
 		seen.results = append(seen.results, *update.Result)
-		if a.output == "jsonl" && !v.summaryOnly {
+		if a.output == "jsonl" && !v.summaryOnly && v.sieve.lets(ctx, *update.Result) {
 			if err := printLine(a.stdout, update.Result); err != nil {
 				return seen, err
 			}

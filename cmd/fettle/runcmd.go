@@ -90,7 +90,7 @@ var runSections = []section{
 	{"What stops it, and what it waits for", []string{"max-failed", "max-silent", "while", "while-timeout"}},
 	{"Again and again", []string{"loop", "every", "cron", "zone", "name"}},
 	{"Before and while it goes", []string{"preview", "yes", "ask-above", "detach", "follow"}},
-	{"What is shown", []string{"display", "summary-only", "table", "jsonl", "output"}},
+	{"What is shown", []string{"display", "summary-only", "filter-results", "table", "jsonl", "output"}},
 }
 
 func (a *app) pingCommand() *cobra.Command {

@@ -46,6 +46,7 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 	}
 	r := &seen.run
 	manifest := a.manifest(ctx, c, r.Action)
+	seen.results = v.sieve.sift(ctx, seen.results)
 	answered(seen.results)
 	sums := aggregate(manifest, seen.results)
 	line := tallyLine{
@@ -64,6 +65,9 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 	case "jsonl":
 		return printLine(a.stdout, line)
 	case "csv", "names", "wide", "table":
+		if v.sieve != nil {
+			seen.missing = nil
+		}
 		if err := a.resultRows(manifest, seen).write(a); err != nil || a.output == "csv" || a.output == "names" {
 			return err
 		}
@@ -73,6 +77,9 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 	if r.Tally.Roster == 0 {
 		a.tellEmpty(r)
 		return nil
+	}
+	if v.sieve != nil {
+		seen.missing = nil
 	}
 	results := seen.results
 	if v.follow {
@@ -86,6 +93,9 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 	if len(seen.results) > 1 {
 		a.printCodes(seen.results)
 		a.printAggregates(plainSight(sums, shown))
+	}
+	if v.sieve != nil {
+		fmt.Fprintln(a.stdout, v.sieve)
 	}
 	if stopped := valueOf(r.Stopped); stopped != "" {
 		fmt.Fprintf(a.stdout, "%s %s\n", a.paint(red, "stopped:"), clean(stopped))

@@ -169,7 +169,7 @@ func (a *app) runsShowCommand() *cobra.Command {
 			a.tellRun(&seen.run)
 		}
 		if a.output == "jsonl" && !v.summaryOnly {
-			for _, res := range seen.results {
+			for _, res := range v.sieve.sift(cmd.Context(), seen.results) {
 				if err := printLine(a.stdout, res); err != nil {
 					return err
 				}

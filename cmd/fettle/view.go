@@ -22,6 +22,8 @@ type view struct {
 	table       bool   // stands for -o table
 	lines       bool   // stands for -o jsonl
 	follow      bool   // what nodes print is shown while they do
+	results     string // --filter-results
+	sieve       *sieve // made of it; nil: all results are shown
 }
 
 // runFormats are those of a run: text is for people, table has a row for each node.
@@ -32,10 +34,11 @@ func (a *app) viewFlags(cmd *cobra.Command, v *view) {
 	f := cmd.Flags()
 	f.StringVar(&v.display, "display", "", "`WHICH` answers are shown in full: always (all of them), failed or ok (default: as the action has it)")
 	f.BoolVar(&v.summaryOnly, "summary-only", false, "only what all nodes say together, and the tally")
+	f.StringVar(&v.results, "filter-results", "", "show results only for which `CEL` is true, over identity, status, message and data: 'data.count > 10'")
 	f.BoolVar(&v.table, "table", false, "a row for each node, a column for each output: -o table")
 	f.BoolVar(&v.lines, "jsonl", false, "a result a line as it comes, the tally last: -o jsonl")
 	a.outputFlag(cmd, runFormats...)
-	flagNames(cmd, map[string]complete{"display": words("always\tall of them", "failed\twhat went wrong", "ok\twhat went well")})
+	flagNames(cmd, map[string]complete{"filter-results": words("status != 0", "data."), "display": words("always\tall of them", "failed\twhat went wrong", "ok\twhat went well")})
 	check := cmd.PreRunE
 	cmd.PreRunE = func(c *cobra.Command, args []string) error {
 		if v.display == "all" { // MCollective's word
@@ -50,6 +53,10 @@ func (a *app) viewFlags(cmd *cobra.Command, v *view) {
 			_ = c.Flags().Set("output", "jsonl")
 		case !slices.Contains([]string{"", string(plugins.Always), string(plugins.Failed), string(plugins.OK)}, v.display):
 			return usage(fmt.Errorf("--display %s: one of always, failed, ok: %w", v.display, fettle.ErrInvalid))
+		}
+		var err error
+		if v.sieve, err = newSieve(v.results); err != nil {
+			return err
 		}
 		return check(c, args)
 	}
