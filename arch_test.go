@@ -32,6 +32,7 @@ var plan = map[string]room{
 	"audit":        {floor: 2, may: []string{"store"}},
 	"catalogue":    {floor: 2, may: []string{"filter", "plugins", "store", "wire"}},
 	"checks":       {floor: 2, may: []string{"filter", "nagios"}},
+	"checks/files": {floor: 2, may: []string{"checks", "filter"}},
 	"compositions": {floor: 2, may: []string{"filter", "plugins"}},
 	"inventory":    {floor: 2, may: []string{"filter"}},
 	"reports":      {floor: 2, may: []string{"filter", "nagios"}},

@@ -14,3 +14,20 @@ func (b *Board) State(check string, node fettle.NodeID) (state fettle.CheckState
 	state = s.cells[node].state
 	return state, state.Status != ""
 }
+
+// StatesOf gives the states of a check on all nodes that have one, in no order.
+func (b *Board) StatesOf(check string) []fettle.CheckState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sheets[check]
+	if s == nil {
+		return nil
+	}
+	out := make([]fettle.CheckState, 0, len(s.cells))
+	for _, c := range s.cells {
+		if c.state.Status != "" {
+			out = append(out, c.state)
+		}
+	}
+	return out
+}

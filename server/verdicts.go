@@ -221,7 +221,7 @@ func (s *Server) askLive(ctx context.Context, q VerdictQuery, def definition, m 
 	group := checks.Answers{Check: q.Check, Roster: m.nodes, Undefined: m.undefined, UndefinedAs: def.Undefined, Thresholds: rules}
 	var ask []fettle.NodeID
 	for _, id := range m.nodes {
-		if _, has := slices.BinarySearch(having, id); has {
+		if _, has := slices.BinarySearch(having, id); has || def.command() == "" {
 			ask = append(ask, id)
 			continue
 		}
@@ -238,11 +238,33 @@ func (s *Server) askLive(ctx context.Context, q VerdictQuery, def definition, m 
 	return group, nil
 }
 
-// ask runs a check command on nodes, and waits for the end of it.
+// ask runs what a check asks on nodes, waits for the end of it, and judges what they answered.
 func (s *Server) ask(ctx context.Context, q VerdictQuery, def definition, nodes []fettle.NodeID) ([]fettle.Result, error) {
-	run, err := s.startRun(ctx, RunRequest{
+	judge, err := checks.NewJudge(def.Check)
+	if err != nil {
+		return nil, err
+	}
+	var results []fettle.Result
+	if def.Action == "" { // an expression asks nobody
+		for _, id := range nodes {
+			results = append(results, fettle.Result{Node: id})
+		}
+	} else if results, err = s.askNodes(ctx, q.Check, RunRequest{
 		Action: def.Action, Inputs: def.Inputs, Timeout: orDefault(q.Timeout, defaultVerdictTimeout), Caller: q.Caller, User: q.User,
-	}, fettle.Roster{Filter: q.Where, Nodes: nodes})
+	}, fettle.Roster{Filter: q.Where, Nodes: nodes}); err != nil {
+		return nil, err
+	}
+	for i, r := range results {
+		if judge.Looks() {
+			results[i].Output = new(s.judged(ctx, judge, r.Node, r))
+		}
+	}
+	return results, nil
+}
+
+// askNodes runs an action on nodes, and waits for the end of it.
+func (s *Server) askNodes(ctx context.Context, check string, req RunRequest, roster fettle.Roster) ([]fettle.Result, error) {
+	run, err := s.startRun(ctx, req, roster)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +279,7 @@ func (s *Server) ask(ctx context.Context, q VerdictQuery, def definition, nodes 
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("ask check %s: %w", q.Check, ctx.Err())
+			return nil, fmt.Errorf("ask check %s: %w", check, ctx.Err())
 		case <-changed:
 		}
 	}

@@ -57,6 +57,7 @@ type verdictIn struct {
 }
 
 func (a *rest) checkRoutes() {
+	a.checkPastRoutes()
 	handle(a, route{id: "list-checks", method: http.MethodGet, path: "/checks", tag: "checks", need: auth.Viewer, summary: "List checks", text: "Every check that is defined, as it was written, by name."}, a.listChecks)
 	handle(a, route{
 		id: "show-check", method: http.MethodGet, path: "/checks/{name}", tag: "checks", need: auth.Viewer, summary: "Show a check", text: "As it was written.",

@@ -106,6 +106,9 @@ type Checks interface {
 	CheckDefinition(ctx context.Context, name string) (fettle.KeptCheck, error)
 	SaveCheck(ctx context.Context, c server.CheckChange) (fettle.KeptCheck, error)
 	DeleteCheck(ctx context.Context, name string, caller server.Asker, admin bool) error
+	CheckHistory(ctx context.Context, q server.TransitionQuery) ([]server.Transition, error)
+	Availability(ctx context.Context, q server.AvailabilityQuery) (server.Availability, error)
+	TestCheck(ctx context.Context, t server.CheckTest) (tested []server.TestedNode, meant int, err error)
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
 	VerdictMap(ctx context.Context, q server.MapQuery) (server.VerdictMap, error)

@@ -36,3 +36,18 @@ func (a *API) SaveCheck(ctx context.Context, def fettle.CheckDefinition, rev int
 func (a *API) DeleteCheck(ctx context.Context, name string) error {
 	return gone(a.calls.DeleteCheck(ctx, name))
 }
+
+// CheckHistory gives a page of what has changed in the states of a check.
+func (a *API) CheckHistory(ctx context.Context, name string, p *ShowCheckHistoryParams) (*CheckPast, error) {
+	return read[CheckPast](a.calls.ShowCheckHistory(ctx, name, p))
+}
+
+// Availability gives how long a check had which status.
+func (a *API) Availability(ctx context.Context, name string, p *ShowAvailabilityParams) (*Availability, error) {
+	return read[Availability](a.calls.ShowAvailability(ctx, name, p))
+}
+
+// TestCheck asks nodes what a definition asks, and keeps nothing.
+func (a *API) TestCheck(ctx context.Context, order CheckTestOrder) (*TestedCheck, error) {
+	return read[TestedCheck](a.calls.TestCheck(ctx, order))
+}

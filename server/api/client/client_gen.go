@@ -18,6 +18,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for CheckChangeFlapping.
+const (
+	CheckChangeFlappingBegan CheckChangeFlapping = "began"
+	CheckChangeFlappingEnded CheckChangeFlapping = "ended"
+)
+
+// Valid indicates whether the value is a known member of the CheckChangeFlapping enum.
+func (e CheckChangeFlapping) Valid() bool {
+	switch e {
+	case CheckChangeFlappingBegan:
+		return true
+	case CheckChangeFlappingEnded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EnrolmentInfoStanding.
 const (
 	EnrolmentInfoStandingActive  EnrolmentInfoStanding = "active"
@@ -435,6 +453,21 @@ func (e ListDestinationsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ShowAvailabilityParamsBy.
+const (
+	Node ShowAvailabilityParamsBy = "node"
+)
+
+// Valid indicates whether the value is a known member of the ShowAvailabilityParamsBy enum.
+func (e ShowAvailabilityParamsBy) Valid() bool {
+	switch e {
+	case Node:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEnrolmentsParamsStanding.
 const (
 	ListEnrolmentsParamsStandingActive  ListEnrolmentsParamsStanding = "active"
@@ -458,19 +491,19 @@ func (e ListEnrolmentsParamsStanding) Valid() bool {
 
 // Defines values for ListRunsParamsState.
 const (
-	Cancelled ListRunsParamsState = "cancelled"
-	Ended     ListRunsParamsState = "ended"
-	Going     ListRunsParamsState = "going"
+	ListRunsParamsStateCancelled ListRunsParamsState = "cancelled"
+	ListRunsParamsStateEnded     ListRunsParamsState = "ended"
+	ListRunsParamsStateGoing     ListRunsParamsState = "going"
 )
 
 // Valid indicates whether the value is a known member of the ListRunsParamsState enum.
 func (e ListRunsParamsState) Valid() bool {
 	switch e {
-	case Cancelled:
+	case ListRunsParamsStateCancelled:
 		return true
-	case Ended:
+	case ListRunsParamsStateEnded:
 		return true
-	case Going:
+	case ListRunsParamsStateGoing:
 		return true
 	default:
 		return false
@@ -569,6 +602,35 @@ type AuditInfo struct {
 type AuditList struct {
 	Entries []AuditInfo `json:"entries"`
 	Next    string      `json:"next"`
+}
+
+// Availability defines model for Availability.
+type Availability struct {
+	Check string `json:"check"`
+
+	// Count Nodes that had the check
+	Count    int64   `json:"count"`
+	Critical float64 `json:"critical"`
+
+	// DeterminedSeconds In which there was a state
+	DeterminedSeconds int64     `json:"determined_seconds"`
+	From              time.Time `json:"from"`
+	Next              *string   `json:"next,omitempty"`
+
+	// Nodes With by=node, by name
+	Nodes []NodeTime `json:"nodes,omitempty"`
+
+	// Ok Percent of the determined time
+	Ok float64 `json:"ok"`
+
+	// Stale The last result was too old
+	Stale float64 `json:"stale"`
+
+	// UndeterminedSeconds In which there was none: the node did not have the check, or had said nothing yet
+	UndeterminedSeconds int64     `json:"undetermined_seconds"`
+	Unknown             float64   `json:"unknown"`
+	Until               time.Time `json:"until"`
+	Warning             float64   `json:"warning"`
 }
 
 // BrokerConnection defines model for BrokerConnection.
@@ -759,6 +821,29 @@ type ChangeList struct {
 	Next    string       `json:"next"`
 }
 
+// CheckChange defines model for CheckChange.
+type CheckChange struct {
+	// At By the server's clock
+	At time.Time `json:"at"`
+
+	// Flapping With it the state began to flap, or ceased to
+	Flapping *CheckChangeFlapping `json:"flapping,omitempty"`
+
+	// From Empty: there was no state
+	From string `json:"from"`
+
+	// Hard It changed what counts
+	Hard   bool          `json:"hard"`
+	Node   fettle.NodeID `json:"node"`
+	Output string        `json:"output"`
+
+	// To Empty: there is none any more: the node has left the check, or the check was deleted
+	To string `json:"to"`
+}
+
+// CheckChangeFlapping With it the state began to flap, or ceased to
+type CheckChangeFlapping string
+
 // CheckDefinition defines model for CheckDefinition.
 type CheckDefinition = fettle.CheckDefinition
 
@@ -770,11 +855,32 @@ type CheckList struct {
 // CheckOutput defines model for CheckOutput.
 type CheckOutput = fettle.CheckOutput
 
+// CheckPast defines model for CheckPast.
+type CheckPast struct {
+	Changes []CheckChange `json:"changes"`
+	Check   string        `json:"check"`
+	Next    string        `json:"next"`
+}
+
 // CheckRules defines model for CheckRules.
 type CheckRules = fettle.CheckRules
 
 // CheckTally defines model for CheckTally.
 type CheckTally = fettle.CheckTally
+
+// CheckTestOrder defines model for CheckTestOrder.
+type CheckTestOrder struct {
+	Definition CheckDefinition `json:"definition"`
+
+	// Limit Nodes; left out: 10
+	Limit *int64 `json:"limit,omitempty"`
+
+	// Short Instead: in the short form
+	Short *string `json:"short,omitempty"`
+
+	// Where Nodes to test it on, in CEL; left out: those of its filter
+	Where *string `json:"where,omitempty"`
+}
 
 // ClaimInfo defines model for ClaimInfo.
 type ClaimInfo struct {
@@ -1458,6 +1564,26 @@ type NodeList struct {
 
 	// UndefinedBy What they lack; a node may count under several paths
 	UndefinedBy map[string]int64 `json:"undefined_by"`
+}
+
+// NodeTime defines model for NodeTime.
+type NodeTime struct {
+	Critical float64 `json:"critical"`
+
+	// DeterminedSeconds In which there was a state
+	DeterminedSeconds int64         `json:"determined_seconds"`
+	Node              fettle.NodeID `json:"node"`
+
+	// Ok Percent of the determined time
+	Ok float64 `json:"ok"`
+
+	// Stale The last result was too old
+	Stale float64 `json:"stale"`
+
+	// UndeterminedSeconds In which there was none: the node did not have the check, or had said nothing yet
+	UndeterminedSeconds int64   `json:"undetermined_seconds"`
+	Unknown             float64 `json:"unknown"`
+	Warning             float64 `json:"warning"`
 }
 
 // NodeVerdict defines model for NodeVerdict.
@@ -2357,6 +2483,23 @@ type Summary struct {
 // Tally defines model for Tally.
 type Tally = fettle.Tally
 
+// TestedCheck defines model for TestedCheck.
+type TestedCheck struct {
+	// Meant Nodes that are meant in all
+	Meant int64       `json:"meant"`
+	Nodes []TestedOne `json:"nodes"`
+}
+
+// TestedOne defines model for TestedOne.
+type TestedOne struct {
+	Long     *string            `json:"long,omitempty"`
+	Node     fettle.NodeID      `json:"node"`
+	Output   string             `json:"output"`
+	Perfdata []Perf             `json:"perfdata,omitempty"`
+	Status   fettle.CheckStatus `json:"status"`
+	TookMs   int64              `json:"took_ms"`
+}
+
 // TokenInfo defines model for TokenInfo.
 type TokenInfo struct {
 	Created time.Time `json:"created"`
@@ -2632,6 +2775,51 @@ type SaveCheckParams struct {
 
 	// DryRun Only say whether it could be saved, and what it would be
 	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
+// ShowAvailabilityParams defines parameters for ShowAvailability.
+type ShowAvailabilityParams struct {
+	// Node One node; left out: all
+	Node *string `form:"node,omitempty" json:"node,omitempty"`
+
+	// Since RFC 3339; left out: seven days ago
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until RFC 3339; left out: now
+	Until *string `form:"until,omitempty" json:"until,omitempty"`
+
+	// By node: for each node, too
+	By *ShowAvailabilityParamsBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// Limit Nodes a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ShowAvailabilityParamsBy defines parameters for ShowAvailability.
+type ShowAvailabilityParamsBy string
+
+// ShowCheckHistoryParams defines parameters for ShowCheckHistory.
+type ShowCheckHistoryParams struct {
+	// Node One node; left out: all
+	Node *string `form:"node,omitempty" json:"node,omitempty"`
+
+	// Since RFC 3339; left out: all that is kept
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until RFC 3339; left out: now
+	Until *string `form:"until,omitempty" json:"until,omitempty"`
+
+	// Hard Only what changed what counts
+	Hard *bool `form:"hard,omitempty" json:"hard,omitempty"`
+
+	// Limit Changes a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListDeadLettersParams defines parameters for ListDeadLetters.
@@ -2911,6 +3099,9 @@ type MapVerdictParams struct {
 	Rows *int64 `form:"rows,omitempty" json:"rows,omitempty"`
 }
 
+// TestCheckJSONRequestBody defines body for TestCheck for application/json ContentType.
+type TestCheckJSONRequestBody = CheckTestOrder
+
 // SaveCheckJSONRequestBody defines body for SaveCheck for application/json ContentType.
 type SaveCheckJSONRequestBody = CheckDefinition
 
@@ -3133,6 +3324,24 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/checks (the `ListChecks` operationId).
 	ListChecks(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// TestCheckWithBody Test a check
+	//
+	// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+	TestCheckWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestCheck Test a check
+	//
+	// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+	TestCheck(ctx context.Context, body TestCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteCheck Delete a check
 	//
 	// With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
@@ -3164,6 +3373,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
 	SaveCheck(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowAvailability Reckon how long a check had which status
+	//
+	// In percent of the time in which there was a state; the other time is said apart.
+	//
+	// Corresponds with GET /api/v1/checks/{name}/availability (the `ShowAvailability` operationId).
+	ShowAvailability(ctx context.Context, name string, params *ShowAvailabilityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowCheckHistory Show what has changed in a check's states
+	//
+	// The newest first; also of a check that was deleted.
+	//
+	// Corresponds with GET /api/v1/checks/{name}/history (the `ShowCheckHistory` operationId).
+	ShowCheckHistory(ctx context.Context, name string, params *ShowCheckHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCommands List check commands
 	//
@@ -4183,6 +4406,44 @@ func (c *Caller) ListChecks(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
+// TestCheckWithBody Test a check
+//
+// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+func (c *Caller) TestCheckWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestCheckRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestCheck Test a check
+//
+// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+func (c *Caller) TestCheck(ctx context.Context, body TestCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestCheckRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteCheck Delete a check
 //
 // With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
@@ -4245,6 +4506,40 @@ func (c *Caller) SaveCheckWithBody(ctx context.Context, name string, params *Sav
 // Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
 func (c *Caller) SaveCheck(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSaveCheckRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowAvailability Reckon how long a check had which status
+//
+// In percent of the time in which there was a state; the other time is said apart.
+//
+// Corresponds with GET /api/v1/checks/{name}/availability (the `ShowAvailability` operationId).
+func (c *Caller) ShowAvailability(ctx context.Context, name string, params *ShowAvailabilityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowAvailabilityRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowCheckHistory Show what has changed in a check's states
+//
+// The newest first; also of a check that was deleted.
+//
+// Corresponds with GET /api/v1/checks/{name}/history (the `ShowCheckHistory` operationId).
+func (c *Caller) ShowCheckHistory(ctx context.Context, name string, params *ShowCheckHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowCheckHistoryRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6704,6 +6999,46 @@ func NewListChecksRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewTestCheckRequest calls the generic TestCheck builder with application/json body
+func NewTestCheckRequest(server string, body TestCheckJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestCheckRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTestCheckRequestWithBody constructs an http.Request for the TestCheck method, with any body, and a specified content type
+func NewTestCheckRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/checks/test")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDeleteCheckRequest constructs an http.Request for the DeleteCheck method
 func NewDeleteCheckRequest(server string, name string) (*http.Request, error) {
 	var err error
@@ -6854,6 +7189,248 @@ func NewSaveCheckRequestWithBody(server string, name string, params *SaveCheckPa
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewShowAvailabilityRequest constructs an http.Request for the ShowAvailability method
+func NewShowAvailabilityRequest(server string, name string, params *ShowAvailabilityParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/checks/%s/availability", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Node != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "node", *params.Node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.By != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "by", *params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewShowCheckHistoryRequest constructs an http.Request for the ShowCheckHistory method
+func NewShowCheckHistoryRequest(server string, name string, params *ShowCheckHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/checks/%s/history", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Node != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "node", *params.Node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Hard != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "hard", *params.Hard, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -11009,6 +11586,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/checks (the `ListChecks` operationId).
 	ListChecksWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListChecksAnswer, error)
 
+	// TestCheckWithBodyWithResponse Test a check
+	//
+	// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+	TestCheckWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestCheckAnswer, error)
+
+	// TestCheckWithResponse Test a check
+	//
+	// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+	TestCheckWithResponse(ctx context.Context, body TestCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*TestCheckAnswer, error)
+
 	// DeleteCheckWithResponse Delete a check
 	//
 	// With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
@@ -11044,6 +11639,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/checks/{name} (the `SaveCheck` operationId).
 	SaveCheckWithResponse(ctx context.Context, name string, params *SaveCheckParams, body SaveCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveCheckAnswer, error)
+
+	// ShowAvailabilityWithResponse Reckon how long a check had which status
+	//
+	// In percent of the time in which there was a state; the other time is said apart.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/checks/{name}/availability (the `ShowAvailability` operationId).
+	ShowAvailabilityWithResponse(ctx context.Context, name string, params *ShowAvailabilityParams, reqEditors ...RequestEditorFn) (*ShowAvailabilityAnswer, error)
+
+	// ShowCheckHistoryWithResponse Show what has changed in a check's states
+	//
+	// The newest first; also of a check that was deleted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/checks/{name}/history (the `ShowCheckHistory` operationId).
+	ShowCheckHistoryWithResponse(ctx context.Context, name string, params *ShowCheckHistoryParams, reqEditors ...RequestEditorFn) (*ShowCheckHistoryAnswer, error)
 
 	// ListCommandsWithResponse List check commands
 	//
@@ -12517,6 +13130,54 @@ func (r ListChecksAnswer) ContentType() string {
 	return ""
 }
 
+type TestCheckAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TestedCheck
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestCheckAnswer) GetJSON200() *TestedCheck {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestCheckAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestCheckAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestCheckAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestCheckAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestCheckAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeleteCheckAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12648,6 +13309,102 @@ func (r SaveCheckAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SaveCheckAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowAvailabilityAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Availability
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowAvailabilityAnswer) GetJSON200() *Availability {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowAvailabilityAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowAvailabilityAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowAvailabilityAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowAvailabilityAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowAvailabilityAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowCheckHistoryAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CheckPast
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowCheckHistoryAnswer) GetJSON200() *CheckPast {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowCheckHistoryAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowCheckHistoryAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowCheckHistoryAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowCheckHistoryAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowCheckHistoryAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16739,6 +17496,36 @@ func (c *ClientWithResponses) ListChecksWithResponse(ctx context.Context, reqEdi
 	return ParseListChecksAnswer(rsp)
 }
 
+// TestCheckWithBodyWithResponse Test a check
+//
+// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+func (c *ClientWithResponses) TestCheckWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestCheckAnswer, error) {
+	rsp, err := c.TestCheckWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestCheckAnswer(rsp)
+}
+
+// TestCheckWithResponse Test a check
+//
+// Asks some nodes now what the definition asks, and says what state each would have. Nothing is kept. Who asks has to be allowed to save it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/checks/test (the `TestCheck` operationId).
+func (c *ClientWithResponses) TestCheckWithResponse(ctx context.Context, body TestCheckJSONRequestBody, reqEditors ...RequestEditorFn) (*TestCheckAnswer, error) {
+	rsp, err := c.TestCheck(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestCheckAnswer(rsp)
+}
+
 // DeleteCheckWithResponse Delete a check
 //
 // With its states; its history stays. A conflict if another check depends on it, or the server's configuration defines it.
@@ -16797,6 +17584,36 @@ func (c *ClientWithResponses) SaveCheckWithResponse(ctx context.Context, name st
 		return nil, err
 	}
 	return ParseSaveCheckAnswer(rsp)
+}
+
+// ShowAvailabilityWithResponse Reckon how long a check had which status
+//
+// In percent of the time in which there was a state; the other time is said apart.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/checks/{name}/availability (the `ShowAvailability` operationId).
+func (c *ClientWithResponses) ShowAvailabilityWithResponse(ctx context.Context, name string, params *ShowAvailabilityParams, reqEditors ...RequestEditorFn) (*ShowAvailabilityAnswer, error) {
+	rsp, err := c.ShowAvailability(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowAvailabilityAnswer(rsp)
+}
+
+// ShowCheckHistoryWithResponse Show what has changed in a check's states
+//
+// The newest first; also of a check that was deleted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/checks/{name}/history (the `ShowCheckHistory` operationId).
+func (c *ClientWithResponses) ShowCheckHistoryWithResponse(ctx context.Context, name string, params *ShowCheckHistoryParams, reqEditors ...RequestEditorFn) (*ShowCheckHistoryAnswer, error) {
+	rsp, err := c.ShowCheckHistory(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowCheckHistoryAnswer(rsp)
 }
 
 // ListCommandsWithResponse List check commands
@@ -18744,6 +19561,39 @@ func ParseListChecksAnswer(rsp *http.Response) (*ListChecksAnswer, error) {
 	return response, nil
 }
 
+// ParseTestCheckAnswer parses an HTTP response from a TestCheckWithResponse call
+func ParseTestCheckAnswer(rsp *http.Response) (*TestCheckAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestCheckAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TestedCheck
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseDeleteCheckAnswer parses an HTTP response from a DeleteCheckWithResponse call
 func ParseDeleteCheckAnswer(rsp *http.Response) (*DeleteCheckAnswer, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18822,6 +19672,72 @@ func ParseSaveCheckAnswer(rsp *http.Response) (*SaveCheckAnswer, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest KeptCheck
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowAvailabilityAnswer parses an HTTP response from a ShowAvailabilityWithResponse call
+func ParseShowAvailabilityAnswer(rsp *http.Response) (*ShowAvailabilityAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowAvailabilityAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Availability
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowCheckHistoryAnswer parses an HTTP response from a ShowCheckHistoryWithResponse call
+func ParseShowCheckHistoryAnswer(rsp *http.Response) (*ShowCheckHistoryAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowCheckHistoryAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CheckPast
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
