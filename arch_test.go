@@ -53,13 +53,14 @@ var plan = map[string]room{
 	}},
 	"server/certs":   {floor: 3},
 	"server/passive": {floor: 3, may: []string{"server", "nagios"}},
+	"server/alerts":  {floor: 3, may: []string{"server", "nagios", "store"}},
 
 	"server/auth/directory": {floor: 3, may: []string{"server/auth"}},
 
 	"server/enrol": {floor: 3, may: []string{"store", "wire", "wire/trust"}},
 
 	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
-	"server/api":        {floor: 4, may: []string{"audit", "server", "server/auth", "server/enrol"}},
+	"server/api":        {floor: 4, may: []string{"audit", "server", "server/alerts", "server/auth", "server/enrol"}},
 	"server/api/client": {floor: 4}, // generated from the specification, as a stranger would have it
 	"web":               {floor: 4, may: []string{"audit", "server", "server/auth"}},
 

@@ -55,6 +55,7 @@ func suite(t *testing.T, open opener) {
 		{"a group is replaced by name, and takes its verdict along", testGroups},
 		{"a silence is kept until it has been over for long", testSilences},
 		{"a release is kept with its archive until the last of its name goes", testReleases},
+		{"alerts and what was told of them change together", testAlerts},
 		{"a run keeps which nodes it was not allowed to ask", testRefused},
 		{"what is older than its retention is pruned, and nothing else", testPrune},
 		{"pruning goes on until all is gone, and no number is given again", testPruneMany},

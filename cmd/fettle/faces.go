@@ -21,7 +21,7 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	r := api.NewEngine(m.log)
 	cfg := api.Config{
 		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics, m.passive.WriteMetrics}, Docs: web.Docs(),
-		People: m.people, Audit: m.audit, Enrolments: enrolments{m.nodes, m.server},
+		People: m.people, Audit: m.audit, Enrolments: enrolments{m.nodes, m.server}, Alerts: m.alerts,
 	}
 	if m.broker != nil {
 		cfg.Broker = brokerView{m.broker}

@@ -10,6 +10,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/alerts"
 	"github.com/fettle-dev/fettle/server/auth/directory"
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/enrol"
@@ -47,6 +48,7 @@ type serverSettings struct {
 
 	tlsSettings `yaml:",inline"`
 	LDAP        directory.LDAPConfig `yaml:"ldap" help:"where passwords and groups of people are kept, if not here"`
+	Alerts      alerts.Config        `yaml:"alerts" help:"who is told of verdicts that are not ok: Alertmanager, mail, webhooks; see alerts.md"`
 	OIDC        directory.OIDCConfig `yaml:"oidc" help:"who signs people in on the pages, if not we"`
 	Passive     []passive.Target     `yaml:"passive" help:"those who are told verdicts and states without asking: Nagios' command file, NSCA, Icinga 2"`
 
@@ -65,7 +67,7 @@ func defaultServerSettings() serverSettings {
 
 // Validate reports every fault, each by its key.
 func (c serverSettings) Validate() error {
-	faults := []error{c.Config.Validate(), c.LDAP.Validate(), c.OIDC.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults(), passive.Validate("passive", c.Passive)}
+	faults := []error{c.Config.Validate(), c.LDAP.Validate(), c.OIDC.Validate(), c.Alerts.Validate(), enrol.ValidApproval(c.EnrolApproval), logFaults(c.LogLevel, c.LogFormat), listenFault("http", c.HTTP), c.brokerFaults(), passive.Validate("passive", c.Passive)}
 	faults = append(faults, c.tlsSettings.faults(c.foreign())...)
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})

@@ -23,6 +23,7 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
+	"github.com/fettle-dev/fettle/server/alerts"
 	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/server/auth/directory"
@@ -56,6 +57,7 @@ type middle struct {
 	context clientContext
 	keys    *trust.Authority
 	nodes   *enrol.Registry
+	alerts  *alerts.Alerts
 	secret  brokerSecret // of this machine's administrator
 	lock    *os.File     // of the state directory
 }
@@ -128,6 +130,9 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 		return m, err
 	}
 	if err = m.listen(); err != nil {
+		return m, err
+	}
+	if err = m.openAlerts(ctx, meters); err != nil {
 		return m, err
 	}
 	if m.handler, err = m.faces(meters); err != nil {

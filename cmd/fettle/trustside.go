@@ -56,6 +56,7 @@ func (m *middle) work(ctx context.Context) error {
 	g.Go(func() error { return m.renew(ctx) })
 	g.Go(func() error { return m.audit.Run(ctx) })
 	g.Go(func() error { return m.passive.Run(ctx, m.server) })
+	g.Go(func() error { return m.alerts.Run(ctx) })
 	return g.Wait()
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	People       *auth.People      // who signs in by name; nil: nobody does
 	Audit        *audit.Log        // nil: nothing is put down
 	Enrolments   Enrolments        // nil: no node can enrol
+	Alerts       Alerts            // nil: nobody is told of anything
 }
 
 // defaults gives c with what is not set.
@@ -120,6 +121,7 @@ func (a *rest) routes() {
 	a.checkRoutes()
 	a.mapRoutes()
 	a.prometheusRoutes()
+	a.alertRoutes()
 	a.tokenRoutes()
 	a.enrolRoutes()
 	a.brokerRoutes()

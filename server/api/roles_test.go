@@ -33,6 +33,9 @@ var mayCall = map[string]struct {
 	"release-enrolment":     {auth.Admin, false},
 	"list-actions":          {auth.Viewer, true},
 	"list-audit":            {auth.Admin, true},
+	"list-alerts":           {auth.Viewer, true},
+	"list-receivers":        {auth.Viewer, true},
+	"test-receiver":         {auth.Operator, false},
 	"show-broker":           {auth.Viewer, true},
 	"list-connections":      {auth.Viewer, true},
 	"disconnect":            {auth.Admin, false},
@@ -166,7 +169,7 @@ func TestWhoMayCall(t *testing.T) {
 // at the latest.
 func (b *bench) crossing(t *testing.T, id, method, path string, need auth.Role, reads bool) {
 	t.Helper()
-	for _, parameter := range []string{"{id}", "{who}", "{name}", "{identity}", "{check}", "{path}", "{seq}", "{node}", "{key}", "{version}"} {
+	for _, parameter := range []string{"{id}", "{who}", "{name}", "{identity}", "{check}", "{path}", "{seq}", "{node}", "{key}", "{receiver}", "{version}"} {
 		path = strings.ReplaceAll(path, parameter, "x")
 	}
 	if i := strings.IndexByte(path, '{'); i >= 0 {
