@@ -24,7 +24,7 @@ func (m *aim) flags(cmd *cobra.Command) {
 	f.StringArrayVarP(&m.cel, "select", "S", nil, "a filter in `CEL`, or a=b and (/c/ or not d=e)")
 	f.StringArrayVarP(&m.facts, "with-fact", "F", nil, "`FACT`=value, also != < <= > >= and =/regex/")
 	f.StringArrayVarP(&m.classes, "with-class", "C", nil, "`CLASS`, or /regex/")
-	f.StringArrayVarP(&m.identities, "with-identity", "I", nil, "`IDENTITY`, or /regex/")
+	f.StringArrayVarP(&m.identities, "with-identity", "I", nil, "`IDENTITY`, also folded as web[01-16], or /regex/")
 	f.BoolVar(&m.all, "all", false, "every node, on purpose")
 }
 
@@ -36,7 +36,11 @@ func (a *app) aimFlags(cmd *cobra.Command, m *aim) {
 
 // filter gives what the flags and the bare positionals mean together; empty stands for every node. need says that nothing given is an error.
 func (m *aim) filter(ctx context.Context, bare []string, need bool) (fettle.Filter, error) {
-	terms := filter.Terms{Bare: bare, CEL: m.cel, Short: m.short, Facts: m.facts, Classes: m.classes, Identities: m.identities}
+	names, err := unfoldedNames(m.identities)
+	if err != nil {
+		return "", usage(err)
+	}
+	terms := filter.Terms{Bare: bare, CEL: m.cel, Short: m.short, Facts: m.facts, Classes: m.classes, Identities: names}
 	switch {
 	case m.roster != "":
 		if m.all || !terms.Empty() {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
@@ -199,10 +200,20 @@ func (a *app) run(ctx context.Context, o order) error {
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)
 	}
+	unknown, err := unknownNames(ctx, c, o.aim.named(), started.Tally.Roster)
+	if err != nil {
+		return err
+	}
+	if len(unknown) > 0 && !strings.HasPrefix(a.output, "json") {
+		fmt.Fprintf(a.stderr, "%s: no node has that name\n", nagios.Fold(unknown))
+	}
 	if o.detach {
 		return a.detached(started)
 	}
-	return a.watch(ctx, c, started, o.view)
+	if err := a.watch(ctx, c, started, o.view); err != nil || len(unknown) == 0 {
+		return err
+	}
+	return &codeError{code: exitSilent} // who was named and is not there has not been asked
 }
 
 // detached prints what a script needs of a run that goes on: its id.
