@@ -581,6 +581,95 @@ type AgentReleaseList struct {
 	Releases []AgentReleaseInfo `json:"releases"`
 }
 
+// AlertInfo defines model for AlertInfo.
+type AlertInfo struct {
+	Check  string            `json:"check"`
+	Ended  *time.Time        `json:"ended,omitempty"`
+	Kind   string            `json:"kind"`
+	Labels map[string]string `json:"labels"`
+
+	// Name Of the check or group; with the value of a fact where there is a verdict for each
+	//
+	// Examples: disk: acme
+	Name string `json:"name"`
+
+	// Nodes Folded names of those that are not ok, by status; cut where there are many
+	Nodes   map[string]string `json:"nodes"`
+	Owner   *string           `json:"owner,omitempty"`
+	Runbook *string           `json:"runbook,omitempty"`
+
+	// Silenced Nodes that silences leave out
+	Silenced *int64    `json:"silenced,omitempty"`
+	Since    time.Time `json:"since"`
+
+	// State resolved: it has ended, and not everybody has been told
+	State fettle.RunState `json:"state"`
+
+	// Status The last one that is not ok
+	Status  fettle.CheckStatus `json:"status"`
+	Summary string             `json:"summary"`
+	Tally   CheckTally         `json:"tally"`
+
+	// Told Those receivers that a route leads to
+	Told []AlertTold `json:"told"`
+
+	// Url Of the page about it
+	Url *string `json:"url,omitempty"`
+
+	// Value Of a fact
+	Value *string `json:"value,omitempty"`
+}
+
+// AlertList defines model for AlertList.
+type AlertList struct {
+	Alerts []AlertInfo `json:"alerts"`
+
+	// Fault Why that fails since
+	Fault *string `json:"fault,omitempty"`
+
+	// Looked When verdicts were looked at last
+	Looked *time.Time `json:"looked,omitempty"`
+}
+
+// AlertReceiver defines model for AlertReceiver.
+type AlertReceiver struct {
+	// Fault Why it did not take the last one
+	Fault *string `json:"fault,omitempty"`
+	Kind  string  `json:"kind"`
+	Name  string  `json:"name"`
+
+	// Next When it is tried again
+	Next *time.Time `json:"next,omitempty"`
+
+	// Sent When it took the last message since the server's start
+	Sent *time.Time `json:"sent,omitempty"`
+
+	// Tries Messages in a row that it did not take
+	Tries int64 `json:"tries"`
+
+	// Waiting Alerts that it is to be told of
+	Waiting int64 `json:"waiting"`
+}
+
+// AlertReceiverList defines model for AlertReceiverList.
+type AlertReceiverList struct {
+	Receivers []AlertReceiver `json:"receivers"`
+}
+
+// AlertTold defines model for AlertTold.
+type AlertTold struct {
+	At *time.Time `json:"at,omitempty"`
+
+	// Ended It was told the end
+	Ended    *bool      `json:"ended,omitempty"`
+	First    *time.Time `json:"first,omitempty"`
+	Receiver string     `json:"receiver"`
+
+	// Status The last one that it took; left out: nothing yet
+	Status *fettle.CheckStatus `json:"status,omitempty"`
+	Times  int64               `json:"times"`
+}
+
 // AuditInfo defines model for AuditInfo.
 type AuditInfo struct {
 	// Action What, as noun.verb
@@ -3275,6 +3364,27 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
 	RemoveAgentRelease(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAlerts List alerts
+	//
+	// What is wrong, since when, and which receivers were told. The worst first.
+	//
+	// Corresponds with GET /api/v1/alerts (the `ListAlerts` operationId).
+	ListAlerts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListReceivers List receivers of alerts
+	//
+	// As the configuration has them, with what waits for each, and why it does not take it.
+	//
+	// Corresponds with GET /api/v1/alerts/receivers (the `ListReceivers` operationId).
+	ListReceivers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestReceiver Test a receiver of alerts
+	//
+	// It is told of an alert that is none, and says so. 503: it did not take it, and why.
+	//
+	// Corresponds with POST /api/v1/alerts/receivers/{receiver}/test (the `TestReceiver` operationId).
+	TestReceiver(ctx context.Context, receiver string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAudit Read the audit log
 	//
 	// Who signed in or failed to, changed something, asked nodes to do something, or was refused. The newest first; with after, the oldest first.
@@ -4277,6 +4387,57 @@ func (c *Caller) PushAgentReleaseWithBody(ctx context.Context, params *PushAgent
 // Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
 func (c *Caller) RemoveAgentRelease(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRemoveAgentReleaseRequest(c.Server, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAlerts List alerts
+//
+// What is wrong, since when, and which receivers were told. The worst first.
+//
+// Corresponds with GET /api/v1/alerts (the `ListAlerts` operationId).
+func (c *Caller) ListAlerts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlertsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListReceivers List receivers of alerts
+//
+// As the configuration has them, with what waits for each, and why it does not take it.
+//
+// Corresponds with GET /api/v1/alerts/receivers (the `ListReceivers` operationId).
+func (c *Caller) ListReceivers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReceiversRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestReceiver Test a receiver of alerts
+//
+// It is told of an alert that is none, and says so. 503: it did not take it, and why.
+//
+// Corresponds with POST /api/v1/alerts/receivers/{receiver}/test (the `TestReceiver` operationId).
+func (c *Caller) TestReceiver(ctx context.Context, receiver string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestReceiverRequest(c.Server, receiver)
 	if err != nil {
 		return nil, err
 	}
@@ -6571,6 +6732,94 @@ func NewRemoveAgentReleaseRequest(server string, version string) (*http.Request,
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAlertsRequest constructs an http.Request for the ListAlerts method
+func NewListAlertsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/alerts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListReceiversRequest constructs an http.Request for the ListReceivers method
+func NewListReceiversRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/alerts/receivers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTestReceiverRequest constructs an http.Request for the TestReceiver method
+func NewTestReceiverRequest(server string, receiver string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "receiver", receiver, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/alerts/receivers/%s/test", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -11523,6 +11772,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api/v1/agent-releases/{version} (the `RemoveAgentRelease` operationId).
 	RemoveAgentReleaseWithResponse(ctx context.Context, version string, reqEditors ...RequestEditorFn) (*RemoveAgentReleaseAnswer, error)
 
+	// ListAlertsWithResponse List alerts
+	//
+	// What is wrong, since when, and which receivers were told. The worst first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/alerts (the `ListAlerts` operationId).
+	ListAlertsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAlertsAnswer, error)
+
+	// ListReceiversWithResponse List receivers of alerts
+	//
+	// As the configuration has them, with what waits for each, and why it does not take it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/alerts/receivers (the `ListReceivers` operationId).
+	ListReceiversWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListReceiversAnswer, error)
+
+	// TestReceiverWithResponse Test a receiver of alerts
+	//
+	// It is told of an alert that is none, and says so. 503: it did not take it, and why.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/alerts/receivers/{receiver}/test (the `TestReceiver` operationId).
+	TestReceiverWithResponse(ctx context.Context, receiver string, reqEditors ...RequestEditorFn) (*TestReceiverAnswer, error)
+
 	// ListAuditWithResponse Read the audit log
 	//
 	// Who signed in or failed to, changed something, asked nodes to do something, or was refused. The newest first; with after, the oldest first.
@@ -12788,6 +13064,143 @@ func (r RemoveAgentReleaseAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RemoveAgentReleaseAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAlertsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlertList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlertsAnswer) GetJSON200() *AlertList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAlertsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlertsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlertsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlertsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlertsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListReceiversAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlertReceiverList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListReceiversAnswer) GetJSON200() *AlertReceiverList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListReceiversAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListReceiversAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListReceiversAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListReceiversAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListReceiversAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestReceiverAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestReceiverAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestReceiverAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestReceiverAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestReceiverAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestReceiverAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17391,6 +17804,51 @@ func (c *ClientWithResponses) RemoveAgentReleaseWithResponse(ctx context.Context
 	return ParseRemoveAgentReleaseAnswer(rsp)
 }
 
+// ListAlertsWithResponse List alerts
+//
+// What is wrong, since when, and which receivers were told. The worst first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/alerts (the `ListAlerts` operationId).
+func (c *ClientWithResponses) ListAlertsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAlertsAnswer, error) {
+	rsp, err := c.ListAlerts(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlertsAnswer(rsp)
+}
+
+// ListReceiversWithResponse List receivers of alerts
+//
+// As the configuration has them, with what waits for each, and why it does not take it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/alerts/receivers (the `ListReceivers` operationId).
+func (c *ClientWithResponses) ListReceiversWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListReceiversAnswer, error) {
+	rsp, err := c.ListReceivers(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListReceiversAnswer(rsp)
+}
+
+// TestReceiverWithResponse Test a receiver of alerts
+//
+// It is told of an alert that is none, and says so. 503: it did not take it, and why.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/alerts/receivers/{receiver}/test (the `TestReceiver` operationId).
+func (c *ClientWithResponses) TestReceiverWithResponse(ctx context.Context, receiver string, reqEditors ...RequestEditorFn) (*TestReceiverAnswer, error) {
+	rsp, err := c.TestReceiver(ctx, receiver, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestReceiverAnswer(rsp)
+}
+
 // ListAuditWithResponse Read the audit log
 //
 // Who signed in or failed to, changed something, asked nodes to do something, or was refused. The newest first; with after, the oldest first.
@@ -19310,6 +19768,101 @@ func ParseRemoveAgentReleaseAnswer(rsp *http.Response) (*RemoveAgentReleaseAnswe
 	}
 
 	response := &RemoveAgentReleaseAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAlertsAnswer parses an HTTP response from a ListAlertsWithResponse call
+func ParseListAlertsAnswer(rsp *http.Response) (*ListAlertsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlertsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlertList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListReceiversAnswer parses an HTTP response from a ListReceiversWithResponse call
+func ParseListReceiversAnswer(rsp *http.Response) (*ListReceiversAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListReceiversAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlertReceiverList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestReceiverAnswer parses an HTTP response from a TestReceiverWithResponse call
+func ParseTestReceiverAnswer(rsp *http.Response) (*TestReceiverAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestReceiverAnswer{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
