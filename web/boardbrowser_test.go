@@ -171,6 +171,8 @@ func TestBoardInBrowser(t *testing.T) {
 	b.look("silence-form", "/silences/new?checks=http")
 	b.look("now", "/now")
 	b.look("check-node", "/checks/http/nodes/web42.fra.acme.net")
+	b.look("history", "/checks/http/history?span=24h")
+	b.look("history-node", "/checks/http/history?span=24h&node=web42.fra.acme.net")
 	b.step("without scripts one tap silences, and another takes it back", func(t *testing.T) {
 		b.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
 		b.scripts(false)

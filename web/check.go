@@ -30,6 +30,7 @@ type checkPage struct {
 	Members  []memberRow
 	By       byFact
 	Nodes    []link // to the nodes by status, in the explorer
+	History  string // link to what changed; empty: it is a group
 	Silence  string // link to the form that silences it; empty: it is a group
 	Silences []silencedBy
 	Silenced folded
@@ -148,6 +149,7 @@ func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	}
 	if v.Kind != fettle.KindGroup {
 		p.Nodes = nodesByStatus(name, v.Tally)
+		p.History = historyURL(name, "", spans()[0], 0)
 		p.Silence = silenceForm{Checks: name, Where: everyNode, For: "4h", Back: p.Path()}.URL()
 	}
 	p.Silenced, p.Shadowed = fold(v.Silenced, 2*foldedWide), fold(v.Shadowed, 2*foldedWide)
@@ -183,7 +185,7 @@ func shownAbout(name string, a about) aboutShown {
 		out.Depends = append(out.Depends, link{Label: on, URL: checkURL(on)})
 	}
 	if a.Remedy != nil && a.Remedy.Action != "" {
-		out.Remedy = &remedyShown{Action: a.Remedy.Action, Run: runForm{Action: a.Remedy.Action, Where: badWhere(name, fettle.CheckCritical), Inputs: inputTexts(a.Remedy.Inputs), For: name}.URL()}
+		out.Remedy = &remedyShown{Action: a.Remedy.Action, Run: runForm{Action: a.Remedy.Action, Where: badWhere(name, fettle.CheckCritical), Inputs: plainInputs(a.Remedy.Inputs), For: name}.URL()}
 	}
 	return out
 }

@@ -49,6 +49,9 @@ func (p checkNodePage) CheckPath() string { return checkURL(p.Check) }
 // NodePath gives the address of the node.
 func (p checkNodePage) NodePath() string { return "/nodes/" + url.PathEscape(string(p.Node)) }
 
+// HistoryPath gives the address of what changed here.
+func (p checkNodePage) HistoryPath() string { return historyURL(p.Check, p.Node, spans()[1], 0) }
+
 // Soft gives the status of the last result, where it does not count yet; empty: it does.
 func (p checkNodePage) Soft() fettle.CheckStatus {
 	if p.State == nil || p.State.Soft == p.State.Status {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,6 +70,13 @@ func inputTexts(inputs map[string]any) map[string]string {
 			out[name] = string(raw)
 		}
 	}
+	return out
+}
+
+// plainInputs gives the inputs of a remedy as a form has them; those with expressions in them are left for the person, for they are of one state.
+func plainInputs(inputs map[string]any) map[string]string {
+	out := inputTexts(inputs)
+	maps.DeleteFunc(out, func(_, text string) bool { return strings.Contains(text, "{{") })
 	return out
 }
 

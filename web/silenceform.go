@@ -126,24 +126,30 @@ func spanIn(name, text string) (time.Duration, error) {
 	return d, nil
 }
 
-// commandsOf gives the command line that does the same.
-func (f silenceForm) command() string {
+// command gives the command line that does the same.
+func (f silenceForm) command(now time.Time) string {
 	text := "fettle silence add"
-	for _, name := range f.names() {
-		text += " --check " + shellQuote(name)
-	}
 	switch _, err := server.ShortForm(f.Where); {
 	case f.Where == everyNode:
 		text += " --all"
 	case err == nil && !celSigns.MatchString(f.Where):
 		text += " -W " + shellQuote(f.Where)
 	default:
-		text += " -S " + shellQuote(f.Where)
+		text += " " + shellQuote(f.Where)
+	}
+	for _, name := range f.names() {
+		text += " --check " + shellQuote(name)
 	}
 	for _, s := range f.Statuses {
 		text += " --status " + shellQuote(s)
 	}
-	for _, flag := range []struct{ name, value string }{{"for", f.For}, {"cron", f.Cron}, {"duration", f.Duration}, {"zone", f.Zone}, {"reason", f.Reason}} {
+	ends, when := "for", f.For
+	if f.For == untilMorning {
+		ends, when = "until", morning(now).UTC().Format("2006-01-02T15:04")
+	}
+	for _, flag := range []struct{ name, value string }{
+		{ends, when}, {"starts", f.Starts}, {"cron", f.Cron}, {"duration", f.Duration}, {"zone", f.Zone}, {"reason", f.Reason},
+	} {
 		if flag.value != "" {
 			text += " --" + flag.name + " " + shellQuote(flag.value)
 		}

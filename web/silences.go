@@ -134,7 +134,7 @@ func (s *site) newSilence(c *gin.Context) error {
 
 func (s *site) silenceFormPage(c *gin.Context, f silenceForm) silenceFormPage {
 	p := silenceFormPage{base: s.base(c, "Silence", "silences"), Form: f}
-	p.Same = []command{{"CLI", f.command()}}
+	p.Same = []command{{"CLI", f.command(s.cfg.Now())}}
 	return p
 }
 

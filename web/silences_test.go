@@ -164,3 +164,19 @@ func TestBadNodesOfASilence(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestCommandOfASilence(t *testing.T) {
+	now := time.Date(2026, 11, 21, 3, 12, 0, 0, time.UTC)
+	for _, c := range []struct {
+		form silenceForm
+		want string
+	}{
+		{silenceForm{Where: everyNode, Checks: "disk_*, load", For: untilMorning, Reason: "it's known"}, `fettle silence add --all --check 'disk_*' --check load --until 2026-11-21T08:00 --reason 'it'\''s known'`},
+		{silenceForm{Where: "role=web", Statuses: []string{"warning"}, For: "7d", Cron: "0 2 * * 6", Duration: "2h"}, `fettle silence add -W role=web --status warning --for 7d --cron '0 2 * * 6' --duration 2h`},
+		{silenceForm{Where: `facts.role == "web"`, For: "1h"}, `fettle silence add 'facts.role == "web"' --for 1h`},
+	} {
+		if got := c.form.command(now); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}

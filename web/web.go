@@ -55,6 +55,9 @@ type Verdicts interface {
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error) // shared: not to be changed
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	VerdictMap(ctx context.Context, q server.MapQuery) (server.VerdictMap, error)
+	CheckHistory(ctx context.Context, q server.TransitionQuery) ([]server.Transition, error) // the newest first; ErrNotFound
+	// Availability reckons how long a check had which status. ErrUnavailable: too much has changed to be reckoned at once.
+	Availability(ctx context.Context, q server.AvailabilityQuery) (server.Availability, error)
 }
 
 // Questions asks about nodes. ErrInvalid: the filter, as a *server.FilterError where the fault has a place in the text.
@@ -159,6 +162,7 @@ func (s *site) routes(r *gin.Engine) {
 	pages.Match(both, "/checks", s.page(within(s.board)))
 	pages.Match(both, "/checks/:name", s.page(within(s.check)))
 	pages.Match(both, "/checks/:name/map", s.page(within(s.checkMap)))
+	pages.Match(both, "/checks/:name/history", s.page(within(s.checkHistory)))
 	pages.Match(both, "/checks/:name/nodes/:identity", s.page(within(s.checkNode)))
 	pages.POST("/checks/:name/nodes/:identity/ask", s.act(opAskVerdict, auth.Operator, s.askNode))
 	pages.POST("/checks/:name/ask", s.act(opAskVerdict, auth.Operator, s.ask))
