@@ -96,7 +96,7 @@ func mount(r *gin.Engine, cfg Config, fleet Fleet, keeper *auth.Keeper, log *slo
 		return nil, err
 	}
 	cfg = cfg.defaults()
-	a := &rest{cfg: cfg, fleet: fleet, keeper: keeper, log: log, guard: newShrinkGuard(cfg.ShrinkTo, cfg.ShrinkHold, cfg.Now)}
+	a := &rest{cfg: cfg, fleet: fleet, keeper: keeper, log: log, guard: newShrinkGuard(cfg.ShrinkTo, cfg.ShrinkHold, cfg.Now, log)}
 	a.huma = humagin.New(r, description())
 	a.routes()
 	document, err := a.document()

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
@@ -29,8 +30,9 @@ const defaultLabels = "os.family,os.name,os.release.major,kernel,virtual"
 
 type scrapeIn struct {
 	Aim
-	Port    int    `query:"port" minimum:"1" maximum:"65535" default:"9100" doc:"Of every target; 9100 is node_exporter's"`
-	Label   string `query:"label" doc:"Facts that become labels, with commas between: os.family becomes __meta_fettle_fact_os_family; left out: a few" example:"os.family,role"`
+	Port    string `query:"port" default:"9100" doc:"Of every target, or a fact that has it; nodes without that fact are left out. 9100 is node_exporter's" example:"9100"`
+	Label   string `query:"label" doc:"Facts that become labels, with commas between: os.family becomes __meta_fettle_fact_os_family, and site=facts.dc a label site that stays; left out: a few" example:"os.family,role"`
+	Labels  string `query:"labels" doc:"The same as label"`
 	Address string `query:"address" doc:"A fact that has the address; left out, or where a node lacks it: the identity" example:"networking.ip"`
 }
 
@@ -38,12 +40,37 @@ func (a *rest) prometheusRoutes() {
 	handle(a, route{
 		id: "prometheus-targets", method: http.MethodGet, path: "/prometheus/sd", tag: "prometheus", need: auth.Viewer, figures: true,
 		summary: "List targets for Prometheus's http_sd",
-		text: "One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus " +
-			"keeps the list that it has.",
+		text: "One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the " +
+			"header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.",
 	}, a.scrapeTargets)
+	handle(a, route{
+		id: "release-targets", method: http.MethodPost, path: "/prometheus/sd/release", tag: "prometheus", need: auth.Operator,
+		summary: "Release lists of targets that are held",
+		text:    "They are given out as they are, however short. Left alone they are after ten minutes.",
+	}, a.releaseTargets)
 }
 
-func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*output[[]ScrapeGroup], error) {
+// Released says how many lists are given out as they are again.
+type Released struct {
+	Lists int `json:"lists"`
+}
+
+func (a *rest) releaseTargets(ctx context.Context, in *struct {
+	Where string `query:"where" doc:"The filter of one list, as it was asked; left out: all that are held"`
+},
+) (*output[Released], error) {
+	n := a.guard.release(in.Where)
+	tell(ctx, in.Where, audit.Details{"lists": n})
+	return &output[Released]{Released{n}}, nil
+}
+
+// heldList is a list of targets, and why it is not the one of now.
+type heldList struct {
+	Held string `header:"Fettle-Held"`
+	Body []ScrapeGroup
+}
+
+func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*heldList, error) {
 	if err := a.fleet.Ready(ctx); err != nil {
 		return nil, fmt.Errorf("the list of targets would not be whole: %w", err)
 	}
@@ -62,7 +89,9 @@ func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*output[[]Scrap
 			return nil, err
 		}
 		for _, n := range page.Nodes {
-			groups = append(groups, form.group(n))
+			if group, ok := form.group(n); ok {
+				groups = append(groups, group)
+			}
 		}
 		if cursor = page.Next; cursor == "" {
 			break
@@ -71,15 +100,17 @@ func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*output[[]Scrap
 	if len(groups) == 0 && a.fleet.Settling() { // a filter over liveness or seen, before anybody has spoken
 		return nil, fmt.Errorf("nobody matches, and the server has just started: %w", fettle.ErrUnavailable)
 	}
-	if err := a.guard.check(string(sel.Where), len(groups)); err != nil {
+	groups, why, err := a.guard.pass(string(sel.Where), groups)
+	if err != nil {
 		return nil, err
 	}
-	return &output[[]ScrapeGroup]{groups}, nil
+	return &heldList{why, groups}, nil
 }
 
 // scrapeForm makes groups of nodes. It is used by one goroutine.
 type scrapeForm struct {
-	port    string
+	port    string      // empty: portOf has it
+	portOf  fettle.Path // nil: port
 	address fettle.Path // nil: the identity
 	labels  []scrapeLabel
 	parser  fastjson.Parser
@@ -92,7 +123,14 @@ type scrapeLabel struct {
 }
 
 func newScrapeForm(in *scrapeIn) (*scrapeForm, error) {
-	f := &scrapeForm{port: strconv.Itoa(in.Port)}
+	f := &scrapeForm{port: in.Port}
+	if n, err := strconv.Atoi(in.Port); err != nil {
+		if f.portOf, err = factPath(in.Port); err != nil {
+			return nil, fmt.Errorf("port: it is neither a number nor a fact: %w", err)
+		}
+	} else if n < 1 || n > 65535 {
+		return nil, fmt.Errorf("port: %d is not between 1 and 65535: %w", n, fettle.ErrInvalid)
+	}
 	if in.Address != "" {
 		path, err := factPath(in.Address)
 		if err != nil {
@@ -100,16 +138,16 @@ func newScrapeForm(in *scrapeIn) (*scrapeForm, error) {
 		}
 		f.address = path
 	}
-	labels := in.Label
+	labels := strings.Trim(in.Label+","+in.Labels, ",")
 	if labels == "" {
 		labels = defaultLabels
 	}
-	for _, name := range server.SplitList(labels) {
-		path, err := factPath(name)
+	for _, text := range server.SplitList(labels) {
+		label, err := parseLabel(text)
 		if err != nil {
-			return nil, fmt.Errorf("label: %w", err)
+			return nil, err
 		}
-		f.labels = append(f.labels, scrapeLabel{name: labelPrefix + "fact_" + labelName(strings.Join(path, "_")), path: path})
+		f.labels = append(f.labels, label)
 	}
 	if len(f.labels) > maxFields {
 		return nil, fmt.Errorf("label: %d facts were asked for, and %d are allowed: %w", len(f.labels), maxFields, fettle.ErrInvalid)
@@ -117,8 +155,27 @@ func newScrapeForm(in *scrapeIn) (*scrapeForm, error) {
 	return f, nil
 }
 
-// group gives the target of n. Lists stand between commas, and have one at both ends, as Prometheus's own discoveries do it.
-func (f *scrapeForm) group(n fettle.Node) ScrapeGroup {
+// parseLabel reads a fact, or name=fact for a label of that name, which Prometheus keeps.
+func parseLabel(text string) (scrapeLabel, error) {
+	name, fact, named := strings.Cut(text, "=")
+	if !named {
+		fact = text
+	}
+	path, err := factPath(fact)
+	if err != nil {
+		return scrapeLabel{}, fmt.Errorf("label: %w", err)
+	}
+	if !named {
+		return scrapeLabel{labelPrefix + "fact_" + labelName(strings.Join(path, "_")), path}, nil
+	}
+	if name == "" || name != labelName(name) || strings.HasPrefix(name, "__") || name[0] >= '0' && name[0] <= '9' {
+		return scrapeLabel{}, fmt.Errorf("label: %q is no name of a label: letters, digits and _: %w", name, fettle.ErrInvalid)
+	}
+	return scrapeLabel{name, path}, nil
+}
+
+// group gives the target of n; not ok: it has no port. Lists stand between commas, and have one at both ends, as Prometheus's own discoveries do it.
+func (f *scrapeForm) group(n fettle.Node) (group ScrapeGroup, ok bool) {
 	var facts *fastjson.Value
 	if len(n.Facts) > 0 {
 		facts, _ = f.parser.ParseBytes(n.Facts) // the inventory holds valid documents only; nil has no values
@@ -128,6 +185,14 @@ func (f *scrapeForm) group(n fettle.Node) ScrapeGroup {
 		if text, ok := labelValue(facts.Get(f.address...)); ok && text != "" {
 			address = text
 		}
+	}
+	port := f.port
+	if f.portOf != nil {
+		text, _ := labelValue(facts.Get(f.portOf...))
+		if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 65535 {
+			return ScrapeGroup{}, false
+		}
+		port = text
 	}
 	labels := map[string]string{
 		labelPrefix + "identity": string(n.Identity),
@@ -143,7 +208,7 @@ func (f *scrapeForm) group(n fettle.Node) ScrapeGroup {
 			labels[l.name] = text
 		}
 	}
-	return ScrapeGroup{Targets: []string{net.JoinHostPort(address, f.port)}, Labels: labels}
+	return ScrapeGroup{Targets: []string{net.JoinHostPort(address, port)}, Labels: labels}, true
 }
 
 func labelList(list []string) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -57,15 +58,42 @@ func TestShrinking(t *testing.T) {
 	for _, id := range []fettle.NodeID{"web1.acme.net", "web2.acme.net"} {
 		b.fleet.nodes.Remove(id)
 	}
-	if a := b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd", ""); a.status != 503 || !strings.Contains(a.problem(t).Detail, "1 targets are left of 3") {
+	a := b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd", "")
+	if held := a.header.Get("Fettle-Held"); a.status != 200 || strings.Count(a.body, `"targets"`) != 3 || !strings.Contains(held, "1 targets are left of 3") {
+		t.Errorf("%d %q %s", a.status, held, a.body)
+	}
+	if page := b.ask("", "GET", "/metrics", "").body; !strings.Contains(page, "\nfettle_sd_held_lists 1\n") || !strings.Contains(page, "\nfettle_sd_held_targets 2\n") {
+		t.Errorf("the metrics do not say so:\n%s", page)
+	}
+	if log := b.log.String(); strings.Count(log, "is held") != 1 {
+		t.Errorf("the log does not say so, once:\n%s", log)
+	}
+	if a := b.ask(auth.Operator, "POST", "/api/v1/prometheus/sd/release", ""); a.status != 200 || !strings.Contains(a.body, `"lists":1`) {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+	a = b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd", "")
+	if a.status != 200 || strings.Count(a.body, `"targets"`) != 1 || a.header.Get("Fettle-Held") != "" {
+		t.Errorf("it was released: %d %s", a.status, a.body)
+	}
+}
+
+func TestScrapePortsAndLabels(t *testing.T) {
+	b := newBench(t, Config{})
+	if got := b.get(`/api/v1/prometheus/sd?where=identity+==+"db1.acme.net"&labels=family=facts.os.family&port=9200`); !strings.Contains(got, `"family":"RedHat"`) || !strings.Contains(got, "db1.acme.net:9200") {
+		t.Error(got)
+	}
+	sameJSON(t, b.get(`/api/v1/prometheus/sd?port=facts.nothing`), `[]`)
+	for _, bad := range []string{"port=0", "port=70000", "label=__x=os.family", "label=1x=os.family", "label=a-b=os.family"} {
+		if a := b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd?"+bad, ""); a.status != 422 && a.status != 400 {
+			t.Errorf("%s: %d %s", bad, a.status, a.body)
+		}
 	}
 }
 
 func TestShrinkGuard(t *testing.T) {
 	at := now
 	guard := func(part float64) *shrinkGuard {
-		return newShrinkGuard(part, 10*time.Minute, func() time.Time { return at })
+		return newShrinkGuard(part, 10*time.Minute, func() time.Time { return at }, slog.New(slog.DiscardHandler))
 	}
 	type step struct {
 		after  time.Duration
@@ -85,21 +113,23 @@ func TestShrinkGuard(t *testing.T) {
 			g := guard(0.5)
 			for i, s := range steps {
 				at = at.Add(s.after)
-				if err := g.check("all", s.length); (err != nil) != s.held || err != nil && !errors.Is(err, fettle.ErrUnavailable) {
-					t.Errorf("step %d, %d targets: %v", i, s.length, err)
+				before := g.lists["all"].length
+				list, why, err := g.pass("all", make([]ScrapeGroup, s.length))
+				if want := s.length; err != nil || (why != "") != s.held || !s.held && len(list) != want || s.held && len(list) != before {
+					t.Errorf("step %d, %d targets: %d, %q, %v", i, s.length, len(list), why, err)
 				}
 			}
 		})
 	}
 	t.Run("filters do not meddle with each other", func(t *testing.T) {
 		g := guard(0.5)
-		if g.check("a", 100) != nil || g.check("b", 1) != nil {
+		if passes(g, "a", 100) != 100 || passes(g, "b", 1) != 1 {
 			t.Error("held back")
 		}
 	})
 	t.Run("it can be switched off", func(t *testing.T) {
 		g := guard(-1)
-		if g.check("a", 100) != nil || g.check("a", 0) != nil {
+		if passes(g, "a", 100) != 100 || passes(g, "a", 0) != 0 {
 			t.Error("held back")
 		}
 	})
@@ -107,12 +137,25 @@ func TestShrinkGuard(t *testing.T) {
 		g := guard(0.5)
 		for i := range 2 * maxGuarded {
 			at = at.Add(time.Second)
-			if err := g.check(fmt.Sprint(i), 1); err != nil {
-				t.Fatal(err)
+			if passes(g, fmt.Sprint(i), 1) != 1 {
+				t.Fatal("held")
 			}
 		}
-		if len(g.lists) > maxGuarded {
-			t.Errorf("it remembers %d lists", len(g.lists))
+		if len(g.lists) > maxGuarded || g.held != len(g.lists) {
+			t.Errorf("it remembers %d lists of %d targets", len(g.lists), g.held)
 		}
 	})
+	t.Run("what is too long to be remembered is held back by an error", func(t *testing.T) {
+		g := guard(0.5)
+		passes(g, "a", maxHeld+1)
+		if _, _, err := g.pass("a", nil); !errors.Is(err, fettle.ErrUnavailable) {
+			t.Error(err)
+		}
+	})
+}
+
+// passes gives the length of the list that a guard lets pass.
+func passes(g *shrinkGuard, question string, length int) int {
+	list, _, _ := g.pass(question, make([]ScrapeGroup, length))
+	return len(list)
 }

@@ -24,6 +24,7 @@ func (a *rest) families() ([]*dto.MetricFamily, error) {
 	}
 	var own, described bytes.Buffer
 	a.fleet.WriteMetrics(&own)
+	a.guard.writeMetrics(&own)
 	for _, write := range a.cfg.Meters {
 		write(&own)
 	}

@@ -2039,6 +2039,11 @@ type RefusalInfo struct {
 	Reason string          `json:"reason"`
 }
 
+// Released defines model for Released.
+type Released struct {
+	Lists int64 `json:"lists"`
+}
+
 // Remedy defines model for Remedy.
 type Remedy = fettle.Remedy
 
@@ -3070,14 +3075,23 @@ type PrometheusTargetsParams struct {
 	// AsOf The moment that is asked about, RFC 3339; left out: now. Facts are as they were then, classes as they are now
 	AsOf *string `form:"as_of,omitempty" json:"as_of,omitempty"`
 
-	// Port Of every target; 9100 is node_exporter's
-	Port *int64 `form:"port,omitempty" json:"port,omitempty"`
+	// Port Of every target, or a fact that has it; nodes without that fact are left out. 9100 is node_exporter's
+	Port *string `form:"port,omitempty" json:"port,omitempty"`
 
-	// Label Facts that become labels, with commas between: os.family becomes __meta_fettle_fact_os_family; left out: a few
+	// Label Facts that become labels, with commas between: os.family becomes __meta_fettle_fact_os_family, and site=facts.dc a label site that stays; left out: a few
 	Label *string `form:"label,omitempty" json:"label,omitempty"`
+
+	// Labels The same as label
+	Labels *string `form:"labels,omitempty" json:"labels,omitempty"`
 
 	// Address A fact that has the address; left out, or where a node lacks it: the identity
 	Address *string `form:"address,omitempty" json:"address,omitempty"`
+}
+
+// ReleaseTargetsParams defines parameters for ReleaseTargets.
+type ReleaseTargetsParams struct {
+	// Where The filter of one list, as it was asked; left out: all that are held
+	Where *string `form:"where,omitempty" json:"where,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
@@ -3943,10 +3957,17 @@ type ClientInterface interface {
 
 	// PrometheusTargets List targets for Prometheus's http_sd
 	//
-	// One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
+	// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 	//
 	// Corresponds with GET /api/v1/prometheus/sd (the `PrometheusTargets` operationId).
 	PrometheusTargets(ctx context.Context, params *PrometheusTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseTargets Release lists of targets that are held
+	//
+	// They are given out as they are, however short. Left alone they are after ten minutes.
+	//
+	// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
+	ReleaseTargets(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PreviewRosterWithBody Preview a run
 	//
@@ -5726,11 +5747,28 @@ func (c *Caller) SavePolicy(ctx context.Context, name string, body SavePolicyJSO
 
 // PrometheusTargets List targets for Prometheus's http_sd
 //
-// One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
+// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 //
 // Corresponds with GET /api/v1/prometheus/sd (the `PrometheusTargets` operationId).
 func (c *Caller) PrometheusTargets(ctx context.Context, params *PrometheusTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPrometheusTargetsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseTargets Release lists of targets that are held
+//
+// They are given out as they are, however short. Left alone they are after ten minutes.
+//
+// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
+func (c *Caller) ReleaseTargets(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseTargetsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -9948,7 +9986,7 @@ func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams)
 
 		if params.Port != nil {
 
-			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "port", *params.Port, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "port", *params.Port, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9961,6 +9999,18 @@ func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams)
 		if params.Label != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Labels != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "labels", *params.Labels, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9989,6 +10039,60 @@ func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams)
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReleaseTargetsRequest constructs an http.Request for the ReleaseTargets method
+func NewReleaseTargetsRequest(server string, params *ReleaseTargetsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/prometheus/sd/release")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Where != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "where", *params.Where, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -12447,12 +12551,21 @@ type ClientWithResponsesInterface interface {
 
 	// PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 	//
-	// One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
+	// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/prometheus/sd (the `PrometheusTargets` operationId).
 	PrometheusTargetsWithResponse(ctx context.Context, params *PrometheusTargetsParams, reqEditors ...RequestEditorFn) (*PrometheusTargetsAnswer, error)
+
+	// ReleaseTargetsWithResponse Release lists of targets that are held
+	//
+	// They are given out as they are, however short. Left alone they are after ten minutes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
+	ReleaseTargetsWithResponse(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*ReleaseTargetsAnswer, error)
 
 	// PreviewRosterWithBodyWithResponse Preview a run
 	//
@@ -15955,6 +16068,11 @@ func (r SavePolicyAnswer) ContentType() string {
 	return ""
 }
 
+// PrometheusTargetsAnswer200Headers the declared response headers of an HTTP 200 response for PrometheusTargets
+type PrometheusTargetsAnswer200Headers struct {
+	FettleHeld *string
+}
+
 type PrometheusTargetsAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15962,6 +16080,8 @@ type PrometheusTargetsAnswer struct {
 	JSON200 *[]ScrapeGroup
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PrometheusTargetsAnswer200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15997,6 +16117,54 @@ func (r PrometheusTargetsAnswer) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PrometheusTargetsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseTargetsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Released
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReleaseTargetsAnswer) GetJSON200() *Released {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseTargetsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseTargetsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseTargetsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseTargetsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseTargetsAnswer) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18929,7 +19097,7 @@ func (c *ClientWithResponses) SavePolicyWithResponse(ctx context.Context, name s
 
 // PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 //
-// One group for each node. While the inventory is not loaded, or when the list has shrunk suddenly, the answer is 503, on which Prometheus keeps the list that it has.
+// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -18940,6 +19108,21 @@ func (c *ClientWithResponses) PrometheusTargetsWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParsePrometheusTargetsAnswer(rsp)
+}
+
+// ReleaseTargetsWithResponse Release lists of targets that are held
+//
+// They are given out as they are, however short. Left alone they are after ten minutes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
+func (c *ClientWithResponses) ReleaseTargetsWithResponse(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*ReleaseTargetsAnswer, error) {
+	rsp, err := c.ReleaseTargets(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseTargetsAnswer(rsp)
 }
 
 // PreviewRosterWithBodyWithResponse Preview a run
@@ -21819,6 +22002,52 @@ func ParsePrometheusTargetsAnswer(rsp *http.Response) (*PrometheusTargetsAnswer,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest []ScrapeGroup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PrometheusTargetsAnswer200Headers
+		if values := rsp.Header.Values("Fettle-Held"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Fettle-Held", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.FettleHeld = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReleaseTargetsAnswer parses an HTTP response from a ReleaseTargetsWithResponse call
+func ParseReleaseTargetsAnswer(rsp *http.Response) (*ReleaseTargetsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseTargetsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Released
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
