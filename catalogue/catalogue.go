@@ -152,6 +152,14 @@ func (c *Catalogue) version(r store.Release) Version {
 			v.Fault = fmt.Sprintf("platforms: %v", err)
 		}
 	}
+	for _, a := range v.Manifest.Actions {
+		if a.Busy == "" {
+			continue
+		}
+		if _, err := filter.Compile(filter.Node, fettle.Filter(a.Busy)); err != nil {
+			v.Fault = fmt.Sprintf("busy of %s: %v", a.Name, err)
+		}
+	}
 	return v
 }
 

@@ -55,6 +55,7 @@ type actionFile struct {
 	Description string        `yaml:"description"`
 	Timeout     string        `yaml:"timeout"`
 	Idempotent  bool          `yaml:"idempotent"`
+	Busy        string        `yaml:"busy"` // a filter: on these nodes it goes already
 	Inputs      []inputFile   `yaml:"inputs"`
 	Outputs     []outputFile  `yaml:"outputs"`
 	Summaries   []summaryFile `yaml:"summaries"`
@@ -215,7 +216,7 @@ func (f manifestFile) manifest() (m Manifest, faults []manifestFault) {
 	}
 	for i, af := range f.Actions {
 		a := Action{
-			Name: f.Name + "." + af.Name, Description: strings.TrimSpace(af.Description), Idempotent: af.Idempotent, Display: af.Display,
+			Name: f.Name + "." + af.Name, Description: strings.TrimSpace(af.Description), Idempotent: af.Idempotent, Display: af.Display, Busy: strings.TrimSpace(af.Busy),
 			Timeout: cmp.Or(span(fmt.Sprintf(".actions[%d].timeout", i), af.Timeout), timeout),
 		}
 		for _, in := range af.Inputs {

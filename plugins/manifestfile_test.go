@@ -47,6 +47,7 @@ actions:
   - name: clean
     description: Remove what is old.
     timeout: 5m
+    busy: '"disk.clean" in agent.running'
 `
 
 func TestParseManifest(t *testing.T) {
@@ -66,7 +67,7 @@ func TestParseManifest(t *testing.T) {
 			Outputs:   []Output{{Name: "used", Type: Float, Unit: "%", Display: "used space"}, ownOutputs["output"], ownOutputs["log"], ownOutputs["records"]},
 			Summaries: []Summary{{"used", Max}},
 		}, {
-			Name: "disk.clean", Description: "Remove what is old.", Timeout: 300_000,
+			Name: "disk.clean", Description: "Remove what is old.", Timeout: 300_000, Busy: `"disk.clean" in agent.running`,
 			Outputs: []Output{ownOutputs["output"], ownOutputs["log"], ownOutputs["records"]},
 		}},
 	}
