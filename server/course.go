@@ -61,6 +61,7 @@ func (s *Server) begin(ctx context.Context, r *liveRun, order []fettle.NodeID) e
 	for _, id := range order {
 		if r.parts[id].out() {
 			c.called = append(c.called, id)
+			r.run.Deadline = max(r.run.Deadline, fettle.MillisOf(r.parts[id].due))
 		}
 	}
 	slices.SortStableFunc(c.called, func(a, b fettle.NodeID) int { return r.parts[a].due.Compare(r.parts[b].due) })

@@ -72,8 +72,23 @@ func (s *Server) round(ctx context.Context, st standing) (time.Time, error) {
 	return noted.Next.Time(), err
 }
 
-// noteRound notes that a round was started, or why not, and when the next is due: one of those that were missed is made up for, not all.
+// noteRound notes that a round was started, or why not, and when the next is due: one of those that were missed is made up for, not all. A store that
+// is away is waited for, or else the round would be started again.
 func (s *Server) noteRound(ctx context.Context, name string, run fettle.Run, why error) (fettle.Standing, error) {
+	for {
+		st, err := s.tryNote(ctx, name, run, why)
+		if !errors.Is(err, fettle.ErrUnavailable) || ctx.Err() != nil {
+			return st, err
+		}
+		s.Log.Warn("note a round of a standing run", "run", name, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(storeAgain):
+		}
+	}
+}
+
+func (s *Server) tryNote(ctx context.Context, name string, run fettle.Run, why error) (fettle.Standing, error) {
 	return s.changeStanding(ctx, name, func(st *standing) error {
 		now := s.Now()
 		if why != nil {
@@ -81,7 +96,9 @@ func (s *Server) noteRound(ctx context.Context, name string, run fettle.Run, why
 		} else {
 			st.Last, st.Rounds = run.ID, st.Rounds+1
 		}
-		if _, loops := st.when.Loop(); !loops && st.Paused == "" {
+		if _, loops := st.when.Loop(); loops {
+			st.Next = 0 // it is known when the round is over
+		} else if st.Paused == "" {
 			st.Next = millisOrNever(st.when.After(now, st.Created.Time()))
 		}
 		return nil
