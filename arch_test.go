@@ -37,6 +37,7 @@ var plan = map[string]room{
 	"inventory":    {floor: 2, may: []string{"filter"}},
 	"reports":      {floor: 2, may: []string{"filter", "nagios"}},
 	"runs":         {floor: 2},
+	"wire/gauge":   {floor: 2, may: []string{"wire"}},
 	"wire/broker":  {floor: 2, may: []string{"wire"}},
 
 	"agent":         {floor: 3, may: []string{"checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
 	"github.com/fettle-dev/fettle/server/api/client"
+	"github.com/fettle-dev/fettle/wire/gauge"
 )
 
 // brokerOrder is what check_fettle broker asks for.
@@ -19,13 +22,9 @@ type brokerOrder struct {
 	queue, of         string
 	warning, critical string
 	timeout           wait
+	foreign           foreignBroker
+	cacti             bool
 }
-
-// What the thresholds may be over: of a queue, and of the broker.
-var (
-	ofQueue  = []string{"depth", "consumers", "oldest"}
-	ofBroker = []string{"connections", "nodes", "depth"}
-)
 
 // brokerPlugin is check_fettle broker. Like plugin, it prints one status whatever happens.
 func (a *app) brokerPlugin(ctx context.Context, args []string) (code int) {
@@ -44,6 +43,10 @@ func (a *app) brokerPlugin(ctx context.Context, args []string) (code int) {
 	cmd.SetArgs(args)
 	code = int(fettle.CodeUnknown) // --help exits so
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if o.foreign.url != "" {
+			code, err = a.brokerAnswer(cmd.Context(), &o, func(ctx context.Context) (string, []fettle.Perf, error) { return o.foreign.read(ctx, o.queue, where) })
+			return err
+		}
 		if where.URL == "" {
 			if where, err = findContext(a.context); err != nil {
 				return err
@@ -53,12 +56,7 @@ func (a *app) brokerPlugin(ctx context.Context, args []string) (code int) {
 		if err != nil {
 			return err
 		}
-		line, status, err := o.ask(cmd.Context(), c)
-		if err != nil {
-			return err
-		}
-		code = int(status.Code())
-		_, err = fmt.Fprintln(a.stdout, line)
+		code, err = a.brokerAnswer(cmd.Context(), &o, func(ctx context.Context) (string, []fettle.Perf, error) { return o.read(ctx, c) })
 		return err
 	}
 	if err := cmd.ExecuteContext(ctx); err != nil {
@@ -69,20 +67,27 @@ func (a *app) brokerPlugin(ctx context.Context, args []string) (code int) {
 
 func (a *app) brokerPluginCommand(o *brokerOrder, where *clientContext) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: pluginName + " broker", Short: "the server's own broker, for Nagios", Args: takes(), SilenceErrors: true, SilenceUsage: true,
-		Long: `Tells how many are connected, or what stands in one queue. The ranges are over the connections, or with --queue over its depth; --of
-says otherwise. Prints it as a Nagios plugin does and exits so: 0 ok, 1 warning, 2 critical, 3 unknown. Every fault is UNKNOWN with its reason,
-also a queue that nobody uses.`,
+		Use: pluginName + " broker", Short: "a broker or one of its queues, for Nagios", Args: takes(), SilenceErrors: true, SilenceUsage: true,
+		Long: `Tells what a broker holds and who is connected, or what stands in one queue: of the server's own broker, or with --broker of RabbitMQ
+(its management API) and ActiveMQ (its statistics plugin, over STOMP). The ranges are over the depth of the queue, and of the own broker over its
+connections; --of names another of the values behind the '|'. Prints it as a Nagios plugin does and exits so: 0 ok, 1 warning, 2 critical, 3
+unknown. Every fault is UNKNOWN with its reason, also a queue that nobody uses. --cacti prints the values as key:value, and exits so too.`,
 		Example: `  check_fettle broker --warning 9000 --critical 10000
   check_fettle broker --of nodes --critical 180:
   check_fettle broker --queue fettle.results --warning 1000 --critical 10000
-  check_fettle broker --queue /queue/orders --of consumers --critical 1:`,
+  check_fettle broker --queue /queue/orders --of consumers --critical 1:
+  check_fettle broker --broker https://mq.acme.net:15671/shop --secret-file /etc/fettle/mq.secret --queue orders --warning 1000 --critical 2000
+  check_fettle broker --broker stomps://amq.acme.net:61614 --secret-file /etc/fettle/amq.secret --of memory_percent --critical 80
+  check_fettle broker --queue orders --cacti`,
 	}
 	cmd.SetOut(a.stdout)
 	cmd.SetErr(a.stdout)
 	f := cmd.Flags()
 	f.StringVar(&o.queue, "queue", "", "`NAME` of a destination; one without a slash is a queue")
-	f.StringVar(&o.of, "of", "", "what the ranges are over: of a queue "+strings.Join(ofQueue, ", ")+" (in seconds), else "+strings.Join(ofBroker, ", "))
+	f.StringVar(&o.of, "of", "", "`VALUE` that the ranges are over: depth, consumers, oldest (in seconds), connections, nodes, memory or another of those printed")
+	f.StringVar(&o.foreign.url, "broker", "", "`URL` of another broker: https://host:15671/virtual-host of RabbitMQ's management, stomps://host:61614 of ActiveMQ")
+	f.StringVar(&o.foreign.secret, "secret-file", "", "`FILE` with login:passcode for --broker")
+	f.BoolVar(&o.cacti, "cacti", false, "print key:value for Cacti")
 	f.StringVarP(&o.warning, "warning", "w", "", "Nagios `RANGE`")
 	f.StringVarP(&o.critical, "critical", "c", "", "Nagios `RANGE`")
 	o.timeout = wait(10 * time.Second)
@@ -94,25 +99,85 @@ also a queue that nobody uses.`,
 	return cmd
 }
 
-// ask gives the line and the status.
-func (o *brokerOrder) ask(ctx context.Context, c *client.API) (string, fettle.CheckStatus, error) {
-	if time.Duration(o.timeout) <= 0 {
-		return "", "", fmt.Errorf("--timeout %s is not above zero: %w", spell(time.Duration(o.timeout)), fettle.ErrInvalid)
+// brokerAnswer prints what read gives within the time that there is, and gives the code.
+func (a *app) brokerAnswer(ctx context.Context, o *brokerOrder, read func(context.Context) (string, []fettle.Perf, error)) (int, error) {
+	limit := time.Duration(o.timeout)
+	if limit <= 0 {
+		return int(fettle.CodeUnknown), fmt.Errorf("--timeout %s is not above zero: %w", spell(limit), fettle.ErrInvalid)
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.timeout))
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ask := o.askBroker
-	if o.queue != "" {
-		ask = o.askQueue
-	}
-	what, values, err := ask(ctx, c)
+	what, values, err := read(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%s did not answer within %s: %w", c.URL(), spell(time.Duration(o.timeout)), fettle.ErrUnavailable)
+		err = fmt.Errorf("there was no answer within %s: %w", spell(limit), fettle.ErrUnavailable)
 	}
 	if err != nil {
-		return "", "", err
+		return int(fettle.CodeUnknown), err
 	}
-	return o.judge(what, values)
+	line, status, err := o.judge(what, values)
+	if err != nil {
+		return int(fettle.CodeUnknown), err
+	}
+	if o.cacti {
+		line = cactiLine(values)
+	}
+	_, err = fmt.Fprintln(a.stdout, line)
+	return int(status.Code()), err
+}
+
+// cactiLine writes values as Cacti reads them.
+func cactiLine(values []fettle.Perf) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = v.Label + ":" + strconv.FormatFloat(*v.Value, 'f', -1, 64)
+	}
+	return strings.Join(words, " ")
+}
+
+// read asks the server for its own broker.
+func (o *brokerOrder) read(ctx context.Context, c *client.API) (string, []fettle.Perf, error) {
+	if o.queue != "" {
+		return o.askQueue(ctx, c)
+	}
+	return o.askBroker(ctx, c)
+}
+
+// foreignBroker is a broker that is not the server's own.
+type foreignBroker struct{ url, secret string }
+
+// read asks it, by the scheme of its address.
+func (f foreignBroker) read(ctx context.Context, queue string, where clientContext) (string, []fettle.Perf, error) {
+	u, err := url.Parse(f.url)
+	if err != nil || u.Host == "" {
+		return "", nil, fmt.Errorf("--broker %q is no address such as https://mq:15671 or stomps://amq:61614: %w", f.url, fettle.ErrInvalid)
+	}
+	if u.User != nil {
+		return "", nil, fmt.Errorf("--broker has an account in it, which everybody on this machine could read: put login:passcode into a --secret-file: %w", fettle.ErrInvalid)
+	}
+	b := gauge.Broker{URL: f.url}
+	if f.secret != "" {
+		s, err := readSecret(f.secret)
+		if err != nil {
+			return "", nil, err
+		}
+		b.Login, b.Passcode = s.login, s.passcode
+	}
+	if b.TLS, err = clientTLS(where.CA, "", ""); err != nil {
+		return "", nil, err
+	}
+	ask := gauge.RabbitMQ
+	switch u.Scheme {
+	case "http", "https":
+	case "stomp", "stomps":
+		ask = gauge.ActiveMQ
+	default:
+		return "", nil, fmt.Errorf("--broker %s: https is RabbitMQ's management, stomps is ActiveMQ: %w", f.url, fettle.ErrInvalid)
+	}
+	if (u.Scheme == "http" || u.Scheme == "stomp") && f.secret != "" && !isLoopback(u.Host) {
+		return "", nil, fmt.Errorf("--broker %s would send the passcode without TLS: write %ss://: %w", f.url, u.Scheme, fettle.ErrInvalid)
+	}
+	r, err := ask(ctx, b, queue)
+	return r.Text, r.Values, err
 }
 
 func (o *brokerOrder) askBroker(ctx context.Context, c *client.API) (string, []fettle.Perf, error) {
@@ -125,6 +190,7 @@ func (o *brokerOrder) askBroker(ctx context.Context, c *client.API) (string, []f
 		perf("connections", "", float64(b.Connections)), perf("nodes", "", float64(b.NodesConnected)), perf("depth", "", float64(b.HeldMessages)),
 		perf("queued", "B", float64(b.QueuedBytes)), perf("in", "c", float64(b.In)), perf("out", "c", float64(b.Out)),
 		perf("logins", "c", float64(b.Logins)), perf("slow", "c", float64(b.Slow)),
+		perf("in_per_second", "", b.InPerSecond), perf("out_per_second", "", b.OutPerSecond), perf("memory", "B", float64(b.HeldBytes+b.QueuedBytes+b.InflightBytes)),
 	}, nil
 }
 
@@ -146,6 +212,7 @@ func (o *brokerOrder) askQueue(ctx context.Context, c *client.API) (string, []fe
 	return what, []fettle.Perf{
 		perf("depth", "", float64(d.Depth)), perf("consumers", "", float64(d.Consumers)), perf("oldest", "s", oldest),
 		perf("bytes", "B", float64(d.Bytes)), perf("in", "c", float64(d.In)), perf("out", "c", float64(d.Out)),
+		perf("in_per_second", "", d.InPerSecond), perf("out_per_second", "", d.OutPerSecond),
 	}, nil
 }
 
@@ -156,13 +223,13 @@ func perf(label, unit string, value float64) fettle.Perf {
 
 // judge compares the value that is meant with the ranges, and writes the line.
 func (o *brokerOrder) judge(what string, values []fettle.Perf) (string, fettle.CheckStatus, error) {
-	known := ofBroker
-	if o.queue != "" {
-		known = ofQueue
-	}
 	of := o.of
-	if of == "" {
-		of = known[0]
+	if of == "" && len(values) > 0 {
+		of = values[0].Label
+	}
+	known := make([]string, len(values))
+	for i, v := range values {
+		known[i] = v.Label
 	}
 	status := fettle.CheckOK
 	for i := range values {

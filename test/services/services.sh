@@ -14,6 +14,7 @@
 #   mysql       FETTLE_TEST_MYSQL_DSN      go-sql-driver's form without a schema; the account may create and drop databases
 #   rabbitmq    FETTLE_TEST_RABBITMQ       stomp://login:passcode@host:port; destinations as everywhere, "host:" is "/"
 #               FETTLE_TEST_RABBITMQ_TLS   the same as stomps://; FETTLE_TEST_RABBITMQ_CA is the file of the authority of its certificate
+#               FETTLE_TEST_RABBITMQ_API   https://localhost:port of its management plugin, for the same account and authority
 #               FETTLE_TEST_RABBITMQCTL    a program: its administration, "… list_queues"
 #   activemq    FETTLE_TEST_ACTIVEMQ       stomp://login:passcode@host:port
 #               FETTLE_TEST_ACTIVEMQ_TLS   the same as stomps://; FETTLE_TEST_ACTIVEMQ_CA is the file of the authority of its certificate
@@ -44,7 +45,7 @@
 #
 # Everything lies in FETTLE_SERVICES_DIR (.services at the top of the checkout, or a folder in /var/tmp where other users cannot reach the
 # checkout) and listens on 127.0.0.1 only. The ports follow from the folder's name, so that two checkouts do not meet, and stay below 32768,
-# where the kernel takes ports for outgoing connections; FETTLE_SERVICES_PORT sets the first of the ten.
+# where the kernel takes ports for outgoing connections; FETTLE_SERVICES_PORT sets the first of the twenty.
 # FETTLE_SERVICES_HEAP is how much memory ActiveMQ may take (384m); "go run ./test/brokers" with 5,000 connections wants 3g.
 set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
@@ -53,7 +54,7 @@ readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly all=(cc mysql rabbitmq activemq nrpe nagios nsca icinga2 prometheus chromium facter ansible puppet stompy rubystomp npmstomp ldap)
 readonly others=(postgresql) # that no test needs
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
-declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-tls]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7 [ldap]=8 [activemq-tls]=9)
+declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-tls]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7 [ldap]=8 [activemq-tls]=9 [rabbitmq-api]=10)
 
 say() { echo "services: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -69,7 +70,7 @@ place() {
     mkdir -p "$base"
     [[ -O $base ]] || die "$base belongs to somebody else"
   fi
-  first=${FETTLE_SERVICES_PORT:-$((20000 + sum % 1270 * 10))}
+  first=${FETTLE_SERVICES_PORT:-$((20000 + sum % 630 * 20))}
 }
 port() { echo $((first + slot[$1])); }
 
@@ -182,7 +183,7 @@ answers_stomp() { # PORT: a broker lets the account in
 
 free() { # PORT-NAME...
   local p
-  for p; do ! listens "$(port "$p")" || die "$name: port $(port "$p") is taken; set FETTLE_SERVICES_PORT to another first of ten"; done
+  for p; do ! listens "$(port "$p")" || die "$name: port $(port "$p") is taken; set FETTLE_SERVICES_PORT to another first of twenty"; done
 }
 
 fail() { # why the service of the recipe at hand did not start

@@ -23,10 +23,10 @@ ENV
 
 start() {
   local env
-  free rabbitmq rabbitmq-tls rabbitmq-dist rabbitmq-epmd
+  free rabbitmq rabbitmq-tls rabbitmq-api rabbitmq-dist rabbitmq-epmd
   mkdir -p "$dir/data" "$dir/log"
   certified
-  echo '[rabbitmq_stomp].' >"$dir/plugins"
+  echo '[rabbitmq_stomp,rabbitmq_management].' >"$dir/plugins"
   # the account is made when the data folder is empty; it may do everything in the virtual host /
   cat >"$dir/rabbitmq.conf" <<CONF
 listeners.tcp = none
@@ -35,6 +35,11 @@ stomp.listeners.ssl.1 = 127.0.0.1:$(port rabbitmq-tls)
 ssl_options.cacertfile = $dir/ca.pem
 ssl_options.certfile = $dir/cert.pem
 ssl_options.keyfile = $dir/key.pem
+management.ssl.ip = 127.0.0.1
+management.ssl.port = $(port rabbitmq-api)
+management.ssl.cacertfile = $dir/ca.pem
+management.ssl.certfile = $dir/cert.pem
+management.ssl.keyfile = $dir/key.pem
 default_user = $login
 default_pass = $passcode
 CONF
@@ -52,11 +57,12 @@ CONF
   daemon rabbitmq env "${env[@]}" "$rabbit/rabbitmq-server"
 }
 
-ready() { answers_stomp "$(port rabbitmq)" && listens "$(port rabbitmq-tls)"; }
+ready() { answers_stomp "$(port rabbitmq)" && listens "$(port rabbitmq-tls)" && listens "$(port rabbitmq-api)"; }
 
 settings() {
   give RABBITMQ "stomp://$login:$passcode@127.0.0.1:$(port rabbitmq)"
   give RABBITMQ_TLS "stomps://$login:$passcode@127.0.0.1:$(port rabbitmq-tls)"
+  give RABBITMQ_API "https://localhost:$(port rabbitmq-api)"
   give RABBITMQ_CA "$dir/ca.pem"
   give RABBITMQCTL "$dir/rabbitmqctl"
 }
