@@ -16,11 +16,8 @@ const maxCell = 60
 
 // resultRows is a run as a table: a row for each node of the roster, those without a result too, and a column for each output that some node has.
 func (a *app) resultRows(manifest plugins.Action, seen *seenRun) listing {
-	outputs, check := columnsOf(manifest, seen.results)
+	outputs, check := columnsOf(manifest, seen.results, a.output == "table")
 	raw := a.output == "csv"
-	if a.output == "table" {
-		outputs = slices.DeleteFunc(outputs, func(o plugins.Output) bool { return o.Name == "time" }) // it differs by nature
-	}
 	l := listing{columns: []string{"NODE", "STATUS", "TOOK_MS"}, object: seen.results}
 	if !raw {
 		l.columns[2] = "+TOOK"
@@ -61,13 +58,14 @@ func (a *app) resultRows(manifest plugins.Action, seen *seenRun) listing {
 	return l
 }
 
-// columnsOf gives the outputs that some result has, in the order of the manifest, and whether there are results of check commands.
-func columnsOf(manifest plugins.Action, results []client.ResultItem) (outputs []plugins.Output, check bool) {
+// columnsOf gives the outputs that some result has, in the order of the manifest, and whether there are results of check commands. narrow leaves out
+// what no cell can hold, and what differs by nature.
+func columnsOf(manifest plugins.Action, results []client.ResultItem, narrow bool) (outputs []plugins.Output, check bool) {
 	there := map[string]any{}
 	for _, res := range results {
 		check = check || res.Output != nil
 		for name, value := range dataOf(res) {
-			if value != nil {
+			if value != nil && !(narrow && (name == "time" || composite(value))) {
 				there[name] = value
 			}
 		}
@@ -78,6 +76,17 @@ func columnsOf(manifest plugins.Action, results []client.ResultItem) (outputs []
 	}
 	outputs = outputsOf(manifest, there)
 	return slices.DeleteFunc(outputs, func(o plugins.Output) bool { return there[o.Name] == nil }), check
+}
+
+// composite tells whether a value is an object, or a list of them.
+func composite(value any) bool {
+	switch v := value.(type) {
+	case map[string]any:
+		return true
+	case []any:
+		return slices.ContainsFunc(v, composite)
+	}
+	return false
 }
 
 func codeOf(res client.ResultItem) string {

@@ -71,6 +71,9 @@ func (a *app) printRun(ctx context.Context, c *client.API, seen *seenRun, v view
 		if err := a.resultRows(manifest, seen).write(a); err != nil || a.output == "csv" || a.output == "names" {
 			return err
 		}
+		if v.sieve != nil {
+			fmt.Fprintln(a.stderr, v.sieve)
+		}
 		fmt.Fprintln(a.stderr, a.tally(r))
 		return nil
 	}
