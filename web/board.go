@@ -185,7 +185,15 @@ func worseFirst(a, b verdictRow) int {
 
 // severity orders the statuses of verdicts: what nobody knows is worse than a warning.
 func severity(s fettle.CheckStatus) int {
-	return slices.Index([]fettle.CheckStatus{fettle.CheckOK, fettle.CheckWarning, fettle.CheckUnknown, fettle.CheckCritical}, s)
+	switch s {
+	case fettle.CheckCritical:
+		return 3
+	case fettle.CheckUnknown:
+		return 2
+	case fettle.CheckWarning:
+		return 1
+	}
+	return 0
 }
 
 // worst gives the nodes of a verdict that are not ok, by status, the worst first; of a group its members.

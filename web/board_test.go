@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	fettle "github.com/fettle-dev/fettle"
 )
@@ -66,8 +67,8 @@ func TestBoard(t *testing.T) {
 	})
 }
 
-func TestBoardIsBounded(t *testing.T) {
-	var verdicts []fettle.Verdict
+// manyVerdicts gives two thousand, of which one is bad on ninety thousand nodes.
+func manyVerdicts() (verdicts []fettle.Verdict) {
 	for i := range 2000 {
 		v := fettle.Verdict{Check: fmt.Sprintf("check-%04d", i), Kind: fettle.KindCheck, Status: fettle.CheckOK, Tally: fettle.CheckTally{Total: 100_000, OK: 100_000}}
 		if i == 1777 {
@@ -80,6 +81,11 @@ func TestBoardIsBounded(t *testing.T) {
 		}
 		verdicts = append(verdicts, v)
 	}
+	return verdicts
+}
+
+func TestBoardIsBounded(t *testing.T) {
+	verdicts := manyVerdicts()
 	h := newHouseWith(t, Config{}, func(f Fleet) Fleet { return boarded{f, verdicts} })
 	a := h.get("/checks").status(http.StatusOK)
 	if rows := a.texts(".vrow a.row"); len(rows) != boardRows || rows[0] != "check-1777" {
@@ -97,6 +103,18 @@ func TestBoardIsBounded(t *testing.T) {
 	last := h.get("/checks?limit=999999")
 	if rows := last.texts(".vrow a.row"); len(rows) != boardMost || !strings.Contains(last.text(".left"), "Search") {
 		t.Errorf("%d rows", len(rows))
+	}
+}
+
+func BenchmarkBoard2000Checks(b *testing.B) {
+	s, p := &site{cfg: Config{Now: time.Now}}, boardPage{}
+	verdicts, abouts := manyVerdicts(), map[string]about{}
+	for b.Loop() {
+		p = boardPage{Ask: boardAsk{Limit: boardRows}}
+		p.fill(s, verdicts, abouts)
+	}
+	if p.Found != len(verdicts) {
+		b.Error(p.Found)
 	}
 }
 

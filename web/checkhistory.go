@@ -37,7 +37,8 @@ type checkHistoryPage struct {
 	From      moment
 	Bar       []heldPart
 	Nodes     []nodeShare
-	MoreNodes int
+	MoreNodes int       // that were not, and are not shown
+	WellNodes int       // that were well all the time
 	Strip     []stretch // of one node
 	Changes   []changed
 	Older     string // link to the changes before these; empty: these are the first
@@ -162,8 +163,12 @@ func (s *site) fillSpent(ctx context.Context, p *checkHistoryPage, from, until f
 		return nil
 	}
 	for _, n := range a.Nodes {
-		if n.Spent.Determined() > 0 {
-			well := n.Spent.Percent(fettle.CheckOK)
+		well := n.Spent.Percent(fettle.CheckOK)
+		switch {
+		case n.Spent.Determined() <= 0:
+		case well >= 100:
+			p.WellNodes++
+		default:
 			p.Nodes = append(p.Nodes, nodeShare{Node: n.Node, URL: historyURL(p.Name, n.Node, p.Span, 0), OK: percentOf(well), Bar: shares(n.Spent), well: well})
 		}
 	}

@@ -59,7 +59,7 @@ func (s *site) now(c *gin.Context) error {
 		return err
 	}
 	p := nowPage{base: s.base(c, "Now", "now"), Morning: fmt.Sprintf("%02d:00 %s", morningHour, s.cfg.Now().Format("MST"))}
-	p.Same = []command{{"CLI", "fettle checks list --bad"}, {"REST", curl(c.Request, "/api/v1/verdicts", nil)}}
+	p.Same = []command{{"CLI", "fettle checks list"}, {"REST", curl(c.Request, "/api/v1/verdicts", nil)}}
 	for i := range verdicts {
 		v := &verdicts[i]
 		if v.Status == fettle.CheckOK {

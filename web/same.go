@@ -107,12 +107,15 @@ func commandsOfMap(r *http.Request, name, x, y string) []command {
 
 // commandsOfHistory gives what shows the history of a check elsewhere.
 func commandsOfHistory(r *http.Request, name string, node fettle.NodeID, span string, from moment) []command {
-	cli, rest := "fettle checks history "+shellQuote(name)+" --since "+span, []string{"since=" + from.ISO}
+	words, rest := shellQuote(name), []string{"since=" + from.ISO}
 	if node != "" {
-		cli += " --node " + string(node)
+		words += " " + string(node)
 		rest = append(rest, "node="+string(node))
 	}
-	return []command{{"CLI", cli}, {"REST", curl(r, "/api/v1/checks/"+name+"/history", rest)}, {"REST", curl(r, "/api/v1/checks/"+name+"/availability", rest)}}
+	return []command{
+		{"CLI", "fettle checks history " + words + " --since -" + span + " --hard"}, {"CLI", "fettle checks availability " + words + " --since -" + span},
+		{"REST", curl(r, "/api/v1/checks/"+name+"/history", rest)}, {"REST", curl(r, "/api/v1/checks/"+name+"/availability", rest)},
+	}
 }
 
 // commandsOfSilences gives what lists silences elsewhere.

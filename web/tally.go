@@ -92,6 +92,7 @@ func (b tallyBar) Said() string {
 // Bounds of names that stand in a line: so many are folded, and the text is cut after so many characters.
 const (
 	foldedNames = 2000
+	foldedLeast = 200 // and for a short line at least so many, or twice as many as it has characters
 	foldedWide  = 110
 )
 
@@ -123,7 +124,7 @@ func (f folded) Parts() (parts []string) {
 // fold writes nodes in one line of about wide characters.
 func fold(ids []fettle.NodeID, wide int) folded {
 	f := folded{Count: len(ids)}
-	shown := ids[:min(len(ids), foldedNames)]
+	shown := ids[:min(len(ids), foldedNames, max(foldedLeast, 2*wide))]
 	text := server.FoldNames(shown)
 	if len(text) > wide {
 		if at := strings.LastIndex(text[:wide], ","); at > 0 && strings.Count(text[:at], "[") == strings.Count(text[:at], "]") {
