@@ -135,7 +135,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stopping()
 	g, ctx := errgroup.WithContext(ctx)
 	a.keepChecks = func() {
-		if a.checking || len(a.checks.get()) == 0 {
+		if a.checking || a.cfg.Trial || len(a.checks.get()) == 0 {
 			return // most of what runs thousands of agents in one process runs no checks
 		}
 		a.checking = true

@@ -45,8 +45,12 @@ type Config struct {
 
 	Audit    func(AuditEntry) // is told of every task, from many goroutines; it is not to block for long; nil: nobody is told
 	Welcomed func()           // called once, when the server has answered the first hello; it must not block; nil: nobody is told
-	Link     wire.LinkConfig
-	Metrics  *metrics.Set // nil: nobody reads them
+	// Recovered gives the outcome of a task that a process before this one had begun, where it is known. nil: it never is.
+	Recovered func(fettle.TaskID) (Outcome, bool)
+	// Trial has the agent say hello and do nothing else: it takes no task, keeps no check, and reports nothing of the process before.
+	Trial   bool
+	Link    wire.LinkConfig
+	Metrics *metrics.Set // nil: nobody reads them
 
 	open wire.OpenFunc // of ledger and spool; nil: the file system
 }

@@ -68,4 +68,6 @@ type Outcome struct {
 	Message string
 	Data    map[string]any
 	Output  *fettle.CheckOutput // of a check command; nil for any other action
+
+	Later bool // the process that follows this one gives the result, by Config.Recovered
 }

@@ -193,7 +193,7 @@ func (a *Agent) take(ctx context.Context, env wire.Envelope, t fettle.Task, d *w
 		return true
 	}
 	t.Node = a.cfg.Identity
-	if a.stopping {
+	if a.stopping || a.cfg.Trial {
 		return false
 	}
 	if a.known(t.ID) || now > t.Expires {
@@ -258,6 +258,9 @@ func refusal(why string) Outcome { return Outcome{Status: fettle.StatusRefused, 
 
 // resume queues, once the time is known, what waited for a slot when the agent was killed.
 func (a *Agent) resume() {
+	if a.cfg.Trial {
+		return
+	}
 	for _, n := range a.ledger.in(phaseQueued) {
 		if a.tasks.known(n.ID) || n.Task == nil {
 			continue
@@ -275,6 +278,9 @@ func (a *Agent) resume() {
 
 // recover reports, before anything else happens, what was begun, or is not executed, and has no result.
 func (a *Agent) recover(ctx context.Context) {
+	if a.cfg.Trial {
+		return
+	}
 	for _, n := range a.ledger.in(phaseForgone) {
 		if n.Task != nil {
 			a.report(ctx, n)
@@ -287,12 +293,19 @@ func (a *Agent) recover(ctx context.Context) {
 		j := &job{task: *n.Task}
 		if !a.spool.Has(string(n.ID)) {
 			out := Outcome{Status: fettle.StatusInterrupted, Message: "the agent died while this ran: the outcome is unknown"}
+			if a.cfg.Recovered != nil {
+				if known, is := a.cfg.Recovered(n.ID); is {
+					out = known
+				}
+			}
 			r := a.result(j.task, out, n.At.Time())
 			r.TookMS = 0
 			if !a.keep(context.WithoutCancel(ctx), j, r) {
 				continue
 			}
-			a.log.Warn("a task was interrupted", "task", string(n.ID), "action", n.Task.Action, "begun", n.At.Time().Format(time.RFC3339))
+			if out.Status == fettle.StatusInterrupted {
+				a.log.Warn("a task was interrupted", "task", string(n.ID), "action", n.Task.Action, "begun", n.At.Time().Format(time.RFC3339))
+			}
 			continue
 		}
 		a.drop(j)

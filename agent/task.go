@@ -230,6 +230,9 @@ func (a *Agent) work(ctx context.Context, j *job) {
 	a.ack(j.delivery)
 	a.auditBegun(j.task, began)
 	out := a.do(ctx, j.task)
+	if out.Later {
+		return // the ledger has that it was begun, and the process that follows asks what became of it
+	}
 	if why := context.Cause(ctx); why != nil && out.Status != fettle.StatusOK {
 		if out.Status, out.Message = fettle.StatusCancelled, "cancelled while it ran"; errors.Is(why, errStopped) {
 			out.Status, out.Message = fettle.StatusInterrupted, "the agent was stopped while this ran: the outcome is unknown"

@@ -36,5 +36,19 @@ func agentActions() []Action {
 			Name: "agent.restart", Description: "Have the agent begin again, as the program that is installed now, once this result is kept.", Timeout: 10_000,
 			Outputs: []Output{{Name: "pid", Description: "Its process id, which stays the same.", Type: Int}},
 		},
+		{
+			Name:        "agent.upgrade",
+			Description: "Have the agent become a version that was pushed by fettle agent-release push. When the new one is not welcomed by the server in time, the old one is put back.",
+			Timeout:     180_000,
+			Inputs: []Input{
+				{Name: "version", Description: "Which.", Type: String, Required: true, Pattern: `[0-9A-Za-z][0-9A-Za-z.+-]{0,63}`},
+				{Name: "wait", Description: "How long the new one has to be welcomed, in seconds.", Type: Int, Default: int64(60), Min: number(2), Max: number(600)},
+			},
+			Outputs: []Output{
+				{Name: "before", Description: "The version that it was.", Type: String},
+				{Name: "version", Description: "The version that it is.", Type: String},
+			},
+			Summaries: []Summary{{"version", Histogram}},
+		},
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func agentActions(t *Table, cfg Config) []Action {
-	return []Action{ping(cfg), facts(cfg), agentInventory(t, cfg), agentRestart(cfg)}
+	return []Action{ping(cfg), facts(cfg), agentInventory(t, cfg), agentRestart(cfg), agentUpgrade(cfg)}
 }
 
 // ping answers at once.

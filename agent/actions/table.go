@@ -31,6 +31,9 @@ type Config struct {
 	// Policy has the last word on what is done here. nil: everything is allowed.
 	Policy *Policy
 
+	// Program is where the agent's own program is, with an absolute path; State is the agent's folder. Empty: agent.upgrade is refused.
+	Program, State string
+
 	// Restart has the agent begin again as soon as the results that it has are kept. nil: this agent cannot.
 	Restart func()
 
@@ -125,7 +128,7 @@ func (t *Table) Manifests() []plugins.Action {
 
 // Manifest gives the manifest of an action, or ErrNotFound: that of a plugin when it is open.
 func (t *Table) Manifest(action string, of *fettle.PluginRef) (plugins.Action, error) {
-	if of != nil {
+	if of != nil && !t.builtin(action) {
 		if p := t.shelf.peek(of.Digest); p != nil {
 			return p.Action(action)
 		}

@@ -132,7 +132,7 @@ type node struct {
 // openNode wires an agent of this machine.
 //
 // restart has this process begin again; nil: it is not the agent's alone.
-func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *slog.Logger, restart func()) (*node, error) {
+func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *slog.Logger, restart func(), tune ...func(*agent.Config)) (*node, error) {
 	id, err := identityOf(ctx, cfg, log)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 		Node: id, Version: version, NRPEConfig: nrpe, PluginDirs: cfg.PluginDirs, Log: log, FactsDir: factsDir, PuppetDirs: cfg.PuppetDirs, Policy: policy, Restart: restart,
 		Facts: func(ctx context.Context) (map[string]any, error) { return n.agent.Refresh(ctx) },
 		Known: func() actions.Known { return n.agent.Known() },
-		Shelf: filepath.Join(cfg.State, "plugins"),
+		Shelf: filepath.Join(cfg.State, "plugins"), Program: ownProgram(), State: cfg.State,
 		Fetch: func(ctx context.Context, digest string, limit int64, w io.Writer) (wire.Voucher, error) {
 			return n.agent.Fetch(ctx, digest, limit, w)
 		},
@@ -197,6 +197,9 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 		if err := n.audit.Write(e); err != nil {
 			log.Error("a task is not in the audit log", "task", string(e.Task), "err", err)
 		}
+	}
+	for _, f := range tune {
+		f(&ac)
 	}
 	if n.agent, err = agent.New(ac, n.collector, table, log); err != nil {
 		return nil, errors.Join(err, n.lock.Close(), n.audit.Close())
@@ -286,7 +289,15 @@ func (a *app) agentCommand() *cobra.Command {
 		ctx, stop := context.WithCancel(cmd.Context())
 		defer stop()
 		var again atomic.Bool
-		n, err := openNode(ctx, cfg, secret, newLog(a.stderr, cfg.LogLevel, cfg.LogFormat), func() { again.Store(true); stop() })
+		log, program := newLog(a.stderr, cfg.LogLevel, cfg.LogFormat), ownProgram()
+		swap, err := actions.ReadSwap(cfg.State)
+		switch {
+		case err != nil:
+			return err
+		case swap != nil && !swap.Ended:
+			return a.trial(ctx, cfg, secret, swap, log)
+		}
+		n, err := openNode(ctx, cfg, secret, log, func() { again.Store(true); stop() }, afterUpgrade(swap, log))
 		if err != nil {
 			return err
 		}
@@ -294,11 +305,13 @@ func (a *app) agentCommand() *cobra.Command {
 		if !again.Load() || cmd.Context().Err() != nil {
 			return err
 		}
-		program, fault := os.Executable() // where the program is now, that may be another version
-		if fault != nil {
+		if swap, fault := actions.ReadSwap(cfg.State); fault != nil || swap != nil && !swap.Ended {
+			if fault == nil {
+				fault = a.guard(cmd.Context(), cfg.State, swap, log)
+			}
 			return errors.Join(err, fault)
 		}
-		return errors.Join(err, a.become(cmd.Context(), program, os.Args))
+		return errors.Join(err, a.become(cmd.Context(), program, os.Args)) // where the program was, that may be another version now
 	}
 	return cmd
 }

@@ -25,6 +25,9 @@ const patience = 60 * time.Second
 
 var fettleBin, pluginBin string
 
+// buildEnv is the environment to build in: that of before nobody's home was ours, with its caches.
+var buildEnv []string
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "fettle-house-")
@@ -35,7 +38,8 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir) //nolint:errcheck // nothing is lost
 		fettleBin, pluginBin = filepath.Join(dir, "fettle"), filepath.Join(dir, "check_fettle")
 		build := exec.Command("go", "build", "-o", fettleBin, "github.com/fettle-dev/fettle/cmd/fettle")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		buildEnv = append(os.Environ(), "CGO_ENABLED=0")
+		build.Env = buildEnv
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1
@@ -63,7 +67,13 @@ type process struct {
 // start runs fettle with args and waits for its ready line. It is stopped with the test.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(fettleBin, args...), log: &lockedBuffer{}, done: make(chan struct{}), ready: map[string]string{}}
+	return startAs(t, fettleBin, args...)
+}
+
+// startAs is start with a program of its own.
+func startAs(t *testing.T, program string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(program, args...), log: &lockedBuffer{}, done: make(chan struct{}), ready: map[string]string{}}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +82,7 @@ func start(t *testing.T, args ...string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line := make(chan string, 1)
+	line := make(chan string, 16) // an agent that becomes another program is ready again
 	go func() {
 		defer close(p.done)
 		lines := bufio.NewScanner(stdout)

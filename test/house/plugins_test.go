@@ -1,0 +1,219 @@
+//go:build integration
+
+package house
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	fettle "github.com/fettle-dev/fettle"
+)
+
+// nodeResult is a run's object as scripts read it, as far as it is looked at here.
+type nodeResult struct {
+	Tally   fettle.Tally `json:"tally"`
+	Results []struct {
+		Node    string         `json:"node"`
+		Status  fettle.Status  `json:"status"`
+		Message string         `json:"message"`
+		Data    map[string]any `json:"data"`
+	} `json:"results"`
+}
+
+const greetManifest = `name: greet
+version: %s
+description: Greets.
+executable: run.py
+actions:
+  - name: hello
+    description: Greet somebody.
+    inputs: [{name: who, type: string, default: world}]
+    outputs: [{name: greeting, type: string, display: what it said}, {name: length, type: int, unit: characters}]
+    summaries: [{output: length, function: average}]
+    display: failed
+  - name: count
+    description: Count that it was done, and take long.
+    inputs: [{name: file, type: string, required: true}]
+`
+
+const greetProgram = `#!/usr/bin/env python3
+import json, os, signal, sys, time
+request = json.load(sys.stdin)
+if request["action"] == "count":
+    with open(request["inputs"]["file"], "a") as f:
+        f.write("%%d\n" %% os.getpid())
+    time.sleep(30)
+greeting = "%s, " + request["inputs"].get("who", "") + "!"
+print(json.dumps({"type": "result", "status": "ok", "message": greeting, "data": {"greeting": greeting, "length": len(greeting)}}))
+`
+
+// greet writes a Python plugin of a version.
+func greet(t *testing.T, version, word string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, 0o644, dir, "plugin.yaml", fmt.Sprintf(greetManifest, version))
+	write(t, 0o755, dir, "run.py", fmt.Sprintf(greetProgram, word))
+	return dir
+}
+
+func TestPluginIsPushedAndRunWithoutRestart(t *testing.T) {
+	p := newPlace(t)
+	server := p.open()
+	agent := p.agent("n1")
+	node := start(t, agent...)
+	p.alive("n1")
+	says := func(want string) {
+		t.Helper()
+		r := into[nodeResult](t, ask(t, server, "run", "greet.hello", "who=Anna", "--all", "-o", "json").want(t, 0))
+		if len(r.Results) != 1 || r.Results[0].Message != want || r.Results[0].Data["greeting"] != want {
+			t.Errorf("got %+v, want %q", r.Results, want)
+		}
+	}
+	ask(t, server, "run", "greet.hello", "--all").want(t, 1)
+	ask(t, server, "plugin", "push", greet(t, "1.0.0", "Hello")).want(t, 0)
+	says("Hello, Anna!")
+	if text := ask(t, server, "__complete", "run", "greet.").stdout; !strings.Contains(text, "greet.hello\tGreet somebody.") {
+		t.Errorf("completion knows %q", text)
+	}
+	if text := ask(t, server, "run", "greet.hello", "--all").want(t, 0).stdout; !strings.Contains(text, "13 characters") {
+		t.Errorf("the summary of its manifest is not in %q", text)
+	}
+	if text := ask(t, server, "plugin", "show", "greet").want(t, 0).stdout; !strings.Contains(text, "what it said") && !strings.Contains(text, "greet.count") {
+		t.Errorf("show says %q", text)
+	}
+	var actions struct {
+		Actions []struct{ Name, Display string } `json:"actions"`
+	}
+	if status, err := p.call("GET", "/actions", nil, &actions); err != nil || !strings.Contains(fmt.Sprint(actions.Actions), "{greet.hello failed}") {
+		t.Errorf("%d, %v: REST lists %v", status, err, actions.Actions)
+	}
+	eventually(t, "the server to know what the node has", func() bool {
+		return strings.Contains(ask(t, server, "find", `agent.plugins.greet == "1.0.0"`, "-o", "names").stdout, "n1")
+	})
+
+	t.Run("another version, and back", func(t *testing.T) {
+		ask(t, server, "plugin", "push", greet(t, "1.1.0", "Hi")).want(t, 0)
+		says("Hi, Anna!")
+		ask(t, server, "plugin", "rollback", "greet").want(t, 0)
+		says("Hello, Anna!")
+		ask(t, server, "plugin", "pin", "greet", "1.1.0").want(t, 0)
+		says("Hi, Anna!")
+		if text := ask(t, server, "plugin", "list").want(t, 0).stdout; !strings.Contains(text, "pinned") || !strings.Contains(text, "before") {
+			t.Errorf("list says %q", text)
+		}
+		ask(t, server, "plugin", "push", greet(t, "1.1.0", "Other")).want(t, 1)
+	})
+	t.Run("what was changed on the node's disk is not run", func(t *testing.T) {
+		node.stop()
+		state := agent[9]
+		files, err := filepath.Glob(filepath.Join(state, "plugins", "*", "archive.tar.zst"))
+		if err != nil || len(files) != 2 {
+			t.Fatalf("%v, %v in %s", files, err, state)
+		}
+		for _, file := range files {
+			if err := os.WriteFile(file, []byte("evil"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			write(t, 0o755, filepath.Join(filepath.Dir(file), "files"), "run.py", "#!/bin/sh\ntouch /tmp/evil\n")
+		}
+		node = start(t, agent...)
+		says("Hi, Anna!")
+		if !strings.Contains(node.log.String(), "not what it was") {
+			t.Errorf("nothing is said of it:\n%s", node.log)
+		}
+	})
+	t.Run("a kill in the middle of an action is no second execution", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "count")
+		done := make(chan answer, 1)
+		go func() {
+			done <- ask(t, server, "run", "greet.count", "file="+file, "--all", "--timeout", "25s", "-o", "json")
+		}()
+		eventually(t, "the action to begin", func() bool { raw, _ := os.ReadFile(file); return len(raw) > 0 })
+		node.kill()
+		node = start(t, agent...)
+		r := into[nodeResult](t, (<-done).want(t, 1))
+		if len(r.Results) != 1 || r.Results[0].Status != fettle.StatusInterrupted {
+			t.Errorf("got %+v", r)
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil || strings.Count(string(raw), "\n") != 1 {
+			t.Errorf("it was done %d times, %v", strings.Count(string(raw), "\n"), err)
+		}
+		pid := strings.TrimSpace(string(raw))
+		eventually(t, "what was left behind to end", func() bool { _, err := os.Stat("/proc/" + pid); return err != nil })
+	})
+	t.Run("removed, it is gone everywhere", func(t *testing.T) {
+		ask(t, server, "plugin", "remove", "greet", "--yes").want(t, 0)
+		ask(t, server, "run", "greet.hello", "--all").want(t, 1)
+	})
+}
+
+// builtAs builds the program of a version.
+func builtAs(t *testing.T, version string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "fettle")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version="+version, "-o", file, "github.com/fettle-dev/fettle/cmd/fettle")
+	build.Env = buildEnv
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return file
+}
+
+func TestAgentBecomesAnotherVersion(t *testing.T) {
+	p := newPlace(t)
+	server := p.open()
+	next := builtAs(t, "2.0.0")
+	raw, err := os.ReadFile(fettleBin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := write(t, 0o755, t.TempDir(), "fettle", string(raw))
+	door := newDoor(t, p.stomp)
+	args := p.agent("n1", "--server", "stomp://"+door.address())
+	agent := startAs(t, own, args...)
+	p.alive("n1")
+	run := func(version string, code int) nodeResult {
+		t.Helper()
+		return into[nodeResult](t, ask(t, server, "run", "agent.upgrade", "version="+version, "wait=3", "--all", "--timeout", "50s", "-o", "json").want(t, code))
+	}
+	ask(t, server, "run", "agent.upgrade", "version=2.0.0", "--all").want(t, 1) // nobody pushed it
+	ask(t, server, "agent-release", "push", next, "--version", "9.9.9").want(t, 0)
+	if r := run("9.9.9", 1); len(r.Results) != 1 || r.Results[0].Status != fettle.StatusRefused || !strings.Contains(r.Results[0].Message, "not version 9.9.9") {
+		t.Errorf("a program that is another than was said: %+v", r)
+	}
+	ask(t, server, "agent-release", "push", next, "--version", "2.0.0").want(t, 1) // the same, under another name
+	ask(t, server, "agent-release", "remove", "9.9.9").want(t, 0)
+	ask(t, server, "agent-release", "push", next, "--version", "2.0.0").want(t, 0)
+
+	t.Run("one that is not welcomed is taken back", func(t *testing.T) {
+		done := make(chan nodeResult, 1)
+		go func() { done <- run("2.0.0", 1) }()
+		eventually(t, "the new program to be tried", func() bool { return strings.Contains(agent.log.String(), "an upgrade is tried") })
+		door.shut()
+		eventually(t, "the old program to be put back", func() bool { return strings.Contains(agent.log.String(), "the upgrade is taken back") })
+		door.open()
+		if r := <-done; len(r.Results) != 1 || r.Results[0].Status != fettle.StatusFailed || !strings.Contains(r.Results[0].Message, "was put back: it was not welcomed within 3s") {
+			t.Errorf("got %+v", r)
+		}
+		p.alive("n1")
+	})
+	t.Run("one that is welcomed stays", func(t *testing.T) {
+		if r := run("2.0.0", 0); len(r.Results) != 1 || r.Results[0].Data["version"] != "2.0.0" {
+			t.Errorf("got %+v", r)
+		}
+		eventually(t, "the server to know", func() bool {
+			return strings.Contains(ask(t, server, "find", `agent.version == "2.0.0"`, "-o", "names").stdout, "n1")
+		})
+		if r := run("2.0.0", 0); len(r.Results) != 1 || !strings.Contains(r.Results[0].Message, "already") {
+			t.Errorf("once more: %+v", r)
+		}
+	})
+	if entries, err := os.ReadDir(filepath.Dir(own)); err != nil || len(entries) != 1 {
+		t.Errorf("beside the program are %v, %v", entries, err)
+	}
+}
