@@ -57,6 +57,19 @@ command[killed]=/bin/echo dying; kill -9 $$$$
 command[childkilled]=sh -c 'kill -9 $$$$'; /bin/echo after
 command[stdin]=cat; /bin/echo end
 command[load]=/usr/lib/nagios/plugins/check_dummy 1 "from a real plugin"
+command[cont]=/bin/echo one \
+command[aftercont]=/bin/echo two
+command[tab]	=	/bin/echo tab
+command[percent]=/bin/echo -w 15% -c 30,25, 20 -p /
+Command[upper]=/bin/echo upper
+#command[off]=/bin/echo off
+command[größe]=/bin/echo größe
+command[macros]=/bin/echo $HOSTNAME$ $ARG0$ $ARG1$ $ARG17$ end
+command[quoted]=/bin/sh -c "echo \"in quotes\"; exit 1"
+command[redirect]=/bin/echo hidden >/dev/null 2>&1; /bin/echo shown
+command[glob]=/bin/echo /bin/ech*
+command[assign]=A=5; /bin/echo a is $$A
+command[/usr/bin/id]=/bin/echo a path as a name
 include=/nowhere/missing.cfg
 unknown_keyword=1
 `
@@ -64,6 +77,7 @@ unknown_keyword=1
 var realNames = []string{
 	"plain", "sp1", " sp2 ", "sp2", "lead", "trail", "hash", "quo", "dup", "eq", "pipe", "arg", "dollar", "home", "homes", "odd", "who", "where", "path", "warn",
 	"crit", "unknown", "four", "minus", "silent", "noise", "missing", "long", "killed", "childkilled", "stdin", "load", "nosuch", "PLAIN",
+	"cont", "aftercont", "tab", "tab\t", "percent", "upper", "off", "größe", "macros", "quoted", "redirect", "glob", "assign", "/usr/bin/id",
 }
 
 // startNRPE starts a real daemon with a configuration, and gives its port.
