@@ -112,12 +112,13 @@ func (s *settings) readValue(node ast.Node, key string, v reflect.Value) {
 			return
 		}
 		fields := map[string]reflect.Value{}
-		for i := range v.NumField() {
-			if name := yamlKey(v.Type().Field(i)); name != "" {
-				fields[name] = v.Field(i)
-			}
-		}
+		fieldsOf(v, fields)
 		s.readMapping(m, key+".", fields)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		s.readValue(node, key, v.Elem())
+	case reflect.Map:
+		s.readMap(node, key, v)
 	default:
 		text, is := scalar(node)
 		if !is {
@@ -127,6 +128,33 @@ func (s *settings) readValue(node ast.Node, key string, v reflect.Value) {
 		if err := setScalar(v, text); err != nil {
 			s.refuse(lineOf(node), key, err.Error())
 		}
+	}
+}
+
+// fieldsOf gathers the fields of v by their keys; those of embedded structs are its own.
+func fieldsOf(v reflect.Value, fields map[string]reflect.Value) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if name := yamlKey(field); name != "" {
+			fields[name] = v.Field(i)
+		} else if field.Anonymous {
+			fieldsOf(v.Field(i), fields)
+		}
+	}
+}
+
+// readMap reads a mapping whose keys are the user's own.
+func (s *settings) readMap(node ast.Node, key string, v reflect.Value) {
+	m, is := node.(ast.MapNode)
+	if !is {
+		s.refuse(lineOf(node), key, "keys and values ought to stand here")
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for entry := m.MapRange(); entry.Next(); {
+		name, one := entry.Key().GetToken().Value, reflect.New(v.Type().Elem()).Elem()
+		s.readValue(entry.Value(), key+"."+name, one)
+		v.SetMapIndex(reflect.ValueOf(name), one)
 	}
 }
 

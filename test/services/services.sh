@@ -28,6 +28,9 @@
 #   icinga2     FETTLE_TEST_ICINGA2        a program: "… DIR PORT" runs an Icinga 2 in the foreground, see run-icinga2.sh
 #   prometheus  FETTLE_TEST_PROMETHEUS, FETTLE_TEST_PROMTOOL   the programs; a test starts its own:
 #               prometheus --config.file=F --storage.tsdb.path=D --web.listen-address=127.0.0.1:PORT
+#   alertmanager  FETTLE_TEST_ALERTMANAGER   the program; a test starts its own:
+#               prometheus-alertmanager --config.file=F --storage.path=D --cluster.listen-address= --web.listen-address=127.0.0.1:PORT
+#   smtp        FETTLE_TEST_PYTHON_SMTP    a python3 with aiosmtpd: "-m aiosmtpd -n -l HOST:PORT -c aiosmtpd.handlers.Mailbox MAILDIR"
 #   chromium    FETTLE_TEST_CHROMIUM       the program; as root it wants --no-sandbox and a --user-data-dir
 #   facter      FETTLE_TEST_FACTER         the program
 #   ansible     FETTLE_TEST_ANSIBLE        the program; ansible-inventory stands beside it
@@ -51,7 +54,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH="$PATH:/usr/sbin:/sbin"
 
 readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-readonly all=(cc mysql rabbitmq activemq nrpe nagios nsca icinga2 prometheus chromium facter ansible puppet stompy rubystomp npmstomp ldap)
+readonly all=(cc mysql rabbitmq activemq nrpe nagios nsca icinga2 prometheus alertmanager smtp chromium facter ansible puppet stompy rubystomp npmstomp ldap)
 readonly others=(postgresql) # that no test needs
 readonly login=fettle passcode=secret # the one account, wherever a service has accounts
 declare -rA slot=([mysql]=0 [rabbitmq]=1 [rabbitmq-tls]=2 [rabbitmq-dist]=3 [rabbitmq-epmd]=4 [activemq]=5 [nrpe]=6 [postgresql]=7 [ldap]=8 [activemq-tls]=9 [rabbitmq-api]=10)

@@ -1,0 +1,175 @@
+//go:build integration
+
+package house
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// hook is a webhook receiver that keeps what it is told.
+type hook struct {
+	*httptest.Server
+	mu     sync.Mutex
+	bodies []string
+}
+
+func newHook(t *testing.T) *hook {
+	h := &hook{}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.bodies = append(h.bodies, string(body))
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// saw counts the bodies that have all of the texts.
+func (h *hook) saw(texts ...string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, b := range h.bodies {
+		n++
+		for _, text := range texts {
+			if !strings.Contains(b, text) {
+				n--
+				break
+			}
+		}
+	}
+	return n
+}
+
+// mails reads the messages that the mail server has taken.
+func mails(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "new", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(raw))
+	}
+	return all
+}
+
+// TestAlertsReachTheRealThings has a verdict become bad and well again, with a kill of the server in between, before a real Alertmanager, a real
+// mail server and a webhook.
+func TestAlertsReachTheRealThings(t *testing.T) {
+	alertmanager, python := service(t, "FETTLE_TEST_ALERTMANAGER"), service(t, "FETTLE_TEST_PYTHON_SMTP")
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	am, smtp, maildir := freeAddress(t), freeAddress(t), filepath.Join(dir, "mail")
+	daemon(t, alertmanager, "--config.file="+write("am.yml", "{route: {receiver: none, group_wait: 1s}, receivers: [{name: none}]}\n", 0o600), "--storage.path="+filepath.Join(dir, "am"),
+		"--cluster.listen-address=", "--web.listen-address="+am)
+	daemon(t, python, "-m", "aiosmtpd", "-n", "-l", smtp, "-c", "aiosmtpd.handlers.Mailbox", maildir)
+	h := newHook(t)
+
+	flag := filepath.Join(dir, "bad")
+	nrpe := write("nrpe.cfg", fmt.Sprintf("command[check_flag]=if [ -e %s ]; then echo it is bad; exit 2; else echo fine; fi\n", flag), 0o600)
+	config := write("server.yaml", fmt.Sprintf(`
+checks:
+  - {name: flag, command: check_flag, interval: 1s}
+alerts:
+  every: 200ms
+  resolve-after: 1s
+  receivers:
+    - {name: am, alertmanager: {urls: ["http://%s"], resend: 1s, valid-for: 10s}}
+    - {name: post, mail: {server: "%s", from: fettle@example.net, to: [ops@example.net], gather: 100ms}}
+    - {name: hook, webhook: {url: "%s"}}
+`, am, smtp, h.URL), 0o600)
+	state := filepath.Join(dir, "state")
+	open := func() *process {
+		return start(t, "dev", "--state", state, "--http", "127.0.0.1:0", "--stomp", "127.0.0.1:0", "--identity", "n1.example.net", "--nrpe-config", nrpe, "--config", config, "--beat-interval", "500ms")
+	}
+	p := open()
+	eventually(t, "the verdict is ok", func() bool {
+		return strings.Contains(get(t, p.ready["http"]+"/metrics", ""), `fettle_verdict_status{check="flag",verdict="flag"} 0`)
+	})
+	if answer := ask(t, p, "alerts", "test", "post").want(t, 0); !strings.Contains(answer.stdout, "took it") {
+		t.Error(answer.stdout)
+	}
+	tests := len(mails(t, maildir))
+
+	write("bad", "", 0o600)
+	inAlertmanager := func(state string) bool {
+		text := getMaybe("http://" + am + "/api/v2/alerts?active=true")
+		return strings.Contains(text, `"alertname":"flag"`) == (state == "firing")
+	}
+	told := func() bool {
+		return inAlertmanager("firing") && len(mails(t, maildir)) > tests && h.saw(`"check":"flag"`, `"status":"firing"`) > 0
+	}
+	eventually(t, "all three have heard of it", told)
+	eventually(t, "the list says so", func() bool {
+		text := ask(t, p, "alerts").stdout
+		return strings.Contains(text, "am=critical") && strings.Contains(text, "post=critical") && strings.Contains(text, "hook=critical")
+	})
+
+	p.kill()
+	p = open()
+	eventually(t, "it is known after the restart", func() bool { return strings.Contains(ask(t, p, "alerts").stdout, "firing") })
+	if err := os.Remove(flag); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all three have heard of the end", func() bool {
+		return inAlertmanager("resolved") && h.saw(`"check":"flag"`, `"status":"resolved"`) == 1 && len(mails(t, maildir)) == tests+2
+	})
+	if n := h.saw(`"check":"flag"`, `"status":"firing"`, `"status":"critical"`); n != 1 {
+		t.Errorf("the webhook was told %d times that it began", n)
+	}
+	var first, last string
+	for _, m := range mails(t, maildir) {
+		switch {
+		case strings.Contains(m, "Subject: [critical] flag is critical"):
+			first = header(m, "Message-ID")
+		case strings.Contains(m, "Subject: [OK] flag is ok again"):
+			last = header(m, "In-Reply-To")
+		}
+	}
+	if first == "" || first != last {
+		t.Errorf("the messages are no thread: %q, %q", first, last)
+	}
+}
+
+// header gives the value of a line of a message's head.
+func header(message, name string) string {
+	for line := range strings.SplitSeq(message, "\n") {
+		if value, ok := strings.CutPrefix(line, name+": "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// TestPrometheusRules has promtool try the rules of the example.
+func TestPrometheusRules(t *testing.T) {
+	promtool := service(t, "FETTLE_TEST_PROMTOOL")
+	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"test", "rules", "rules.test.yml"}, {"check", "config", "prometheus.yml"}} {
+		cmd := exec.Command(promtool, args...)
+		cmd.Dir = "../../examples/prometheus"
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("promtool %v: %v\n%s", args, err, out)
+		}
+	}
+}
