@@ -156,17 +156,18 @@ func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatu
 	}
 	began := time.Now()
 	out := Outcome{}
-	if unready := a.prepare(ctx, &job{task: task}); unready != nil {
-		out = *unready
-	} else {
-		out = a.do(ctx, task)
+	if check.Action != "" {
+		if unready := a.prepare(ctx, &job{task: task}); unready != nil {
+			out = *unready
+		} else {
+			out = a.do(ctx, task)
+		}
 	}
 	if ctx.Err() != nil {
 		return fettle.CheckUnknown // the agent stops: this says nothing of the node
 	}
-	if out.Output == nil {
-		out.Output = &fettle.CheckOutput{Code: fettle.CodeUnknown, Line: out.Message}
-	}
+	out.Output = a.judged(ctx, check, out)
+	out.Data = nil // they are judged here, and a state keeps none
 	if out.Message == "" {
 		out.Message = out.Output.Line
 	}

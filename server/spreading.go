@@ -27,7 +27,14 @@ type spreading struct {
 
 func (s *Server) newSpreading(ctx context.Context) *spreading {
 	p := &spreading{s: s, defs: s.defs.all(), asked: map[string]*judge{}}
-	for _, def := range p.defs {
+	for i, def := range p.defs {
+		if def.Action != "" {
+			ref, err := s.pluginOf(def.Action, def.Inputs)
+			if err != nil {
+				s.Log.Error("the action of a check", "check", def.Name, "err", err)
+			}
+			p.defs[i].asked.Plugin = ref
+		}
 		if def.kept.Source != "" || def.Action == "" || len(s.policies.all()) == 0 {
 			continue // the configuration is above policies, and an expression does nothing
 		}

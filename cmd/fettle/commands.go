@@ -13,7 +13,7 @@ const (
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.findCommand(), a.factsCommand(), a.showCommand(), a.pingCommand(), a.sshCommand(), a.runCommand(), a.runsCommand(),
-		a.checkCommand(), a.filterCommand(), a.nodeCommand(), a.ansibleCommand(), a.nagiosCommand(), a.motdCommand(), a.promptCommand(),
+		a.checkCommand(), a.checksCommand(), a.filterCommand(), a.nodeCommand(), a.ansibleCommand(), a.nagiosCommand(), a.motdCommand(), a.promptCommand(),
 		a.devCommand(), a.serverCommand(), a.agentCommand(), a.emulateCommand(), a.loginCommand(), a.logoutCommand(),
 		a.configCommand(), a.tokenCommand(), a.joinTokenCommand(), a.enrolCommand(), a.serverKeyCommand(), a.userCommand(), a.policyCommand(), a.alertsCommand(), a.pluginsCommand(), a.agentReleaseCommand(),
 		a.auditCommand(), a.brokerCommand(), a.versionCommand(),
