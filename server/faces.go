@@ -26,6 +26,12 @@ type (
 	FilterError = filter.Error
 	// Action is the manifest of an action.
 	Action = plugins.Action
+	// Aggregates makes an action's summaries of many results.
+	Aggregates = plugins.Aggregates
+	// Aggregate is what one summary says.
+	Aggregate = plugins.Aggregate
+	// Bin is one bar of a histogram.
+	Bin = plugins.Bin
 )
 
 // ShortForm translates the short form of a filter, environment=production mysql::master, into CEL.
@@ -36,6 +42,9 @@ func FactCEL(p fettle.Path) string { return filter.FactCEL(p) }
 
 // SplitList cuts a list of fact paths and expressions at its commas; those within an expression belong to it.
 func SplitList(text string) []string { return filter.SplitList(text) }
+
+// NewAggregates gives the summaries of an action, of no results yet. They are not safe for concurrent use.
+func NewAggregates(a Action) *Aggregates { return plugins.NewAggregates(a) }
 
 // FoldNames writes the names of nodes in one line: web[01-16,18],db1.
 func FoldNames(ids []fettle.NodeID) string { return nagios.Fold(ids) }

@@ -37,7 +37,8 @@ type digest struct {
 	begun  int    // results behind the cursor that have been read
 	kinds  map[string]*kind
 	failed []failure
-	others int // results whose answer is one more than are kept apart
+	sums   *server.Aggregates // nil: the action has no summaries, or nothing was read yet
+	others int                // results whose answer is one more than are kept apart
 }
 
 // kind is one answer, and who gave it.
@@ -103,6 +104,12 @@ func (d *digest) follow(ctx context.Context, fleet Runs, id fettle.RunID, action
 
 // take gathers one result.
 func (d *digest) take(r *fettle.Result, action *server.Action) {
+	if d.sums == nil && action != nil && len(action.Summaries) > 0 {
+		d.sums = server.NewAggregates(*action)
+	}
+	if d.sums != nil {
+		d.sums.Add(r.Data)
+	}
 	class, rank := classOf(r)
 	text := oneLine(r, action)
 	if rank > 0 && len(d.failed) < shownFailed {

@@ -27,6 +27,7 @@ type runPage struct {
 	Failed     []failure
 	MoreFailed int
 	Answers    []gatheredRow
+	Sums       []sumRow
 	Left       int // results whose answer is not shown
 	Unanswered folded
 	Going      bool
@@ -71,6 +72,7 @@ func (s *site) run(c *gin.Context) error {
 	if err := s.digests.get(id).follow(ctx, s.fleet, id, action, func(d *digest) {
 		p.Failed = slices.Clone(d.failed)
 		p.Answers, p.Left = d.gathered()
+		p.Sums = d.summaries()
 	}); err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/plugins"
+	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
 
@@ -137,6 +139,26 @@ func TestRunIsFollowed(t *testing.T) {
 		t.Error("nothing was told")
 	}
 	h.get(page + "/changes").status(http.StatusNoContent)
+}
+
+func TestSumsOfARun(t *testing.T) {
+	action := server.Action{Name: "x.y", Outputs: []plugins.Output{{Name: "ms", Type: "int", Unit: "ms", Display: "round trip"}, {Name: "os", Type: "string"}}, Summaries: []plugins.Summary{
+		{Output: "ms", Function: "max"}, {Output: "os", Function: "histogram"},
+	}}
+	d := &digest{kinds: map[string]*kind{}}
+	if d.summaries() != nil {
+		t.Error("nothing has a sum")
+	}
+	for i, os := range []string{"Debian", "Debian", "Alma"} {
+		d.take(&fettle.Result{Node: "n", Data: map[string]any{"ms": float64(i + 1), "os": os}}, &action)
+	}
+	sums := d.summaries()
+	if len(sums) != 2 || sums[0].Label != "round trip" || sums[0].Value != "3 ms" || len(sums[1].Bars) != 2 || sums[1].Bars[0] != (sumBar{"Debian", 2, "100.00%"}) {
+		t.Errorf("the sums are %+v", sums)
+	}
+	if answers, _ := d.gathered(); len(answers) != 3 || answers[0].Text != "round trip 1 ms, os Debian" {
+		t.Errorf("the answers are %+v", answers)
+	}
 }
 
 func TestFormulasStayText(t *testing.T) {
