@@ -50,6 +50,7 @@ type Verdict struct {
 	Shadowed   []NodeID                 `json:"shadowed,omitempty"`    // those left out because of what they depend on, sorted
 	SilencedBy []SilencedBy             `json:"silenced_by,omitempty"` // which silences those are
 	Output     map[NodeID]string        `json:"output,omitempty"`      // first line of nodes that are not ok, the worst first; at most MaxOutputs
+	Perf       []PerfFold               `json:"perf,omitempty"`        // perfdata folded over all nodes of a check; not over a filter
 	Members    []VerdictMember          `json:"members,omitempty"`     // of a group, as they are defined
 	ByFact     string                   `json:"by_fact,omitempty"`     // the path by whose values By has verdicts
 	By         []Verdict                `json:"by,omitempty"`          // one for each value, the worst first; at most MaxBy
@@ -65,7 +66,19 @@ type Verdict struct {
 const (
 	MaxOutputs = 500
 	MaxBy      = 200
+	MaxPerf    = 8 // labels of Perf, those of the most nodes
 )
+
+// PerfFold is one value of perfdata, folded over the nodes that have it and are heard.
+type PerfFold struct {
+	Label string  `json:"label"`
+	Unit  string  `json:"unit,omitempty"` // seconds and bytes are s and B
+	Nodes int     `json:"nodes"`
+	Sum   float64 `json:"sum"`
+	Avg   float64 `json:"avg"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+}
 
 // SilencedBy is a silence, and how many nodes it leaves out of a verdict.
 type SilencedBy struct {

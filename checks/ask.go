@@ -138,6 +138,9 @@ func (b *Board) ask(q Question, now fettle.Millis) (fettle.Verdict, error) {
 	v := one.verdict(s.check.Name, fettle.MaxOutputs, text)
 	v.Tally.Undefined += left
 	v.Status, v.Reason = th.status(v.Tally)
+	if q.Where == "" {
+		v.Perf = s.perf.folds(fettle.MaxPerf)
+	}
 	if q.By != "" && q.By != NoBy {
 		return v, s.askBy(&v, q, th, text)
 	}

@@ -57,6 +57,8 @@ type Answers struct {
 	UndefinedAs fettle.CheckStatus // as Check.Undefined of the root package
 	Thresholds  Thresholds
 	Took        time.Duration
+	// Silencing gives the silence that leaves out a status on a node; nil, and so is the func: none does.
+	Silencing func(fettle.NodeID, fettle.CheckStatus) *fettle.SilencedBy
 }
 
 // FoldLive folds what came: every result counts at once.
@@ -65,11 +67,11 @@ func FoldLive(g Answers) fettle.Verdict {
 	for _, r := range g.Results {
 		results[r.Node] = r
 	}
-	f := newFolding(g.Check)
+	f, perf := newFolding(g.Check), newPerfBook()
 	for _, node := range g.Roster {
 		r, answered := results[node]
 		if !answered {
-			f.add(node, counted{standing: silent}, "silent: no answer")
+			f.add(node, g.leaveOut(node, silent), "silent: no answer")
 			continue
 		}
 		s := standingFor(StatusOf(r))
@@ -77,12 +79,25 @@ func FoldLive(g Answers) fettle.Verdict {
 		if s != ok {
 			text = lineOf(r)
 		}
-		f.add(node, counted{standing: s}, text)
+		f.add(node, g.leaveOut(node, s), text)
+		if r.Output != nil {
+			perf.count(&cell{raw: s, state: fettle.CheckState{Perfdata: r.Output.Perfdata}})
+		}
 	}
 	f.addUndefined(g.Undefined, g.UndefinedAs)
 	v := f.verdict(g.Thresholds)
-	v.Live, v.TookMS = true, g.Took.Milliseconds()
+	v.Live, v.TookMS, v.Perf = true, g.Took.Milliseconds(), perf.folds(fettle.MaxPerf)
 	return v
+}
+
+// leaveOut says how a node is counted that stands so.
+func (g Answers) leaveOut(node fettle.NodeID, s standing) counted {
+	if s.bad() && g.Silencing != nil {
+		if by := g.Silencing(node, s.status()); by != nil {
+			return counted{standing: silenced, by: by}
+		}
+	}
+	return counted{standing: s}
 }
 
 // Of gives the answers of some of the nodes.

@@ -60,3 +60,12 @@ func (b *perfBook) sums(limit int) (sums []PerfSum, dropped int) {
 	}
 	return sums, dropped
 }
+
+// folds gives the series of the most nodes, as a verdict has them.
+func (b *perfBook) folds(limit int) (out []fettle.PerfFold) {
+	sums, _ := b.sums(limit)
+	for _, p := range sums {
+		out = append(out, fettle.PerfFold{Label: p.Label, Unit: p.Unit, Nodes: p.Nodes, Sum: p.Sum, Avg: p.Avg(), Min: p.Min, Max: p.Max})
+	}
+	return out
+}

@@ -91,6 +91,13 @@ func (b *Board) SilencedBy(check string, node fettle.NodeID) (fettle.SilencedBy,
 	return fettle.SilencedBy{}, false
 }
 
+// Silencing gives the silence that leaves out a check with a status on a node; nil: none does.
+func (b *Board) Silencing(check string, node fettle.NodeID, status fettle.CheckStatus) *fettle.SilencedBy {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.silencing(check, node, status)
+}
+
 // silencing gives the silence that leaves out a check with a status on a node; nil: none does.
 func (b *Board) silencing(check string, node fettle.NodeID, status fettle.CheckStatus) *fettle.SilencedBy {
 	for _, q := range b.quiet[node] {

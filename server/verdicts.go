@@ -219,6 +219,9 @@ func (s *Server) partsBy(nodes []fettle.NodeID, by fettle.Path) map[string][]fet
 func (s *Server) askLive(ctx context.Context, q VerdictQuery, def definition, m members, having []fettle.NodeID, rules checks.Thresholds) (checks.Answers, error) {
 	began := time.Now()
 	group := checks.Answers{Check: q.Check, Roster: m.nodes, Undefined: m.undefined, UndefinedAs: def.Undefined, Thresholds: rules}
+	group.Silencing = func(node fettle.NodeID, status fettle.CheckStatus) *fettle.SilencedBy {
+		return s.Board.Silencing(q.Check, node, status)
+	}
 	var ask []fettle.NodeID
 	for _, id := range m.nodes {
 		if _, has := slices.BinarySearch(having, id); has || def.command() == "" {

@@ -18,6 +18,7 @@ import (
 // verdictOrder is what check and check_fettle ask for.
 type verdictOrder struct {
 	check, warning, critical string
+	minOK, by                string
 	live                     bool
 	timeout                  wait
 	aim                      aim
@@ -27,6 +28,8 @@ func (o *verdictOrder) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.live, "live", false, "ask the nodes now, also where states are kept")
 	f.StringVarP(&o.warning, "warning", "w", "", "Nagios `RANGE` over the nodes that are not ok, their number or 10%, or CEL over the tally")
 	f.StringVarP(&o.critical, "critical", "c", "", "`RANGE` or CEL, likewise")
+	f.StringVar(&o.minOK, "min-ok", "", "`NUMBER` of nodes that have to be ok, or 60%: fewer is critical")
+	f.StringVar(&o.by, "by", "", "`PATH` of a fact: one verdict for each of its values, too, and the worst of them is that of the whole")
 	o.timeout = wait(10 * time.Second)
 	f.VarP(&o.timeout, "timeout", "t", "after which there is an answer, whatever it is")
 }
@@ -48,6 +51,7 @@ func (o *verdictOrder) ask(ctx context.Context, c *client.API, bare []string) (*
 	nodes := max(whole-answerSlack, whole*2/5)
 	p := client.AskVerdictParams{
 		Where: pointer(string(where)), Live: pointer(o.live), Warning: pointer(o.warning), Critical: pointer(o.critical), Timeout: pointer(nodes.String()),
+		MinOk: pointer(o.minOK), By: pointer(o.by),
 	}
 	if o.aim.all {
 		p.Where = pointer("true")
@@ -63,13 +67,15 @@ func (a *app) checkCommand() *cobra.Command {
 	var o verdictOrder
 	cmd := &cobra.Command{
 		Use: "check NAME [FILTER]", Short: "one verdict over all nodes that have a check", GroupID: groupAsk,
-		Long: `Folds a check over nodes into one verdict, as Nagios reads it. A check with a definition is read from the states that
-are kept; a check command without one is asked live. Without a filter: the nodes that have it.
+		Long: `Folds a check over nodes, or a group of verdicts, into one verdict, as Nagios reads it. A check with a definition is read from
+the states that are kept; a check command without one is asked live. Without a filter: the nodes that have it.
 
 A node that does not answer is UNKNOWN, never absent. Exits as a Nagios plugin: 0 ok, 1 warning, 2 critical, 3 unknown.`,
 		Example: `  fettle check check_load
   fettle check check_disk -W environment=production --warning 1 --critical 10%
-  fettle check check_http 'facts.role == "web"' --critical 'critical > 0.1 * total || silent > 3'`,
+  fettle check check_http 'facts.role == "web"' --critical 'critical > 0.1 * total || silent > 3'
+  fettle check check_http -C cluster --min-ok 3
+  fettle check check_disk --by facts.customer`,
 		Args: takes("NAME", "FILTER?"), ValidArgsFunction: a.namesOf(0, checkNames),
 	}
 	a.aimFlags(cmd, &o.aim)

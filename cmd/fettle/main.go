@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // maintenance windows are by the clocks of any zone, also where the machine knows none
 )
 
 func main() {

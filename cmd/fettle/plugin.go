@@ -86,12 +86,15 @@ Without thresholds one critical node is CRITICAL, else one unknown node is UNKNO
 		Example: `  check_fettle --check check_load
   check_fettle --check check_disk -W 'environment=production' --warning 1 --critical 10%
   check_fettle --check check_http -S 'facts.role == "web"' --live --timeout 20s
+  check_fettle --check check_http -C cluster --min-ok 60%
+  check_fettle --group shop --by facts.customer
   check_fettle --check check_load --context /etc/fettle/nagios.yaml
   check_fettle broker --help`,
 	}
 	cmd.SetOut(a.stdout)
 	cmd.SetErr(a.stdout)
-	cmd.Flags().StringVar(&o.check, "check", "", "`NAME` of a defined check, or of a check command of the nodes")
+	cmd.Flags().StringVar(&o.check, "check", "", "`NAME` of a defined check, or of a check command of the nodes, or of a group")
+	cmd.Flags().StringVar(&o.check, "group", "", "`NAME` of a group of verdicts: the same as --check")
 	o.aim.flags(cmd)
 	o.flags(cmd.Flags())
 	cmd.Flags().StringVar(&where.URL, "url", "", "`URL` of the server; default: the context's")

@@ -1813,6 +1813,17 @@ type PathList struct {
 // Perf defines model for Perf.
 type Perf = fettle.Perf
 
+// PerfFold defines model for PerfFold.
+type PerfFold struct {
+	Avg   float64 `json:"avg"`
+	Label string  `json:"label"`
+	Max   float64 `json:"max"`
+	Min   float64 `json:"min"`
+	Nodes int64   `json:"nodes"`
+	Sum   float64 `json:"sum"`
+	Unit  *string `json:"unit,omitempty"`
+}
+
 // PluginChoice defines model for PluginChoice.
 type PluginChoice struct {
 	// Do pin: this version, whatever is pushed; unpin: the one that was pushed last; rollback: the one before
