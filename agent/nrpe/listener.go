@@ -118,8 +118,8 @@ func (l *Listener) serve(ctx context.Context, conn net.Conn) {
 	}()
 	asker, allowed := l.allowed(conn.RemoteAddr())
 	if !allowed {
-		l.Counts.Refused.Add(1)
 		l.log.warn("nrpe refuses an address that is not among those allowed", "address", asker)
+		l.Counts.Refused.Add(1)
 		return
 	}
 	if err := conn.SetDeadline(time.Now().Add(l.cfg.Patience)); err != nil {
