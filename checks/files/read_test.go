@@ -2,6 +2,7 @@ package files
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -115,4 +116,15 @@ func FuzzRead(f *testing.F) {
 			t.Fatal("nothing was read, and nothing is wrong")
 		}
 	})
+}
+
+func TestExamples(t *testing.T) {
+	const name = "../../examples/checks/node.yaml"
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if defs, err := Read(name, raw); err != nil || len(defs) < 4 {
+		t.Errorf("%d checks: %v", len(defs), err)
+	}
 }
