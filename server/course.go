@@ -64,7 +64,7 @@ func (s *Server) begin(ctx context.Context, r *liveRun, order []fettle.NodeID) e
 			r.run.Deadline = max(r.run.Deadline, fettle.MillisOf(r.parts[id].due))
 		}
 	}
-	slices.SortStableFunc(c.called, func(a, b fettle.NodeID) int { return r.parts[a].due.Compare(r.parts[b].due) })
+	r.sortCalled()
 	if y := r.run.Tally; y.OK+y.Failed+y.Silent > 0 {
 		c.quiet = s.Now() // when they ended is not known any more: a sleep begins anew
 	}
@@ -238,6 +238,25 @@ func (r *liveRun) left() int {
 		return 0
 	}
 	return r.course.left
+}
+
+// wereCalled notes that it is stored that the turn of tasks has come. The caller holds mu.
+func (r *liveRun) wereCalled(tasks []fettle.Task, due time.Time) {
+	for i := range tasks {
+		r.parts[tasks[i].Node].due = due
+		r.course.called = append(r.course.called, tasks[i].Node)
+	}
+	r.sortCalled()
+	r.run.Deadline = max(r.run.Deadline, fettle.MillisOf(due))
+}
+
+// sortCalled has those whose due comes first stand first: some get more time than others, to fetch what they are to run. The caller holds mu, or
+// owns r alone.
+func (r *liveRun) sortCalled() {
+	byDue := func(a, b fettle.NodeID) int { return r.parts[a].due.Compare(r.parts[b].due) }
+	if waiting := r.course.called[r.course.passed:]; !slices.IsSortedFunc(waiting, byDue) {
+		slices.SortStableFunc(waiting, byDue)
+	}
 }
 
 // progress notes what the run does, and tells whoever watches if that is news. The caller holds mu.

@@ -140,13 +140,11 @@ func (s *Server) call(ctx context.Context, r *liveRun, nodes []fettle.NodeID) {
 	if ctx.Err() != nil {
 		return // they are sent by whoever takes the run up again
 	}
-	r.mu.Lock()
 	for i := range tasks {
-		r.parts[tasks[i].Node].due = due
-		r.course.called = append(r.course.called, tasks[i].Node)
 		tasks[i].Expires = fettle.MillisOf(due)
 	}
-	r.run.Deadline = max(r.run.Deadline, fettle.MillisOf(due))
+	r.mu.Lock()
+	r.wereCalled(tasks, due)
 	r.mu.Unlock()
 	s.sendTasks(ctx, r, tasks)
 	s.runs.poke()
