@@ -132,7 +132,7 @@ func (s *Server) loopRound(ctx context.Context, st standing, loop time.Duration)
 	if err != nil {
 		return time.Time{}, s.skipLoop(ctx, st, err)
 	}
-	roster.Nodes = slices.DeleteFunc(roster.Nodes, func(id fettle.NodeID) bool { return out[id] })
+	roster.Nodes = slices.DeleteFunc(slices.Clone(roster.Nodes), func(id fettle.NodeID) bool { return out[id] })
 	ready, err := s.readyAfter(ctx, st, loop, "")
 	if err != nil {
 		return time.Time{}, err
