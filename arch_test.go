@@ -70,6 +70,8 @@ var plan = map[string]room{
 	"test/sample":  {floor: 2, may: []string{"filter"}},
 	"test/compare": {floor: 3, may: []string{"filter", "inventory", "test/sample"}},
 
+	"examples/plugins/go": {floor: 6}, // a module of its own, as a stranger would have it
+
 	"test/house":    {floor: 6, may: []string{anything}},
 	"test/soak":     {floor: 6}, // it drives the program, as people do
 	"test/pressure": {floor: 6, may: []string{"wire", "wire/trust", "filter", "test/sample"}},
