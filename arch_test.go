@@ -21,6 +21,7 @@ const anything = "*"
 var plan = map[string]room{
 	".": {floor: 0},
 
+	"calendar":   {floor: 1},
 	"facts":      {floor: 1},
 	"filter":     {floor: 1},
 	"nagios":     {floor: 1},
@@ -31,12 +32,12 @@ var plan = map[string]room{
 
 	"audit":        {floor: 2, may: []string{"store"}},
 	"catalogue":    {floor: 2, may: []string{"filter", "plugins", "store", "wire"}},
-	"checks":       {floor: 2, may: []string{"filter", "nagios"}},
+	"checks":       {floor: 2, may: []string{"calendar", "filter", "nagios"}},
 	"checks/files": {floor: 2, may: []string{"checks", "filter"}},
 	"compositions": {floor: 2, may: []string{"filter", "plugins"}},
 	"inventory":    {floor: 2, may: []string{"filter"}},
 	"reports":      {floor: 2, may: []string{"filter", "nagios"}},
-	"runs":         {floor: 2},
+	"runs":         {floor: 2, may: []string{"calendar"}},
 	"wire/gauge":   {floor: 2, may: []string{"wire"}},
 	"wire/broker":  {floor: 2, may: []string{"wire"}},
 
@@ -112,6 +113,7 @@ var kept = []struct {
 	{"github.com/danielgtaylor/huma", []string{"server/api"}, "the REST face alone knows how it is described"},
 	{"github.com/go-stomp/stomp", []string{"wire", "wire/broker"}, "STOMP stands in wire"},
 	{"github.com/oasisprotocol/curve25519-voi", []string{"wire"}, "what signs and verifies is one file, and can be another one"},
+	{"github.com/adhocore/gronx", []string{"calendar"}, "one package reads cron expressions, so that they mean the same everywhere"},
 	{"github.com/go-ldap/", []string{"server/auth/directory"}, "who somebody is elsewhere is asked in one place"},
 	{"github.com/coreos/go-oidc", []string{"server/auth/directory"}, "who somebody is elsewhere is asked in one place"},
 	{"golang.org/x/oauth2", []string{"server/auth/directory"}, "who somebody is elsewhere is asked in one place"},

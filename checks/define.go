@@ -176,9 +176,9 @@ func (v *definer) times() {
 		if v.d.Interval != 0 {
 			v.bad("cron", "it stands in the place of interval, not beside it")
 		}
-		longest, err := CheckCron(v.d.Cron)
+		longest, err := checkCron(v.d.Cron)
 		if err != nil {
-			v.faults = append(v.faults, fmt.Errorf("cron: %w", err))
+			v.faults = append(v.faults, err)
 		}
 		interval, v.check.Cron, v.check.Splay = longest, v.d.Cron, orSpan(v.d.Splay, cronSplay).Milliseconds()
 	} else if interval < MinInterval || interval > maxInterval {

@@ -123,7 +123,7 @@ func (k *keeper) look(now time.Time) {
 func (c *kept) set(ahead time.Duration, now time.Time) {
 	was := c.schedule.Ahead
 	c.schedule.Ahead = ahead
-	if c.schedule.Cron != "" && (ahead-was).Abs() > clockSlack && !c.level.isSoft() {
+	if !c.schedule.Cron.IsZero() && (ahead-was).Abs() > clockSlack && !c.level.isSoft() {
 		c.due = c.schedule.Next(now, false)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/calendar"
 )
 
 // Spans of a check that says nothing of its own.
@@ -19,7 +20,7 @@ type Schedule struct {
 	Interval time.Duration
 	Retry    time.Duration // the interval while the state is soft
 	Splay    time.Duration // the node's place within Interval, counted from 1970; of Cron: how long after its turn
-	Cron     string        // empty: every Interval
+	Cron     calendar.Cron // zero: every Interval
 	Ahead    time.Duration // of Cron: how far the server's clock is ahead of the node's
 }
 
@@ -38,7 +39,10 @@ func ScheduleOf(check fettle.Check, node fettle.NodeID) Schedule {
 	if check.Splay > 0 {
 		within = min(within, time.Duration(check.Splay)*time.Millisecond)
 	}
-	if s.Cron = check.Cron; s.Cron != "" && check.Splay <= 0 {
+	if check.Cron != "" {
+		s.Cron, _ = calendar.Parse(check.Cron, "") // what is no expression was refused where the check was defined; here it is the interval then
+	}
+	if !s.Cron.IsZero() && check.Splay <= 0 {
 		return s
 	}
 	s.Splay = time.Duration(h.Sum64() % uint64(within))
@@ -54,7 +58,7 @@ func interval(check fettle.Check) time.Duration {
 
 // First gives when a check that is new to the node at now is due. One by cron waits for its turn.
 func (s Schedule) First(now time.Time) time.Time {
-	if s.Cron != "" {
+	if !s.Cron.IsZero() {
 		return s.Next(now, false)
 	}
 	return now.Add(s.Splay % min(s.Interval, FirstWithin))
@@ -62,10 +66,10 @@ func (s Schedule) First(now time.Time) time.Time {
 
 // Next gives when the check is due after now, where its run has just ended: what was missed meanwhile is not caught up.
 func (s Schedule) Next(now time.Time, soft bool) time.Time {
-	if soft && (s.Cron == "" || s.Retry < s.Interval) {
+	if soft && (s.Cron.IsZero() || s.Retry < s.Interval) {
 		return now.Add(s.Retry)
 	}
-	if s.Cron != "" {
+	if !s.Cron.IsZero() {
 		return s.turn(now)
 	}
 	since := (time.Duration(now.UnixNano()) - s.Splay) % s.Interval
@@ -78,8 +82,8 @@ func (s Schedule) Next(now time.Time, soft bool) time.Time {
 // turn gives when the check's turn comes after now: the first moment of the expression, by the server's clock, that is not over for this node.
 func (s Schedule) turn(now time.Time) time.Time {
 	by := now.Add(s.Ahead)
-	next, err := nextTurn(s.Cron, by.Add(-s.Splay))
-	if err != nil { // it was checked where it was defined
+	next, ok := s.Cron.After(by.Add(-s.Splay))
+	if !ok {
 		return now.Add(s.Interval)
 	}
 	return now.Add(next.Add(s.Splay).Sub(by))

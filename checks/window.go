@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adhocore/gronx"
-
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/calendar"
 )
 
 // Bounds of a silence.
@@ -24,14 +23,13 @@ const (
 // Windows tells when a silence holds: from its start to its end, or in windows that come again.
 type Windows struct {
 	starts, ends fettle.Millis
-	cron         string
+	cron         calendar.Cron // zero: without a break
 	lasts        time.Duration
-	zone         *time.Location
 }
 
 // ReadSilence checks a silence's own words, and gives the times at which it holds. Every fault is told by its key.
 func ReadSilence(s fettle.Silence) (Windows, error) {
-	w := Windows{starts: s.Starts, ends: s.Expires, cron: strings.TrimSpace(s.Cron), lasts: time.Duration(s.Duration) * time.Millisecond, zone: time.UTC}
+	w := Windows{starts: s.Starts, ends: s.Expires, lasts: time.Duration(s.Duration) * time.Millisecond}
 	if s.Ended != 0 {
 		w.ends = min(w.ends, s.Ended)
 	}
@@ -69,26 +67,18 @@ func ReadSilence(s fettle.Silence) (Windows, error) {
 
 // read reads the words of recurrence.
 func (w Windows) read(s fettle.Silence) (Windows, error) {
-	if w.cron == "" {
+	if strings.TrimSpace(s.Cron) == "" {
 		if s.Duration != 0 || s.Zone != "" {
 			return Windows{}, &fettle.Fault{Key: "cron", Reason: "duration and zone are for windows that come again, by a cron expression"}
 		}
 		return w, nil
 	}
-	if len(strings.Fields(w.cron)) != 5 || len(w.cron) > maxCron || !gronx.IsValid(w.cron) {
-		return Windows{}, &fettle.Fault{Key: "cron", Reason: fmt.Sprintf("%q is no cron expression: minute hour day month weekday, such as 0 2 * * 6", w.cron)}
-	}
 	if w.lasts < time.Minute || w.lasts > maxWindow {
 		return Windows{}, &fettle.Fault{Key: "duration", Reason: fmt.Sprintf("%s is not between 1m and 7 days", w.lasts)}
 	}
-	if s.Zone != "" {
-		zone, err := time.LoadLocation(s.Zone)
-		if err != nil || s.Zone == "Local" {
-			return Windows{}, &fettle.Fault{Key: "zone", Reason: fmt.Sprintf("%q is no time zone, such as Europe/Berlin", s.Zone)}
-		}
-		w.zone = zone
-	}
-	return w, nil
+	var err error
+	w.cron, err = calendar.Parse(s.Cron, s.Zone)
+	return w, err
 }
 
 // Until gives w with an earlier end.
@@ -108,9 +98,9 @@ func (w Windows) At(now fettle.Millis) (holds bool, until, next fettle.Millis) {
 	switch {
 	case now >= w.ends:
 		return false, 0, 0
-	case w.cron == "" && now < w.starts:
+	case w.cron.IsZero() && now < w.starts:
 		return false, 0, w.starts
-	case w.cron == "":
+	case w.cron.IsZero():
 		return true, w.ends, 0
 	}
 	at := max(now, w.starts)
@@ -152,49 +142,8 @@ func (w Windows) before(at time.Time) (fettle.Millis, bool) {
 	return 0, false
 }
 
-// after gives the first beginning after a moment. The expression is about what clocks in the zone show. Where they are put forward over a beginning,
-// it is then; where they are put back over one, it is the first of the two.
+// after gives the first beginning after a moment.
 func (w Windows) after(at time.Time) (fettle.Millis, bool) {
-	wall := wallOf(at, w.zone)
-	for range 100 {
-		next, err := gronx.NextTickAfter(w.cron, wall, false)
-		if err != nil {
-			return 0, false
-		}
-		begins := w.real(next)
-		if begins.After(at) {
-			return fettle.MillisOf(begins), true
-		}
-		wall = next // clocks have been put back, and this one has been
-	}
-	return 0, false
-}
-
-// wallOf gives what a clock in a zone shows, as if that were UTC: there is no hour twice, and none is missing.
-func wallOf(at time.Time, zone *time.Location) time.Time {
-	l := at.In(zone)
-	return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), l.Second(), l.Nanosecond(), time.UTC)
-}
-
-// real gives the moment at which clocks show a time first; in a gap, the moment at which they are put forward over it.
-func (w Windows) real(wall time.Time) time.Time {
-	guess := time.Date(wall.Year(), wall.Month(), wall.Day(), wall.Hour(), wall.Minute(), wall.Second(), 0, w.zone)
-	if shown := wallOf(guess, w.zone); !shown.Equal(wall) { // a gap: time.Date goes by one of the two offsets
-		start, end := guess.ZoneBounds()
-		for _, edge := range []time.Time{start, end} {
-			if d := edge.Sub(guess); !edge.IsZero() && d > -3*time.Hour && d < 3*time.Hour {
-				return edge
-			}
-		}
-		return guess
-	}
-	// Put back: the hour comes twice, and the first is before the bounds of the zone in which the second is.
-	if start, _ := guess.ZoneBounds(); !start.IsZero() {
-		_, before := start.Add(-time.Second).Zone()
-		_, here := guess.Zone()
-		if earlier := guess.Add(time.Duration(here-before) * time.Second); before > here && earlier.Before(start) {
-			return earlier
-		}
-	}
-	return guess
+	begins, ok := w.cron.After(at)
+	return fettle.MillisOf(begins), ok
 }
