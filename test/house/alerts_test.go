@@ -147,7 +147,9 @@ func threaded(all []string) bool {
 	for _, m := range all {
 		switch subject := header(m, "Subject"); {
 		case strings.HasPrefix(subject, "[critical] flag"):
-			first = header(m, "Message-ID")
+			if first = header(m, "In-Reply-To"); first == "" { // else it goes on from "no result yet"
+				first = header(m, "Message-ID")
+			}
 		case strings.HasPrefix(subject, "[OK] flag"):
 			ends[header(m, "In-Reply-To")] = true
 		}
