@@ -43,9 +43,6 @@ type Parts struct {
 	Enroller  Enroller         // nil: nobody can enrol
 	// Heard goes over the nodes of which the broker has received bytes, with the moment of the last one. Nil: messages alone count.
 	Heard func(func(fettle.NodeID, time.Time))
-	// Who tells what role and groups a user has now, for what is done in their name while they are not there. ErrNotFound: there is no such user.
-	// Nil: what is known of when they asked for it holds.
-	Who func(ctx context.Context, name string) (Asker, error)
 	// Away tells why a broker that is not ours cannot be reached, nil when it can. Nil: the broker is where the server is.
 	Away func() error
 	// Catalogue has the plugins that were pushed. Nil: there are those that came with the agents, and no others.

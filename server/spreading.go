@@ -48,16 +48,15 @@ func (s *Server) newSpreading(ctx context.Context) *spreading {
 	return p
 }
 
-// ownerOf gives whose check it is, as policies know them now. One of whom nothing is known any more has a name alone.
+// ownerOf gives whose check it is, as policies know them now. One who is no user, or none any more, has the role with which they saved it.
 func (s *Server) ownerOf(ctx context.Context, kept fettle.KeptCheck) Asker {
 	owner := Asker{Name: kept.Owner, Role: kept.Role}
-	if s.Who == nil {
-		return owner
-	}
-	now, err := s.Who(ctx, kept.Owner)
+	account, err := s.Store.User(ctx, kept.Owner)
 	switch {
+	case err == nil && account.Disabled == 0:
+		owner.Account, owner.Role, owner.Groups = kept.Owner, account.Role, account.Groups
 	case err == nil:
-		return now
+		owner.Role = ""
 	case !errors.Is(err, fettle.ErrNotFound):
 		s.Log.Warn("the owner of a check is not known", "check", kept.Name, "user", kept.Owner, "err", err)
 		owner.Role = ""

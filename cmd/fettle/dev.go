@@ -33,6 +33,7 @@ func (a *app) devCommand() *cobra.Command {
 		if err := s.settle(cmd); err != nil {
 			return err
 		}
+		srv.File = s.file
 		return a.dev(cmd.Context(), srv, agt)
 	}
 	return cmd

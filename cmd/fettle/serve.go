@@ -291,6 +291,7 @@ func (a *app) serverCommand() *cobra.Command {
 		if err := s.settle(cmd); err != nil {
 			return err
 		}
+		cfg.File = s.file
 		ctx := cmd.Context()
 		m, err := openMiddle(ctx, cfg, newLog(a.stderr, cfg.LogLevel, cfg.LogFormat))
 		if err != nil {
