@@ -33,7 +33,7 @@ var agentVersion = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$`)
 const programPath = "github.com/fettle-dev/fettle/cmd/fettle"
 
 // PushAgent keeps a program of the agent as the release that agent.upgrade brings to nodes. For which platform it is, the program itself says. ErrInvalid:
-// it is no such program. ErrConflict: there is another one of that version.
+// it is no such program. ErrConflict: there is another one of that version, or the same one under another version.
 func (c *Catalogue) PushAgent(ctx context.Context, program []byte, version, by string) (Version, error) {
 	platform, err := platformOf(program)
 	if err != nil {
@@ -56,13 +56,8 @@ func (c *Catalogue) PushAgent(ctx context.Context, program []byte, version, by s
 		Pushed: fettle.MillisOf(c.cfg.Now()),
 	}
 	all := c.Agents()
-	for _, v := range all {
-		if v.Version == version && v.Platform == platform && v.Digest != r.Digest && v.Fault == "" {
-			return v, conflict("there is a version %s for %s already, of another content", version, platform)
-		}
-	}
-	if len(all) >= maxAgents {
-		return Version{}, conflict("there are %d releases of the agent; remove one: fettle agent-release remove VERSION", len(all))
+	if v, err := clash(all, r); err != nil {
+		return v, err
 	}
 	if r.Voucher, err = json.Marshal(c.voucher(r)); err != nil {
 		return Version{}, fmt.Errorf("push agent %s: %w", version, err)
@@ -76,6 +71,23 @@ func (c *Catalogue) PushAgent(ctx context.Context, program []byte, version, by s
 	same := func(o Version) bool { return o.Version == version && o.Platform == platform }
 	c.agents = slices.Insert(slices.DeleteFunc(slices.Clone(c.agents), same), 0, v)
 	return v, nil
+}
+
+// clash tells why a release cannot stand beside those that there are. Nodes fetch by digest, and hold the voucher to the version they were asked to
+// become: one program has one version.
+func clash(all []Version, r store.Release) (Version, error) {
+	for _, v := range all {
+		switch same := v.Version == r.Version && v.Platform == r.Platform; {
+		case same && v.Digest != r.Digest && v.Fault == "":
+			return v, conflict("there is a version %s for %s already, of another content", r.Version, r.Platform)
+		case !same && v.Digest == r.Digest:
+			return v, conflict("this program is here already, as version %s; remove that first: fettle agent-release remove %s", v.Version, v.Version)
+		}
+	}
+	if len(all) >= maxAgents {
+		return Version{}, conflict("there are %d releases of the agent; remove one: fettle agent-release remove VERSION", len(all))
+	}
+	return Version{}, nil
 }
 
 // platformOf gives os/arch of a program of the agent.

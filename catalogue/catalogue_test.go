@@ -250,3 +250,29 @@ func TestPushAgentTakesProgramsOfFettleOnly(t *testing.T) {
 		t.Errorf("remove: %v", err)
 	}
 }
+
+func TestOneProgramHasOneVersion(t *testing.T) {
+	all := []Version{
+		{Version: "1.0.0", Platform: "linux/amd64", Digest: "a"},
+		{Version: "1.0.0", Platform: "linux/arm64", Digest: "b"},
+		{Version: "0.9.0", Platform: "linux/amd64", Digest: "c", Fault: "nobody signed it"},
+	}
+	for name, row := range map[string]struct {
+		version, digest string
+		want            string // empty: it may be pushed
+	}{
+		"a new one":                            {"1.1.0", "d", ""},
+		"the same once more":                   {"1.0.0", "a", ""},
+		"the same in place of one with faults": {"0.9.0", "d", ""},
+		"another under a version that is here": {"1.0.0", "d", "already, of another content"},
+		"the same under another version":       {"1.1.0", "a", "fettle agent-release remove 1.0.0"},
+	} {
+		_, err := clash(all, store.Release{Name: AgentName, Version: row.version, Platform: "linux/amd64", Digest: row.digest})
+		if row.want == "" && err != nil || row.want != "" && (!errors.Is(err, fettle.ErrConflict) || !strings.Contains(err.Error(), row.want)) {
+			t.Errorf("%s: %v, want %q", name, err, row.want)
+		}
+	}
+	if _, err := clash(make([]Version, maxAgents), store.Release{Version: "1.1.0", Digest: "d"}); !errors.Is(err, fettle.ErrConflict) {
+		t.Errorf("one too many: %v", err)
+	}
+}

@@ -78,9 +78,17 @@ func (a *app) try(ctx context.Context, swap *actions.Swap) string {
 	case limited.Err() != nil:
 		return fmt.Sprintf("it was not welcomed within %s", swap.Wait())
 	case err != nil:
-		return strings.TrimSpace(err.Error() + ": " + words.text())
+		return whyEnded(err, words.text())
 	}
 	return "it ended without being welcomed: " + words.text()
+}
+
+// whyEnded gives in one line why a program on trial ended: its own words, or, where it crashed, how it ended and the last that it said.
+func whyEnded(err error, last string) string {
+	if why, own := strings.CutPrefix(last, "fettle: "); own {
+		return why
+	}
+	return strings.TrimSuffix(err.Error()+": "+last, ": ")
 }
 
 // trial is this program on trial: it says hello as the node that it is, and does nothing else. Without a guard it puts the old program back by itself.

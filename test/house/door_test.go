@@ -80,6 +80,13 @@ func (d *door) shut() {
 	d.conns = nil
 }
 
+// refuse lets no more in; who is in may stay.
+func (d *door) refuse() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+}
+
 func (d *door) open() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
