@@ -117,7 +117,11 @@ func (s *Server) going(name string) (fettle.Run, bool) {
 
 // loopRound starts a round of a loop as soon as the first of its members is due and nobody waits for a turn in the round before. In it each member
 // has its turn when it itself is due; those that are still at work in the round before are left to the next.
+//
+// Whether it is due is asked of the moment before it was looked who is there and who is at work: else time could pass in between, and a round begin
+// that lacks who came meanwhile, or is free again.
 func (s *Server) loopRound(ctx context.Context, st standing, loop time.Duration) (time.Time, error) {
+	now := fettle.MillisOf(s.Now())
 	out := map[fettle.NodeID]bool{}
 	for _, r := range s.runs.all() {
 		if r.run.Standing != st.Name {
@@ -144,7 +148,7 @@ func (s *Server) loopRound(ctx context.Context, st standing, loop time.Duration)
 	if last, err := s.Store.Run(ctx, st.Last); err == nil {
 		first = max(first, last.Created.Add(min(loop, roundGap)))
 	}
-	if now := fettle.MillisOf(s.Now()); first > now {
+	if first > now {
 		s.standing.due(st.Name, first)
 		return first.Time(), nil
 	}

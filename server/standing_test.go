@@ -116,6 +116,46 @@ func TestALoop(t *testing.T) {
 	})
 }
 
+// TestARoundIsOfOneMoment: while it is looked whether a round is due, time passes and a node comes. The round does not begin by the new time with the
+// nodes of the old.
+func TestARoundIsOfOneMoment(t *testing.T) {
+	p := newParade(t, 1)
+	p.stand(StandingOrder{Loop: 30 * time.Minute})
+	one := p.theRound(1)
+	p.answer(p.until(one, 1)["n0"], fettle.StatusOK)
+	p.ended(one, fettle.Tally{Roster: 1, OK: 1})
+	p.join("n1", `{}`)
+	late, ok := p.Inventory.Get("n1")
+	if !ok {
+		t.Fatal("n1 has not come")
+	}
+	p.stop()
+
+	q := parade{idleFleet(t, DefaultConfig(), p.dsn, p.clock)}
+	q.Inventory.Remove("n1")
+	looks := 0
+	q.Now = func() time.Time {
+		if looks++; looks == 3 { // when it is known who is there
+			q.clock.add(time.Hour)
+			if err := q.Inventory.Put(late); err != nil {
+				t.Error(err)
+			}
+		}
+		return q.clock.Now()
+	}
+	st, _ := q.standing.get("round")
+	due, err := q.loopRound(t.Context(), st, 30*time.Minute)
+	if err != nil || due.IsZero() {
+		t.Fatalf("due at %s, %v", due, err)
+	}
+	if _, err := q.loopRound(t.Context(), st, 30*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if two := q.theRound(2); two.Tally.Roster != 2 {
+		t.Errorf("the round has %d nodes of 2", two.Tally.Roster)
+	}
+}
+
 func TestEvery(t *testing.T) {
 	p := newParade(t, 1)
 	p.stand(StandingOrder{Every: time.Hour})
