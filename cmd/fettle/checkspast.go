@@ -180,7 +180,7 @@ func (a *app) checksAvailabilityCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&since, "since", "-7d", "the `MOMENT` at which it begins")
 	cmd.Flags().StringVar(&until, "until", "", "the `MOMENT` at which it ends; default: now")
-	cmd.Flags().StringVar(&by, "by", "", "node: a line for each node, too")
+	cmd.Flags().StringVar(&by, "by", "", "`WHAT`: node, for a line for each node, too")
 	flagNames(cmd, map[string]complete{"by": cobra.FixedCompletions([]string{"node"}, cobra.ShellCompDirectiveNoFileComp)})
 	a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -14,10 +14,15 @@ import (
 )
 
 // Scripts run fettle and check_fettle as processes, without a terminal, against one server with the nodes of acme.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// TestScriptsAlone is TestScripts for those that take a node from the fleet, and so have one of their own.
+func TestScriptsAlone(t *testing.T) { runScripts(t, "testdata/script/alone") }
+
+func runScripts(t *testing.T, dir string) {
 	f := newFleet(t, acme())
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FETTLE_CONTEXT", f.context)
 			e.Setenv("SERVER", f.m.context.URL)
