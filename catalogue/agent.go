@@ -76,15 +76,18 @@ func (c *Catalogue) PushAgent(ctx context.Context, program []byte, version, by s
 // clash tells why a release cannot stand beside those that there are. Nodes fetch by digest, and hold the voucher to the version they were asked to
 // become: one program has one version.
 func clash(all []Version, r store.Release) (Version, error) {
+	again := false
 	for _, v := range all {
-		switch same := v.Version == r.Version && v.Platform == r.Platform; {
+		same := v.Version == r.Version && v.Platform == r.Platform
+		again = again || same
+		switch {
 		case same && v.Digest != r.Digest && v.Fault == "":
 			return v, conflict("there is a version %s for %s already, of another content", r.Version, r.Platform)
 		case !same && v.Digest == r.Digest:
 			return v, conflict("this program is here already, as version %s; remove that first: fettle agent-release remove %s", v.Version, v.Version)
 		}
 	}
-	if len(all) >= maxAgents {
+	if !again && len(all) >= maxAgents {
 		return Version{}, conflict("there are %d releases of the agent; remove one: fettle agent-release remove VERSION", len(all))
 	}
 	return Version{}, nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -272,7 +273,11 @@ func TestOneProgramHasOneVersion(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, row.want)
 		}
 	}
-	if _, err := clash(make([]Version, maxAgents), store.Release{Version: "1.1.0", Digest: "d"}); !errors.Is(err, fettle.ErrConflict) {
+	full := slices.Repeat(all[:1], maxAgents)
+	if _, err := clash(full, store.Release{Version: "1.1.0", Platform: "linux/amd64", Digest: "d"}); !errors.Is(err, fettle.ErrConflict) {
 		t.Errorf("one too many: %v", err)
+	}
+	if _, err := clash(full, store.Release{Version: "1.0.0", Platform: "linux/amd64", Digest: "a"}); err != nil {
+		t.Errorf("the same once more, where there is no room: %v", err)
 	}
 }

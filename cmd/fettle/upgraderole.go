@@ -85,7 +85,7 @@ func (a *app) try(ctx context.Context, swap *actions.Swap) string {
 
 // whyEnded gives in one line why a program on trial ended: its own words, or, where it crashed, how it ended and the last that it said.
 func whyEnded(err error, last string) string {
-	if why, own := strings.CutPrefix(last, "fettle: "); own {
+	if why, own := strings.CutPrefix(last, programName+": "); own {
 		return why
 	}
 	return strings.TrimSuffix(err.Error()+": "+last, ": ")

@@ -141,6 +141,7 @@ func TestPluginIsPushedAndRunWithoutRestart(t *testing.T) {
 		if len(r.Results) != 1 || r.Results[0].Status != fettle.StatusInterrupted {
 			t.Errorf("got %+v", r)
 		}
+		says("Hi, Anna!") // what was handed out once more came before this
 		raw, err := os.ReadFile(file)
 		if err != nil || strings.Count(string(raw), "\n") != 1 {
 			t.Errorf("it was done %d times, %v", strings.Count(string(raw), "\n"), err)
