@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,9 +134,9 @@ func TestARoundIsOfOneMoment(t *testing.T) {
 
 	q := parade{idleFleet(t, DefaultConfig(), p.dsn, p.clock)}
 	q.Inventory.Remove("n1")
-	looks := 0
+	var looks atomic.Int64 // the server that is stopped in the end looks too
 	q.Now = func() time.Time {
-		if looks++; looks == 3 { // when it is known who is there
+		if looks.Add(1) == 3 { // when it is known who is there
 			q.clock.add(time.Hour)
 			if err := q.Inventory.Put(late); err != nil {
 				t.Error(err)
