@@ -105,10 +105,17 @@ func (s *Server) tryNote(ctx context.Context, name string, run fettle.Run, why e
 	})
 }
 
-// going gives a round of a standing run that has not ended.
+// going gives a round of a standing run that has not ended. One whose time is up has, though nobody may have noticed yet: after a server was away, its
+// runs end and its rounds begin in whatever order.
 func (s *Server) going(name string) (fettle.Run, bool) {
 	for _, r := range s.runs.all() {
-		if run := r.snapshot(); run.Standing == name && run.Ended == 0 {
+		if run := r.snapshot(); run.Standing != name || run.Ended != 0 {
+			continue
+		}
+		if r.end(s.Now()) {
+			s.runs.poke() // the end is stored
+		}
+		if run := r.snapshot(); run.Ended == 0 {
 			return run, true
 		}
 	}

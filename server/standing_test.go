@@ -182,6 +182,23 @@ func TestEvery(t *testing.T) {
 	})
 }
 
+// TestARoundWhoseTimeIsUp: a server comes back after the time of the round before, and looks for the next round before it ends that one.
+func TestARoundWhoseTimeIsUp(t *testing.T) {
+	p := newParade(t, 1)
+	p.stand(StandingOrder{Every: time.Hour})
+	p.until(p.theRound(1), 1)
+	p.stop()
+	p.clock.add(10 * time.Hour)
+	q := parade{idleFleet(t, DefaultConfig(), p.dsn, p.clock)}
+	st, _ := q.standing.get("round")
+	if _, err := q.round(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	if now := q.standingNow(); now.Rounds != 2 || now.Skipped != "" {
+		t.Errorf("%d rounds, and one was left out: %s", now.Rounds, now.Skipped)
+	}
+}
+
 func TestARoundThatIsLeftOut(t *testing.T) {
 	p := newParade(t, 1)
 	p.stand(StandingOrder{RunRequest: RunRequest{Timeout: 3 * time.Hour}, Every: time.Hour})
