@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,24 +15,33 @@ import (
 )
 
 // Scripts run fettle and check_fettle as processes, without a terminal, against one server with the nodes of acme.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
-
-// TestScriptsAlone is TestScripts for those that take a node from the fleet, and so have one of their own.
-func TestScriptsAlone(t *testing.T) { runScripts(t, "testdata/script/alone") }
-
-func runScripts(t *testing.T, dir string) {
+func TestScripts(t *testing.T) {
 	f := newFleet(t, acme())
-	testscript.Run(t, testscript.Params{
-		Dir: dir,
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("FETTLE_CONTEXT", f.context)
-			e.Setenv("SERVER", f.m.context.URL)
-			e.Setenv("TOKEN", f.m.context.Token)
-			e.Setenv("HOME", e.WorkDir)
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "problem": problem, "validjson": validJSON},
-	})
+	f.runScripts(t, testscript.Params{Dir: "testdata/script"})
+}
+
+// TestScriptsAlone is TestScripts for those that change what others ask for: each has a fleet of its own.
+func TestScriptsAlone(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/alone/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		f := newFleet(t, acme())
+		f.runScripts(t, testscript.Params{Files: []string{file}})
+	}
+}
+
+func (f *fleet) runScripts(t *testing.T, p testscript.Params) {
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("FETTLE_CONTEXT", f.context)
+		e.Setenv("SERVER", f.m.context.URL)
+		e.Setenv("TOKEN", f.m.context.Token)
+		e.Setenv("HOME", e.WorkDir)
+		return nil
+	}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "problem": problem, "validjson": validJSON}
+	testscript.Run(t, p)
 }
 
 // exits runs a command and compares its exit code: exits 4 fettle find false.
