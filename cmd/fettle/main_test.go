@@ -30,6 +30,9 @@ func (h homeless) Run() int {
 			panic(err)
 		}
 	}
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil { // or each program that a test starts would sleep for a second at its end
+		panic(err)
+	}
 	for _, entry := range os.Environ() {
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "FETTLE_") && !strings.HasPrefix(name, "FETTLE_TEST_") {
 			if err := os.Unsetenv(name); err != nil {

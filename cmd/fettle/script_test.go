@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -38,6 +39,7 @@ func (f *fleet) runScripts(t *testing.T, p testscript.Params) {
 		e.Setenv("SERVER", f.m.context.URL)
 		e.Setenv("TOKEN", f.m.context.Token)
 		e.Setenv("HOME", e.WorkDir)
+		e.Setenv("GORACE", os.Getenv("GORACE"))
 		return nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "problem": problem, "validjson": validJSON}
