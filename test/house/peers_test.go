@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // service gives what test/services says of a program; without it the test fails, because a promise would go untested.
@@ -35,12 +36,15 @@ func daemon(t *testing.T, name string, args ...string) *lockedBuffer {
 	log := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.WaitDelay = 5 * time.Second // children that left the group may hold what it writes to
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) // the whole group: wrappers have children
-		_ = cmd.Wait()                                      // it was told to go
+		late := time.AfterFunc(10*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		_ = cmd.Wait() // it was told to go
+		late.Stop()
 		if t.Failed() {
 			t.Logf("%s:\n%s", name, log)
 		}
