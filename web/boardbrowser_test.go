@@ -142,8 +142,7 @@ func TestBoardInBrowser(t *testing.T) {
 	dora := server.Asker{Name: "dora", Role: string(auth.Admin)}
 	if _, err := h.SaveCheck(t.Context(), server.CheckChange{Caller: dora, Admin: true, Definition: fettle.CheckDefinition{
 		Name: "http", NRPE: "check_procs", Filter: "role=web", Owner: "dora", Runbook: "https://wiki.acme.net/http", Labels: map[string]string{"team": "shop", "tier": "1"},
-		Notes:    "The shop's front.\nWhen it is down for more than ten minutes, call the bridge.",
-		OnChange: &fettle.Remedy{Action: "service.restart", Inputs: map[string]any{"name": "nginx"}},
+		Notes: "The shop's front.\nWhen it is down for more than ten minutes, call the bridge.",
 	}}); err != nil {
 		t.Fatal(err)
 	}
