@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -10,13 +9,10 @@ import (
 	"github.com/fettle-dev/fettle/filter"
 )
 
-// What a remedy has where its definition leaves it open.
+// Bounds of a remedy.
 const (
-	DefaultPerHour  = 3
-	DefaultAtOnce   = 1
-	DefaultCooldown = 5 * time.Minute
-	maxPerHour      = 60
-	maxAtOnce       = 10_000
+	maxPerHour = 60
+	maxAtOnce  = 10_000
 )
 
 // remedy says what is run when a state has become bad.
@@ -44,65 +40,21 @@ func (v *definer) remedy() {
 	if t := r.Timeout.Duration(); t != 0 && (t < time.Second || t > time.Hour) {
 		v.bad("on_change.timeout", "%s is not between 1s and 1h", r.Timeout)
 	}
-	if _, err := RemedyInputs(*r); err != nil {
+	if err := remedyInputs(*r); err != nil {
 		v.faults = append(v.faults, err)
 	}
 }
 
-// Limits gives r with nothing left open.
-func Limits(r fettle.Remedy) fettle.Remedy {
-	if len(r.When) == 0 {
-		r.When = []fettle.CheckStatus{fettle.CheckCritical}
-	}
-	if r.PerHour == 0 {
-		r.PerHour = DefaultPerHour
-	}
-	if r.AtOnce == 0 {
-		r.AtOnce = DefaultAtOnce
-	}
-	r.Cooldown, r.Timeout = orSpan(r.Cooldown, DefaultCooldown), orSpan(r.Timeout, fettle.DefaultTimeout)
-	return r
-}
-
-// Inputs are the inputs of a remedy, with their texts compiled.
-type Inputs map[string]any // a *filter.Text, or a value as it is
-
-// RemedyInputs compiles the inputs of a remedy. A fault is ErrInvalid and begins with its key.
-func RemedyInputs(r fettle.Remedy) (Inputs, error) {
-	out := Inputs{}
+// remedyInputs tells whether the texts of a remedy's inputs can be compiled. A fault is ErrInvalid and begins with its key.
+func remedyInputs(r fettle.Remedy) error {
 	for key, v := range r.Inputs {
 		text, is := v.(string)
 		if !is {
-			out[key] = v
 			continue
 		}
-		t, err := filter.CompileText(filter.Change, text)
-		if err != nil {
-			return nil, fmt.Errorf("on_change.inputs.%s: %w", key, err)
+		if _, err := filter.CompileText(filter.Change, text); err != nil {
+			return fmt.Errorf("on_change.inputs.%s: %w", key, err)
 		}
-		out[key] = t
 	}
-	return out, nil
-}
-
-// Fill gives the inputs for one node, where its state of a check has become state and was another before. The error is ErrInvalid: a text says
-// something that is undefined there.
-func (in Inputs) Fill(ctx context.Context, node filter.Record, state fettle.CheckState, was fettle.CheckStatus) (map[string]any, error) {
-	node.Vars = map[string]any{"state": map[string]any{
-		"check": state.Check, "status": string(state.Status), "was": string(was), "output": state.Output, "attempt": int64(state.Attempt), "since": state.Since.Time(),
-	}}
-	out := make(map[string]any, len(in))
-	for key, v := range in {
-		t, is := v.(*filter.Text)
-		if !is {
-			out[key] = v
-			continue
-		}
-		text, err := t.Fill(ctx, &node)
-		if err != nil {
-			return nil, fmt.Errorf("input %s: %w", key, err)
-		}
-		out[key] = text
-	}
-	return out, nil
+	return nil
 }

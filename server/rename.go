@@ -92,13 +92,13 @@ func (s *Server) renamed(from fettle.NodeID, next fettle.Node) {
 		}
 	}
 	next.Rev++
+	if err := s.Inventory.Put(next); err != nil { // before the old one goes: who asks meanwhile finds it under both names, and never under none
+		s.Log.Error("a stored node does not fit the inventory", "node", next.Identity, "err", err)
+	}
 	s.Inventory.Remove(from)
 	s.Board.Forget(from, now)
 	s.presence.forget(from)
 	s.defs.forget(from)
-	if err := s.Inventory.Put(next); err != nil {
-		s.Log.Error("a stored node does not fit the inventory", "node", next.Identity, "err", err)
-	}
 	s.presence.load(next)
 	s.Board.SetSilent(next.Identity, next.Liveness == fettle.Silent, now)
 	s.Board.Restore(states, now)

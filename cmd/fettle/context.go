@@ -104,17 +104,35 @@ const maxYAMLBytes = 128 << 10
 func readBounded(file string) (raw []byte, err error) {
 	f, err := os.Open(file)
 	if err == nil {
-		raw, err = io.ReadAll(io.LimitReader(f, maxYAMLBytes+1))
+		raw, err = readAll(f)
 		_ = f.Close() // it was read only
 	}
 	var at *os.PathError
 	if errors.As(err, &at) {
 		err = at.Err
 	}
+	return raw, err
+}
+
+func readAll(from io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(from, maxYAMLBytes+1))
 	if err == nil && len(raw) > maxYAMLBytes {
 		err = fmt.Errorf("the file has more than the %d KiB that are allowed: %w", maxYAMLBytes>>10, fettle.ErrInvalid)
 	}
 	return raw, err
+}
+
+// readInput reads a file that a person names; "-" is stdin. The error names it.
+func (a *app) readInput(name string) (raw []byte, err error) {
+	if name == "-" {
+		raw, err = readAll(a.stdin)
+	} else {
+		raw, err = readBounded(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return raw, nil
 }
 
 // ownContextFile is the user's own: below $XDG_CONFIG_HOME or ~/.config, also on a Mac, and below %AppData% on Windows.

@@ -163,14 +163,9 @@ type groupDocument struct {
 
 // readGroups reads the documents of kind group; others are somebody else's.
 func (a *app) readGroups(name string) (groups []groupDocument, err error) {
-	var raw []byte
-	if name == "-" {
-		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxYAMLBytes))
-	} else {
-		raw, err = readBounded(name)
-	}
+	raw, err := a.readInput(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	for i := 1; ; i++ {

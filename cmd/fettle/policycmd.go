@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -109,14 +108,9 @@ it is wrong.
 }
 
 func (a *app) readPolicies(name string) (file policyFile, err error) {
-	var raw []byte
-	if name == "-" {
-		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxYAMLBytes))
-	} else {
-		raw, err = readBounded(name)
-	}
+	raw, err := a.readInput(name)
 	if err != nil {
-		return file, fmt.Errorf("%s: %w", name, err)
+		return file, err
 	}
 	if err := yaml.UnmarshalWithOptions(raw, &file, yaml.Strict()); err != nil {
 		return file, fmt.Errorf("%s:%s: %w", name, strings.TrimSpace(yaml.FormatError(err, false, true)), fettle.ErrInvalid)
