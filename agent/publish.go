@@ -216,6 +216,7 @@ func (a *Agent) onWelcome(ctx context.Context, w wire.Welcome) {
 	if every := time.Duration(w.BeatMS) * time.Millisecond; every >= time.Second && every <= time.Hour && every != a.beatEvery {
 		a.beatEvery = every
 		a.nextBeat.Reset(a.splay(every)) // the one that was due by our own interval may be too late for the server
+		a.link.BackWithin(2 * every)     // for so long a server that has started blames nobody
 	}
 	select {
 	case <-a.ready:

@@ -121,6 +121,7 @@ type Link struct {
 	mu         sync.Mutex    // guards all below
 	now        *session      // nil: not connected
 	retryAfter time.Duration // the other end asked for it
+	redialMax  time.Duration // LinkConfig's, or less
 }
 
 // NewLink makes a link; nothing happens before Run. The config has passed Validate.
@@ -128,7 +129,7 @@ func NewLink(cfg LinkConfig, listen Listener, log *slog.Logger) *Link {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Link{cfg: cfg, listen: listen, log: log}
+	return &Link{cfg: cfg, listen: listen, log: log, redialMax: cfg.RedialMax}
 }
 
 // Run keeps the link connected until ctx ends, then says good-bye and gives nil.
@@ -151,7 +152,9 @@ func (l *Link) Run(ctx context.Context) error {
 			next++
 			failures++
 		}
-		wait := max(waits.NextBackOff(), l.takeRetryAfter())
+		var after time.Duration
+		after, waits.MaxInterval = l.takeRetry()
+		wait := max(waits.NextBackOff(), after)
 		l.report(ctx, server, connected, failures, wait, err)
 		select {
 		case <-ctx.Done():
@@ -172,17 +175,24 @@ func (l *Link) report(ctx context.Context, server string, connected bool, failur
 	l.log.Log(ctx, level, text, "server", server, "retry", wait.Round(time.Millisecond).String(), "err", err) //nolint:sloglint // one of a few constants
 }
 
-// takeRetryAfter gives what Redial was told, with up to a quarter more, so that not all come back at once.
-func (l *Link) takeRetryAfter() time.Duration {
+// takeRetry gives what Redial was told, with up to a quarter more, so that not all come back at once, and the mean of the longest wait.
+func (l *Link) takeRetry() (after, redialMax time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	after := l.retryAfter
-	l.retryAfter = 0
+	after, l.retryAfter = l.retryAfter, 0
 	if after <= 0 {
-		return 0
+		return 0, l.redialMax
 	}
 	spread := backoff.ExponentialBackOff{InitialInterval: after / 8, RandomizationFactor: 1, Multiplier: 1, MaxInterval: after}
-	return after + spread.NextBackOff()
+	return after + spread.NextBackOff(), l.redialMax
+}
+
+// BackWithin shortens the waits between connections, so that none takes more than two thirds of a span: who waits longer than the other end lets
+// pass before it judges is blamed for that end's absence. LinkConfig.RedialMax stays the bound.
+func (l *Link) BackWithin(span time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.redialMax = min(l.cfg.RedialMax, max(l.cfg.Redial, span/3))
 }
 
 // Connected tells whether there is a connection, as far as is known.

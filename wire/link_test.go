@@ -345,6 +345,21 @@ func TestLinkFailsOverAndWaitsLonger(t *testing.T) {
 	})
 }
 
+func TestLinkIsBackWithinASpan(t *testing.T) {
+	link(t, nil, func(l linkTest) {
+		l.BackWithin(6 * time.Second)
+		for range 30 { // without the bound the waits are 20 s in the mean
+			(<-l.calls).Close()
+			began := time.Now()
+			f := <-l.calls
+			if waited := time.Since(began); waited > 4*time.Second {
+				t.Errorf("it waited %v, and 6s were asked for", waited)
+			}
+			f.Close()
+		}
+	})
+}
+
 func TestLinkIsToldWhenToComeBack(t *testing.T) {
 	link(t, nil, func(l linkTest) {
 		f := <-l.calls

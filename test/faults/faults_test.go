@@ -30,6 +30,8 @@ func TestBrokenPromisesOfChecksAreSeen(t *testing.T) {
 		"a change is lost":                  {[]string{"count a-0", "count a-4", "count b-0"}, "number a-2 is not in the store"},
 		"a change is there twice":           {[]string{"count a-0", "count a-0", "count a-2", "count a-4", "count b-0", "count b-1"}, "number a-2 is not in the store, or not in its place"},
 		"changes are in another order":      {[]string{"count a-2", "count a-0", "count a-4", "count b-0", "count b-1"}, "number a-0"},
+		"it was stale for a while":          {[]string{"count a-0", "stale", "count a-1", "count a-2", "count a-4", "stale", "count b-0", "count b-1", "stale"}, ""},
+		"stale, and a change is lost":       {[]string{"count a-0", "stale", "count a-4", "count b-0"}, "number a-2 is not in the store"},
 		"one was never made":                {[]string{"count a-0", "count a-2", "count a-4", "count b-0", "count b-1", "count c-0"}, "never made"},
 	} {
 		t.Run(name, func(t *testing.T) {
