@@ -69,13 +69,13 @@ func (h *house) account(ctx context.Context, w *work) (*found, error) {
 		f.sent += int(g.repeater.sent.Load())
 		f.repeated += int(g.repeater.repeated.Load())
 		f.swapped += int(g.repeater.swapped.Load())
-		if err := g.running.end(); err != nil {
+		if err := g.running.End(); err != nil {
 			f.faults = append(f.faults, err)
 		}
 		h.spoolsAreEmpty(f, g)
 	}
 	h.weigh()
-	if err := h.server.end(); err != nil {
+	if err := h.server.End(); err != nil {
 		f.faults = append(f.faults, err)
 	}
 	if h.serverTops > h.memory {

@@ -169,20 +169,20 @@ func (b *breaker) restartServer(ctx context.Context, lasts time.Duration, _ *ran
 
 func (b *breaker) restartGroup(g *group) func(context.Context, time.Duration, *rand.Rand) error {
 	return func(ctx context.Context, lasts time.Duration, _ *rand.Rand) error {
-		if g.running.gone() {
-			return fmt.Errorf("the agents ended by themselves: %w", g.running.err)
+		if g.running.Gone() {
+			return fmt.Errorf("the agents ended by themselves: %w", g.running.Err())
 		}
-		g.running.kill()
+		g.running.Kill()
 		pause(ctx, lasts/2)
 		return b.startGroup(g)
 	}
 }
 
 func (b *breaker) restartDatabase(ctx context.Context, lasts time.Duration, _ *rand.Rand) error {
-	if b.db.running.gone() {
-		return fmt.Errorf("the database ended by itself: %w", b.db.running.err)
+	if b.db.running.Gone() {
+		return fmt.Errorf("the database ended by itself: %w", b.db.running.Err())
 	}
-	b.db.running.kill()
+	b.db.running.Kill()
 	pause(ctx, lasts/2)
 	return b.db.start(context.WithoutCancel(ctx))
 }

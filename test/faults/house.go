@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fettle-dev/fettle/test/proc"
 )
 
 // house is everything that runs, and how to start it again.
@@ -22,7 +24,7 @@ type house struct {
 	settings
 	dir         string
 	http, stomp string // addresses of the server
-	server      *process
+	server      *proc.Process
 	beat        string // interval of beats
 	serverDir   string // a small disk where that is possible
 	serverTops  int    // the most memory that a server had, in MiB
@@ -39,7 +41,7 @@ type group struct {
 	number, nodes int
 	prefix        string
 	dir           string // state, on a small disk where that is possible
-	running       *process
+	running       *proc.Process
 	net           *network
 	repeater      *repeater
 }
@@ -102,7 +104,7 @@ func build(ctx context.Context, s settings, dir string) (*house, error) {
 	}
 	for _, g := range h.groups {
 		limited, cancel := context.WithTimeout(ctx, 5*time.Minute)
-		ready, err := g.running.isReady(limited)
+		ready, err := g.running.Ready(limited)
 		cancel()
 		if err != nil || !ready {
 			return h, errors.Join(fmt.Errorf("group %d did not become ready", g.number), err)
@@ -164,13 +166,13 @@ func (h *house) startServer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ready, err := p.isReady(ctx)
+		ready, err := p.Ready(ctx)
 		if ready {
 			h.server = p
 			return nil
 		}
-		p.kill()
-		return errors.Join(errors.New("it ended instead"), err, p.err)
+		p.Kill()
+		return errors.Join(errors.New("it ended instead"), err, p.Err())
 	})
 }
 
@@ -188,17 +190,17 @@ func (h *house) startGroup(g *group) (err error) {
 
 // killServer kills the server, and remembers how large it was.
 func (h *house) killServer() error {
-	if h.server.gone() {
-		return fmt.Errorf("the server ended by itself: %w", h.server.err)
+	if h.server.Gone() {
+		return fmt.Errorf("the server ended by itself: %w", h.server.Err())
 	}
 	h.weigh()
-	h.server.kill()
+	h.server.Kill()
 	return nil
 }
 
 // weigh notes how large the server has been.
 func (h *house) weigh() {
-	if mib, err := h.server.memory(); err == nil {
+	if mib, err := h.server.MostResident(); err == nil {
 		h.serverTops = max(h.serverTops, mib)
 	}
 }
@@ -207,14 +209,14 @@ func (h *house) weigh() {
 func (h *house) close() error {
 	for _, g := range h.groups {
 		if g.running != nil {
-			g.running.kill()
+			g.running.Kill()
 		}
 		if g.net != nil {
 			g.net.proxy.Stop()
 		}
 	}
 	if h.server != nil {
-		h.server.kill()
+		h.server.Kill()
 	}
 	h.stop()
 	h.serving.Wait()
@@ -222,7 +224,7 @@ func (h *house) close() error {
 		h.dbNet.proxy.Stop()
 	}
 	if h.db != nil && h.db.running != nil {
-		h.db.running.kill()
+		h.db.running.Kill()
 	}
 	if h.disks {
 		for _, dir := range append([]string{h.serverDir}, groupDirs(h.groups)...) {

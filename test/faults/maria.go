@@ -11,12 +11,14 @@ import (
 	"os/user"
 	"path/filepath"
 	"time"
+
+	"github.com/fettle-dev/fettle/test/proc"
 )
 
 // maria is a MariaDB of our own, that may be killed.
 type maria struct {
 	dir, address string
-	running      *process
+	running      *proc.Process
 }
 
 const mariaAccount = "fettle:secret"

@@ -130,8 +130,8 @@ func (h *house) becomeWell(ctx context.Context, out io.Writer) error {
 
 // isWell asks every node, and looks for what goes on.
 func (h *house) isWell(ctx context.Context) error {
-	if h.server.gone() {
-		return fmt.Errorf("the server ended by itself: %w", h.server.err)
+	if h.server.Gone() {
+		return fmt.Errorf("the server ended by itself: %w", h.server.Err())
 	}
 	var ping runItem
 	if err := h.call(ctx, http.MethodPost, "/runs", map[string]any{"action": "agent.ping", "all": true, "timeout": pingTimeout}, &ping); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,26 +8,26 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/test/proc"
 	"github.com/fettle-dev/fettle/wire/trust"
 )
 
 // house is the server under pressure.
 type house struct {
-	cmd   *exec.Cmd
-	began time.Time
-	said  map[string]string // the words key=value of its line "ready …"
-	join  trust.JoinToken
-	token string           // for REST
-	revs  map[string]int64 // of the checks
+	running *proc.Process
+	began   time.Time
+	join    trust.JoinToken
+	token   string           // for REST
+	revs    map[string]int64 // of the checks
 }
+
+// startLimit is how long the server may take until it is ready: a large database is read first.
+const startLimit = 10 * time.Minute
 
 // startHouse runs the server until it is ready.
 func startHouse(ctx context.Context, s settings, state string) (*house, error) {
@@ -40,34 +39,18 @@ func startHouse(ctx context.Context, s settings, state string) (*house, error) {
 	if s.store != "" {
 		args = append(args, "--store", s.store)
 	}
-	h := &house{began: time.Now(), said: map[string]string{}}
-	h.cmd = exec.Command(s.program, args...)
-	h.cmd.Env = append(os.Environ(), "HOME="+state)
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches us, and we end it in order
-	log, err := os.Create(filepath.Join(state, "server.log"))
+	h := &house{began: time.Now()}
+	log := filepath.Join(state, "server.log")
+	h.running, err = proc.Start(proc.Command{Name: "server", Program: s.program, Args: args, Env: []string{"HOME=" + state}, Log: log, Stop: patience})
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	h.cmd.Stderr = log
-	out, err := h.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := h.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		text, _ := os.ReadFile(log.Name())
-		return nil, errors.Join(fmt.Errorf("the server did not say that it is ready: %w\n%s", err, text), h.cmd.Wait())
-	}
-	for word := range strings.FieldsSeq(line) {
-		key, value, _ := strings.Cut(word, "=")
-		h.said[key] = value
+	if err := h.running.MustReady(ctx, startLimit); err != nil {
+		text, _ := os.ReadFile(log)
+		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
 	if err := h.learn(ctx, filepath.Join(state, "state", "broker.secret")); err != nil {
-		return nil, errors.Join(err, h.end())
+		return nil, errors.Join(err, h.running.End())
 	}
 	return h, nil
 }
@@ -82,7 +65,7 @@ func (h *house) learn(ctx context.Context, secret string) error {
 	if h.join, err = trust.ParseJoinToken(text); err != nil {
 		return err
 	}
-	file, err := os.ReadFile(h.said["context"])
+	file, err := os.ReadFile(h.running.Said("context"))
 	if err != nil {
 		return err
 	}
@@ -114,7 +97,7 @@ func (h *house) learn(ctx context.Context, secret string) error {
 func (h *house) get(ctx context.Context, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.said["http"]+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, h.running.Said("http")+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,34 +129,4 @@ func (h *house) clean(ctx context.Context) error {
 		}
 	}
 	return errors.New("the server's metrics do not count dead letters")
-}
-
-// cpu gives the processor time that the server has used.
-func (h *house) cpu() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(raw), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, errors.New("the server has ended")
-	}
-	var ticks int64
-	for _, f := range fields[11:13] { // utime and stime, in hundredths of a second
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
-}
-
-// end asks the server to end.
-func (h *house) end() error {
-	_ = h.cmd.Process.Signal(syscall.SIGTERM)
-	force := time.AfterFunc(patience, func() { _ = h.cmd.Process.Kill() })
-	defer force.Stop()
-	return h.cmd.Wait()
 }

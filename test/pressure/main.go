@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.end()) }()
+	defer func() { err = errors.Join(err, h.running.End()) }()
 	f, err := newFleet(ctx, s, h)
 	if err != nil {
 		return err

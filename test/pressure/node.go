@@ -157,7 +157,7 @@ func turned(raw []byte, turn int) (wire.Document, error) {
 // connect gives n a link that is connected. It ends with run.
 func (f *fleet) connect(ctx, run context.Context, n *node, login, passcode, client, queue string) error {
 	cfg := wire.DefaultLink()
-	cfg.Servers, cfg.Login, cfg.Passcode, cfg.ClientID = []string{f.house.said["stomp"]}, login, passcode, client
+	cfg.Servers, cfg.Login, cfg.Passcode, cfg.ClientID = []string{f.house.running.Said("stomp")}, login, passcode, client
 	cfg.Dialect, _ = wire.DialectOf("embedded") // there is one
 	cfg.Subscriptions = []wire.Subscription{{Destination: queue, Auto: true}}
 	n.up, n.once = make(chan struct{}), sync.Once{}

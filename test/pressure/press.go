@@ -42,7 +42,7 @@ func (f *fleet) press(ctx context.Context, rate int, next func(*node) (message, 
 	if err := g.Wait(); err != nil {
 		return sum, err
 	}
-	before, err := f.house.cpu()
+	before, err := f.house.running.CPU()
 	if err != nil {
 		return sum, err
 	}
@@ -61,7 +61,7 @@ func (f *fleet) press(ctx context.Context, rate int, next func(*node) (message, 
 		return sum, err
 	}
 	sum.took = time.Since(began)
-	after, err := f.house.cpu()
+	after, err := f.house.running.CPU()
 	if err != nil {
 		return sum, err
 	}

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/fettle-dev/fettle/test/proc"
 )
 
 // settings are what the command line says.
@@ -61,22 +63,35 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 			err = fmt.Errorf("%w (state and logs are kept in %s)", err, state)
 		}
 	}()
-	server, err := start(ctx, s, state, "server", "server", "--state", filepath.Join(state, "server"), "--http", "127.0.0.1:0", "--stomp", "127.0.0.1:0")
+	server, err := s.start(ctx, state, "server", "server", "--state", filepath.Join(state, "server"), "--http", "127.0.0.1:0", "--stomp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, server.end()) }()
-	fleet, err := start(ctx, s, state, "emulator", "emulate", "--nodes", strconv.Itoa(s.nodes), "--server", server.said["stomp"],
+	defer func() { err = errors.Join(err, server.End()) }()
+	fleet, err := s.start(ctx, state, "emulator", "emulate", "--nodes", strconv.Itoa(s.nodes), "--server", server.Said("stomp"),
 		"--secret-file", filepath.Join(state, "server", "broker.secret"))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, fleet.end()) }()
+	defer func() { err = errors.Join(err, fleet.End()) }()
 	return s.soak(ctx, out, server, fleet)
 }
 
+// start runs the program until it says that it is ready. Its diagnostics go to a file in state.
+func (s settings) start(ctx context.Context, state, name string, args ...string) (*proc.Process, error) {
+	log := filepath.Join(state, name+".log")
+	p, err := proc.Start(proc.Command{Name: name, Program: s.program, Args: args, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.MustReady(ctx, s.startLimit); err != nil {
+		return nil, fmt.Errorf("%w; its log is %s", err, log)
+	}
+	return p, nil
+}
+
 // soak asks until the time is over, and then looks at how memory went.
-func (s settings) soak(ctx context.Context, out io.Writer, server, fleet *process) error {
+func (s settings) soak(ctx context.Context, out io.Writer, server, fleet *proc.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, s.span)
 	defer cancel()
 	tick := time.NewTicker(s.every)
@@ -84,7 +99,7 @@ func (s settings) soak(ctx context.Context, out io.Writer, server, fleet *proces
 	var took []time.Duration
 	var memory [2][]int // MiB, of server and fleet
 	for round := 1; ; round++ {
-		t, err := s.ask(ctx, server.said["context"])
+		t, err := s.ask(ctx, server.Said("context"))
 		if ctx.Err() == context.DeadlineExceeded {
 			break
 		}
@@ -92,10 +107,10 @@ func (s settings) soak(ctx context.Context, out io.Writer, server, fleet *proces
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		took = append(took, t)
-		for i, p := range []*process{server, fleet} {
-			mib, err := p.memory()
+		for i, p := range []*proc.Process{server, fleet} {
+			mib, err := p.Resident()
 			if err != nil {
-				return fmt.Errorf("round %d: the %s is gone: %w", round, p.name, err)
+				return fmt.Errorf("round %d: the %s is gone: %w", round, p.Name(), err)
 			}
 			memory[i] = append(memory[i], mib)
 		}

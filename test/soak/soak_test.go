@@ -24,10 +24,3 @@ func TestGrowthIsSeen(t *testing.T) {
 		t.Error("memory that grows all the time was not seen")
 	}
 }
-
-func TestPairsOfReadyLine(t *testing.T) {
-	got := pairs("role=server http=http://127.0.0.1:8420 stomp=stomp://127.0.0.1:61613 context=/tmp/context.yaml")
-	if got["stomp"] != "stomp://127.0.0.1:61613" || got["context"] != "/tmp/context.yaml" {
-		t.Errorf("pairs are %v", got)
-	}
-}
