@@ -15,7 +15,7 @@ import (
 
 func (a *app) agentReleaseCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "agent-release", Short: "programs of the agent, for nodes to become", GroupID: groupOther,
+		Use: "agent-release", Short: "programs of the agent, for nodes to become", GroupID: groupPeople,
 		Long: `A release is a program of the agent that was pushed, one for each platform. The server signs it, and the action agent.upgrade has nodes fetch it, put it in
 the place of their own, and go back to the old one when the new one is not heard within a minute.`,
 		Example: "  fettle agent-release push ./fettle --version 1.4.0\n  fettle run agent.upgrade version=1.4.0 --canary 1 -W role=web --timeout 3m\n  fettle agent-release list",

@@ -14,7 +14,7 @@ import (
 
 func (a *app) alertsCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
-		Use: "alerts", Short: "what is wrong, and who was told", GroupID: groupOther, Args: takes(), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "alerts", Short: "what is wrong, and who was told", GroupID: groupChecks, Args: takes(), ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Lists the verdicts that are not ok, since when, and which receivers (Alertmanager, mail, webhooks) took it. Who is told of what stands in the server's
 settings, under alerts. Exit code 1: what is listed is not up to date, and why.`,
 		Example: "  fettle alerts\n  fettle alerts -o json\n  fettle alerts receivers\n  fettle alerts test oncall",

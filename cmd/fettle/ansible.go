@@ -40,7 +40,7 @@ func (a *app) ansibleCommand() *cobra.Command {
 		host string
 	)
 	cmd := &cobra.Command{
-		Use: "ansible-inventory [FILTER]", Short: "the nodes that a filter matches, as an inventory of Ansible", GroupID: groupOther,
+		Use: "ansible-inventory [FILTER]", Short: "the nodes that a filter matches, as an inventory of Ansible", GroupID: groupBridge,
 		Long: `Prints what Ansible wants of a dynamic inventory. Each class is a group (class_apache__server), and so is each value of a field of --group-by
 (os_family_Debian); what a group's name may not hold becomes an underscore. Facts are the variable "fettle" (fettle.os.family), beside it stand
 fettle_classes and fettle_liveness. Text from a node never reaches Ansible as a template.

@@ -31,7 +31,7 @@ type auditOrder struct {
 func (a *app) auditCommand() *cobra.Command {
 	var o auditOrder
 	cmd := &cobra.Command{
-		Use: "audit", Short: "who did what", Args: takes(), ValidArgsFunction: cobra.NoFileCompletions, GroupID: groupOther,
+		Use: "audit", Short: "who did what", Args: takes(), ValidArgsFunction: cobra.NoFileCompletions, GroupID: groupPeople,
 		Long: `Lists who signed in or failed to, changed something, had nodes do something, or was refused; the newest last. The same stands as lines of JSON in
 audit.log in the server's state directory. Only an admin reads it.`,
 		Example: "  fettle audit --since -2h\n  fettle audit --user ann --action run\n  fettle audit --follow -o jsonl",

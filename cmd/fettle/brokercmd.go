@@ -15,7 +15,7 @@ import (
 
 func (a *app) brokerCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
-		Use: "broker", Short: "what goes on in the server's own broker", GroupID: groupOther,
+		Use: "broker", Short: "what goes on in the server's own broker", GroupID: groupPeople,
 		Long: `Connections, logins and messages a second, what waits, who was cut off because it did not read, and which logins were refused. Rates
 are of the last few seconds. Where the server uses RabbitMQ or ActiveMQ, their own tools tell that.`,
 		Example: `  fettle broker

@@ -66,7 +66,7 @@ func (o *verdictOrder) ask(ctx context.Context, c *client.API, bare []string) (*
 func (a *app) checkCommand() *cobra.Command {
 	var o verdictOrder
 	cmd := &cobra.Command{
-		Use: "check NAME [FILTER]", Short: "one verdict over all nodes that have a check", GroupID: groupAsk,
+		Use: "check NAME [FILTER]", Short: "one verdict over all nodes that have a check", GroupID: groupChecks,
 		Long: `Folds a check over nodes, or a group of verdicts, into one verdict, as Nagios reads it. A check with a definition is read from
 the states that are kept; a check command without one is asked live. Without a filter: the nodes that have it.
 

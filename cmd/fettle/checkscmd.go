@@ -15,7 +15,7 @@ import (
 
 func (a *app) checksCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "checks", Short: "define checks, and see what they were", GroupID: groupOther,
+		Use: "checks", Short: "define checks, and see what they were", GroupID: groupChecks,
 		Long: `A check is a task asked of matching nodes again and again. Its definition says what is asked (a command line of a plugin, an NRPE command, an action
 whose outcome rules in CEL judge, or an expression over the node's facts), of whom, how often, and what becomes of it. The nodes hear of a change within
 seconds, and go on while the server is away. For the verdict of a check: fettle check NAME.`,

@@ -22,7 +22,7 @@ func (a *app) enrolCommand() *cobra.Command {
 		return cmd
 	}
 	return group(&cobra.Command{
-		Use: "enrol", Short: "which machine is which node", GroupID: groupOther,
+		Use: "enrol", Short: "which machine is which node", GroupID: groupPeople,
 		Long: "An identity belongs to the key with which it enrolled, until an operator releases it. Only an admin's token does this.",
 		Example: `  fettle enrol list --pending
   fettle enrol approve web1.acme.net`,
@@ -143,7 +143,7 @@ func (a *app) enrolledNames(standing client.ListEnrolmentsParamsStanding) comple
 
 func (a *app) serverKeyCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "server-key", Short: "the key that the server signs with", GroupID: groupOther,
+		Use: "server-key", Short: "the key that the server signs with", GroupID: groupPeople,
 		Long: "Nodes believe every key that the fleet root has certified. The root is in the server's STATE/root.key; it may be moved to a safe place, and is\n" +
 			"needed to change the server's key and, at least once a year, to renew its certificate. Only an admin's token does this.",
 		Example: "  fettle server-key show\n  fettle server-key rotate",

@@ -19,7 +19,7 @@ import (
 
 func (a *app) groupCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "group", Short: "verdicts that are folded into one", GroupID: groupOther,
+		Use: "group", Short: "verdicts that are folded into one", GroupID: groupChecks,
 		Long: `A group folds the verdicts of checks and groups into one: the worst of them; or one that is well is enough; or at least so many. With by there is one
 verdict for each value of a fact, too. "fettle check NAME" and "check_fettle --group NAME" ask for it.`,
 		Example: "  fettle group apply shop.yaml\n  fettle check shop",

@@ -16,7 +16,7 @@ import (
 
 func (a *app) joinTokenCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "join-token", Short: "what lets new machines enrol", GroupID: groupOther,
+		Use: "join-token", Short: "what lets new machines enrol", GroupID: groupPeople,
 		Long: "A machine enrols with a join token: it proves by it that it may, and knows by it that the server is the right one. The token's secret never\n" +
 			"travels. Only an admin's token does this.",
 		Example: `  fettle join-token create --uses 50 --ttl 24h --pool linux

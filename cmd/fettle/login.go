@@ -16,7 +16,7 @@ import (
 func (a *app) loginCommand() *cobra.Command {
 	var name, ca string
 	cmd := &cobra.Command{
-		Use: "login [URL]", Short: "sign in: this command line with a URL, a browser without", Args: takes("URL?"), GroupID: groupAsk,
+		Use: "login [URL]", Short: "sign in: this command line with a URL, a browser without", Args: takes("URL?"), GroupID: groupPeople,
 		Long: `With a URL: asks for a name and a password (the password also from the first line of stdin), signs in there, and writes the context by which
 the command line finds the server from then on: into --context FILE, else $FETTLE_CONTEXT, else your own.
 
@@ -93,7 +93,7 @@ func (a *app) signIn(ctx context.Context, where clientContext, name string) erro
 
 func (a *app) logoutCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "logout", Short: "end the session of this command line", Args: takes(), GroupID: groupAsk, ValidArgsFunction: cobra.NoFileCompletions,
+		Use: "logout", Short: "end the session of this command line", Args: takes(), GroupID: groupPeople, ValidArgsFunction: cobra.NoFileCompletions,
 		Long:    "Ends the session that \"fettle login URL\" began, on the server. The context stays, and is worth nothing. A token that is no session is not touched.",
 		Example: "  fettle logout",
 		RunE: func(cmd *cobra.Command, _ []string) error {

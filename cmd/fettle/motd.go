@@ -23,7 +23,7 @@ const loginFields = "role,environment"
 func (a *app) motdCommand() *cobra.Command {
 	var fields string
 	cmd := &cobra.Command{
-		Use: "motd", Short: "what a person who logs in wants to know of this machine", GroupID: groupOther,
+		Use: "motd", Short: "what a person who logs in wants to know of this machine", GroupID: groupBridge,
 		Long: `Prints facts of this machine, which are collected here and now: no server is asked, no program is run (so external facts come from files
 only), and a login does not wait. examples/shell has it for PAM and for profile.d.`,
 		Example: "  fettle motd\n  fettle motd --fields role,customer,puppet_role",
@@ -47,7 +47,7 @@ only), and a login does not wait. examples/shell has it for PAM and for profile.
 
 func (a *app) promptCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "prompt [PATHS]", Short: "a word from this machine's facts, for a shell's prompt", GroupID: groupOther,
+		Use: "prompt [PATHS]", Short: "a word from this machine's facts, for a shell's prompt", GroupID: groupBridge,
 		Long: `Prints the values of fact paths of this machine with slashes between, such as web/production; without PATHS of role and environment. What is
 missing is left out, and nothing at all is printed where there is none. What a shell could read as more than text becomes an underscore.
 

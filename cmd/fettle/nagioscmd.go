@@ -32,7 +32,7 @@ const commandWithin = 2 * time.Minute
 
 func (a *app) nagiosCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "nagios", Short: "what Nagios needs to know of the fleet", GroupID: groupOther,
+		Use: "nagios", Short: "what Nagios needs to know of the fleet", GroupID: groupBridge,
 		Example: "  fettle nagios config 'facts.os.family == \"Debian\"' --out /etc/nagios4/conf.d/fettle.cfg",
 	}, a.nagiosConfigCommand())
 }

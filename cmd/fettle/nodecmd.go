@@ -13,7 +13,7 @@ import (
 
 func (a *app) nodeCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "node", Short: "look after the nodes that are known", GroupID: groupOther, Example: "  fettle node forget web1.acme.net",
+		Use: "node", Short: "look after the nodes that are known", GroupID: groupPeople, Example: "  fettle node forget web1.acme.net",
 	}, a.forgetCommand(), a.renameCommand())
 }
 

@@ -17,7 +17,7 @@ import (
 
 func (a *app) pluginsCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "plugin", Short: "programs of your own that nodes can run", GroupID: groupOther,
+		Use: "plugin", Short: "programs of your own that nodes can run", GroupID: groupRun,
 		Long: `A plugin is a folder with a plugin.yaml, which says what actions it has, and a program in any language that does them. It is pushed to the server, and
 nodes fetch it, signed, when they are first asked to run it. Nothing has to be restarted anywhere. docs/plugins.md tells how to write one.`,
 		Example: "  fettle plugin new disk --lang python\n  fettle plugin test disk\n  fettle plugin push disk\n  fettle run disk.hello --all\n  fettle plugin rollback disk",

@@ -15,7 +15,7 @@ import (
 
 func (a *app) policyCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "policy", Short: "who may run what where", GroupID: groupOther,
+		Use: "policy", Short: "who may run what where", GroupID: groupPeople,
 		Long: `A policy names actions and says in CEL, over user (name, role, groups), action, inputs and the node, when it is true. One that denies keeps a task from
 every node for which it is true or undefined. As soon as one allows some actions, these run only where one that allows them is true. Policies narrow what
 roles give, and hold for administrators too. Nodes that are not asked are counted as never, with the reason.`,

@@ -116,8 +116,7 @@ and does things on the machines that a question matches.`,
 	root.PersistentFlags().StringVar(&a.context, "context", "", "`FILE` that says where the server is (default $FETTLE_CONTEXT or ~/.config/fettle/context.yaml)")
 	root.PersistentFlags().StringVar(&a.ca, "ca", "", "`FILE` in PEM with the authorities to trust (default $FETTLE_CA or the context's)")
 	root.PersistentPreRun = func(*cobra.Command, []string) { a.begun = true }
-	root.AddGroup(&cobra.Group{ID: groupAsk, Title: "Ask the fleet:"}, &cobra.Group{ID: groupRoles, Title: "Run a part of Fettle:"},
-		&cobra.Group{ID: groupOther, Title: "About this program:"})
+	root.AddGroup(commandGroups()...)
 	root.AddCommand(a.commands()...)
 	root.AddCommand(a.completionCommand(root), a.docsCommand(root))
 	root.SetHelpCommand(helpCommand(root))

@@ -33,7 +33,7 @@ func (a *app) runCommand() *cobra.Command {
 	var o order
 	var preview bool
 	cmd := &cobra.Command{
-		Use: "run ACTION [INPUT=VALUE ...]", Short: "ask an action of the nodes that a filter matches", GroupID: groupAsk,
+		Use: "run ACTION [INPUT=VALUE ...]", Short: "ask an action of the nodes that a filter matches", GroupID: groupRun,
 		Long: `Sends one task to each node of the roster and prints what comes back: failures first and in full, equal outputs
 gathered under folded names, summaries of outputs, and a tally that always adds up to the roster.
 
@@ -97,7 +97,7 @@ var runSections = []section{
 func (a *app) pingCommand() *cobra.Command {
 	o := order{action: "agent.ping", timeout: wait(10 * time.Second), yes: true}
 	cmd := &cobra.Command{
-		Use: "ping [FILTER]", Short: "ask nodes whether they are there", GroupID: groupAsk,
+		Use: "ping [FILTER]", Short: "ask nodes whether they are there", GroupID: groupRun,
 		Long:              "Asks agent.ping of the nodes that match; without a filter, of all nodes.",
 		Example:           "  fettle ping\n  fettle ping -W environment=production\n  fettle ping 'facts.os.family == \"Debian\"' --timeout 3s",
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -17,7 +17,7 @@ func (a *app) runsCommand() *cobra.Command {
 	var limit int
 	var user, action, state, since string
 	cmd := &cobra.Command{
-		Use: "runs", Short: "runs that were, and that go on", GroupID: groupAsk, Args: cobra.NoArgs,
+		Use: "runs", Short: "runs that were, and that go on", GroupID: groupRun, Args: cobra.NoArgs,
 		Long: `Lists runs, the latest first. A run is named by its id, by the beginning of it where no other run begins so, or by the word last: the latest
 run of whoever asks.`,
 		Example: "  fettle runs\n  fettle runs --state going\n  fettle runs --user ann --action package --since -24h\n  fettle runs show last\n  fettle runs cancel 0199f0c2-4a1b\n  fettle runs results last -o csv",

@@ -17,7 +17,7 @@ import (
 
 func (a *app) silenceCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "silence", Short: "bad states that are left out of verdicts for a time", GroupID: groupOther,
+		Use: "silence", Short: "bad states that are left out of verdicts for a time", GroupID: groupChecks,
 		Long: `A silence is about the nodes of a filter, and where it says so about some checks or statuses only. While it holds, what is bad there stands beside the
 counts of every verdict and has no say in its status: nobody is called, nothing is run. It always ends. With --cron it comes again until then: a
 maintenance window. Where its filter is undefined nothing is silenced.`,

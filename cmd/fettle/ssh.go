@@ -21,7 +21,7 @@ func (a *app) sshCommand() *cobra.Command {
 	var first, print bool
 	var user, address string
 	cmd := &cobra.Command{
-		Use: "ssh [FILTER] [-- SSH-ARGUMENTS...]", Short: "ssh to a node that a filter matches", GroupID: groupAsk,
+		Use: "ssh [FILTER] [-- SSH-ARGUMENTS...]", Short: "ssh to a node that a filter matches", GroupID: groupRun,
 		Long: `Goes straight in when one node matches, and shows a menu when several do. A positional that is no CEL is a node's name, or
 part of one. What stands behind -- is given to ssh as it is.`,
 		Example: `  fettle ssh web1.acme.net

@@ -12,7 +12,7 @@ import (
 
 func (a *app) tokenCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "token", Short: "secrets with which programs and people ask", GroupID: groupOther,
+		Use: "token", Short: "secrets with which programs and people ask", GroupID: groupPeople,
 		Long: "A token has a role: a viewer asks, an operator also runs actions and saves filters, an admin also manages people and tokens. The server keeps its\nSHA-256 only. Only an admin's token does this.",
 		Example: `  fettle token create nagios --write /etc/fettle/nagios.yaml
   fettle token list`,

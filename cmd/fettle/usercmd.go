@@ -16,7 +16,7 @@ var roleNames = []string{"viewer", "operator", "admin"}
 
 func (a *app) userCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "user", Short: "people who sign in by name", GroupID: groupOther,
+		Use: "user", Short: "people who sign in by name", GroupID: groupPeople,
 		Long: `Users sign in by name and password, on the pages and by "fettle login URL". A viewer asks, an operator also runs actions, an admin also
 manages people. Users of a directory (LDAP, OIDC) come by themselves with their first login. Only an admin does this, but for one's own password.`,
 		Example: "  fettle user add ann --role operator --groups release,dba\n  fettle user list\n  fettle user disable ann",
