@@ -105,6 +105,7 @@ func (k *keeper) look(now time.Time) {
 		}
 		c.gone = false
 		if ok && c.check.Rev == check.Rev {
+			c.check = check // its plugin may have another version, of which a rev says nothing; its turn stays
 			c.set(ahead, now)
 			continue
 		}

@@ -159,6 +159,46 @@ func TestRunAsksASoftStateAgainSooner(t *testing.T) {
 	})
 }
 
+func TestRunTakesANewVersionOfAPlugin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		version, ran := "1.0.0", map[string]int{}
+		source := Source{Node: "n1", Checks: func() []fettle.Check {
+			mu.Lock()
+			defer mu.Unlock()
+			return []fettle.Check{{Name: "a", Rev: 1, Interval: 20_000, Plugin: &fettle.PluginRef{Name: "disk", Version: version}}}
+		}}
+		changed := make(chan struct{})
+		source.Changed = changed
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			done <- Run(ctx, source, func(_ context.Context, c fettle.Check) fettle.CheckStatus {
+				mu.Lock()
+				defer mu.Unlock()
+				ran[c.Plugin.Version]++
+				return fettle.CheckOK
+			})
+		}()
+		<-time.After(time.Minute)
+		mu.Lock()
+		version = "2.0.0"
+		before := ran["1.0.0"]
+		mu.Unlock()
+		changed <- struct{}{}
+		<-time.After(time.Minute)
+		mu.Lock()
+		if before < 2 || ran["1.0.0"] != before || ran["2.0.0"] < 2 || ran["2.0.0"] > 4 {
+			t.Errorf("a minute, the version changes, a minute: ran %v, and %d times before", ran, before)
+		}
+		mu.Unlock()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRunFollowsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()

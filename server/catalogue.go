@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/catalogue"
@@ -85,7 +87,7 @@ func (s *Server) PushPlugin(ctx context.Context, archive []byte, caller string) 
 		return PluginDetail{}, "", err
 	}
 	s.Log.Info("plugin pushed", "plugin", p.Name, "version", v.Version, "user", caller)
-	s.changes.notify()
+	s.pluginChanged(p.Name)
 	d, err := s.pluginDetail(ctx, p)
 	return d, v.Version, err
 }
@@ -118,7 +120,7 @@ func (s *Server) ChoosePlugin(ctx context.Context, what, name, version, caller s
 		return PluginDetail{}, err
 	}
 	s.Log.Info("plugin chosen", "plugin", p.Name, "version", p.Current, "user", caller)
-	s.changes.notify()
+	s.pluginChanged(p.Name)
 	return s.pluginDetail(ctx, p)
 }
 
@@ -128,8 +130,16 @@ func (s *Server) RemovePlugin(ctx context.Context, name, version, caller string)
 		return errNoCatalogue
 	}
 	err := s.Catalogue.Remove(ctx, name, version, caller)
-	s.changes.notify()
+	s.pluginChanged(name)
 	return err
+}
+
+// pluginChanged has the nodes that run a plugin's actions again and again, for checks, told at once which version is meant now.
+func (s *Server) pluginChanged(name string) {
+	if slices.ContainsFunc(s.defs.all(), func(def definition) bool { return strings.HasPrefix(def.Action, name+".") }) {
+		s.touchAll()
+	}
+	s.changes.notify()
 }
 
 // PluginArchive gives the archive of a version.

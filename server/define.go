@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -103,39 +102,16 @@ func (s *Server) touchAll() {
 	}
 }
 
-// checksOn gives the checks that stand on a saved filter, directly or by way of others.
-func (s *Server) checksOn(name string) (found []string) {
-	for _, def := range s.defsOn(name) {
-		found = append(found, "check "+def.Name)
-	}
-	return found
-}
-
+// defsOn gives the checks that stand on a saved filter, directly or by way of others.
 func (s *Server) defsOn(name string) (found []definition) {
 	names := append(s.usersOf(name), name)
 	for _, def := range s.defs.all() {
 		text, err := checks.WrittenFilter(def.kept.Filter)
-		if err == nil && slices.ContainsFunc(filter.SavedNames(text), func(n string) bool { return slices.Contains(names, n) }) {
+		if err == nil && standsOn(text, names) {
 			found = append(found, def)
 		}
 	}
 	return found
-}
-
-// followFilter has the checks that stand on a saved filter follow it.
-func (s *Server) followFilter(ctx context.Context, name string) {
-	s.defs.change.Lock()
-	defer s.defs.change.Unlock()
-	for _, old := range s.defsOn(name) {
-		old.kept.Fault = ""
-		def, err := s.compileCheck(ctx, old.kept)
-		if err == nil {
-			err = s.keepCheck(ctx, def)
-		}
-		if err != nil {
-			s.Log.Error("a check does not follow its saved filter", "check", old.Name, "filter", name, "err", err)
-		}
-	}
 }
 
 // firstLine gives what an error says, without the excerpt that points at it.

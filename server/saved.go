@@ -140,8 +140,8 @@ type FilterChange struct {
 	Admin       bool   // may change what is another's
 }
 
-// SaveFilter keeps a filter under a name. What is there already is replaced by its owner or an administrator, and by nobody else: ErrDenied. Checks
-// that stand on it follow. ErrInvalid: the name, the text, or the text of another that would stand on it. ErrConflict: it has changed since Rev.
+// SaveFilter keeps a filter under a name. What is there already is replaced by its owner or an administrator, and by nobody else: ErrDenied. What
+// stands on it follows at once: checks, groups, silences. ErrInvalid: the name, the text, or the text of something else that would stand on it. ErrConflict: it has changed since Rev.
 func (s *Server) SaveFilter(ctx context.Context, c FilterChange) (SavedFilter, error) {
 	s.saved.change.Lock()
 	defer s.saved.change.Unlock()
@@ -193,7 +193,7 @@ func mayChange(f SavedFilter, caller string, admin bool) error {
 	return fmt.Errorf("saved filter %s is %s's: %w", f.Name, f.Owner, fettle.ErrDenied)
 }
 
-// tryFilter compiles a saved filter, and those that stand on it, as they would be.
+// tryFilter compiles a saved filter, and what stands on it, as they would be.
 func (s *Server) tryFilter(ctx context.Context, next SavedFilter) error {
 	saved := func(ctx context.Context, name string) (fettle.Filter, error) {
 		if name == next.Name {
@@ -208,20 +208,7 @@ func (s *Server) tryFilter(ctx context.Context, next SavedFilter) error {
 	if _, err := filter.Compile(filter.Node, text); err != nil {
 		return err
 	}
-	for _, name := range s.usersOf(next.Name) {
-		text, err := s.expandBy(ctx, "@"+fettle.Filter(name), saved)
-		if err == nil {
-			_, err = filter.Compile(filter.Node, text)
-		}
-		var fault *filter.Error
-		if errors.As(err, &fault) {
-			fault.Message = fmt.Sprintf("@%s stands on it, and then: %s", name, fault.Message)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.tryStanders(ctx, next.Name, saved)
 }
 
 // usersOf gives the saved filters that stand on name, directly or by way of others, by name.
@@ -254,7 +241,11 @@ func (s *Server) DeleteFilter(ctx context.Context, name, caller string, admin bo
 	if err := mayChange(f, caller, admin); err != nil {
 		return err
 	}
-	if users := append(s.usersOf(name), s.checksOn(name)...); len(users) > 0 {
+	var users []string
+	for _, one := range s.standers(name) {
+		users = append(users, one.what)
+	}
+	if users = slices.Compact(users); len(users) > 0 {
 		return fmt.Errorf("@%s is used by %s: %w", name, strings.Join(users, ", "), fettle.ErrConflict)
 	}
 	if err := s.Store.DeleteFilter(ctx, name); err != nil {

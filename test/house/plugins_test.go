@@ -77,6 +77,16 @@ func TestPluginIsPushedAndRunWithoutRestart(t *testing.T) {
 	}
 	ask(t, server, "run", "greet.hello", "--all").want(t, 1)
 	ask(t, server, "plugin", "push", greet(t, "1.0.0", "Hello")).want(t, 0)
+	greeting := filepath.Join(t.TempDir(), "greeting.yaml")
+	write(t, 0o644, filepath.Dir(greeting), "greeting.yaml", "name: greeting\naction: greet.hello\ninputs: {who: Bob}\nfilter: 'true'\ninterval: 1s\nverdict: {output: '{{data.greeting}}'}\n")
+	ask(t, server, "checks", "apply", "-f", greeting).want(t, 0)
+	checked := func(want string) {
+		t.Helper()
+		eventually(t, "a check that says "+want, func() bool {
+			return strings.Contains(ask(t, server, "show", "n1", "-o", "json").stdout, want)
+		})
+	}
+	checked("Hello, Bob!") // the node had to fetch the plugin for it
 	says("Hello, Anna!")
 	if text := ask(t, server, "__complete", "run", "greet.").stdout; !strings.Contains(text, "greet.hello\tGreet somebody.") {
 		t.Errorf("completion knows %q", text)
@@ -96,9 +106,12 @@ func TestPluginIsPushedAndRunWithoutRestart(t *testing.T) {
 
 	t.Run("another version, and back", func(t *testing.T) {
 		ask(t, server, "plugin", "push", greet(t, "1.1.0", "Hi")).want(t, 0)
+		checked("Hi, Bob!")
 		says("Hi, Anna!")
 		ask(t, server, "plugin", "rollback", "greet").want(t, 0)
+		checked("Hello, Bob!")
 		says("Hello, Anna!")
+		ask(t, server, "checks", "delete", "greeting").want(t, 0)
 		ask(t, server, "plugin", "pin", "greet", "1.1.0").want(t, 0)
 		says("Hi, Anna!")
 		if text := ask(t, server, "plugin", "list").want(t, 0).stdout; !strings.Contains(text, "pinned") || !strings.Contains(text, "before") {
