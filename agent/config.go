@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ type Config struct {
 	Welcomed func()           // called once, when the server has answered the first hello; it must not block; nil: nobody is told
 	// Recovered gives the outcome of a task that a process before this one had begun, where it is known. nil: it never is.
 	Recovered func(fettle.TaskID) (Outcome, bool)
+	// Remains ends what a process before this one has left running, and tells of it by task. It is called once, before anything else is done, takes
+	// seconds at most, and less when its context ends. nil: there is nothing that could be left.
+	Remains func(context.Context) map[fettle.TaskID]string
 	// Trial has the agent say hello and do nothing else: it takes no task, keeps no check, and reports nothing of the process before.
 	Trial   bool
 	Link    wire.LinkConfig

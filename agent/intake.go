@@ -281,6 +281,10 @@ func (a *Agent) recover(ctx context.Context) {
 	if a.cfg.Trial {
 		return
 	}
+	var fates map[fettle.TaskID]string
+	if a.cfg.Remains != nil {
+		fates = a.cfg.Remains(ctx)
+	}
 	for _, n := range a.ledger.in(phaseForgone) {
 		if n.Task != nil {
 			a.report(ctx, n)
@@ -293,6 +297,9 @@ func (a *Agent) recover(ctx context.Context) {
 		j := &job{task: *n.Task}
 		if !a.spool.Has(string(n.ID)) {
 			out := Outcome{Status: fettle.StatusInterrupted, Message: "the agent died while this ran: the outcome is unknown"}
+			if fate := fates[n.ID]; fate != "" {
+				out.Message += "; " + fate
+			}
 			if a.cfg.Recovered != nil {
 				if known, is := a.cfg.Recovered(n.ID); is {
 					out = known

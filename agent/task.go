@@ -13,10 +13,10 @@ import (
 	"github.com/fettle-dev/fettle/wire"
 )
 
-var (
-	errCancelled = errors.New("cancelled")
-	errStopped   = errors.New("the agent was stopped")
-)
+var errCancelled = errors.New("cancelled")
+
+// ErrStopped is the cause of the end of a context that an action was given, when the agent stops. There is less time then than otherwise.
+var ErrStopped = errors.New("the agent was stopped")
 
 // job is a task that was taken.
 type job struct {
@@ -126,7 +126,7 @@ func (t *taskTable) cancel(id fettle.TaskID, why error) bool {
 // interrupt ends all that runs.
 func (t *taskTable) interrupt() {
 	for id := range t.jobs {
-		t.cancel(id, errStopped)
+		t.cancel(id, ErrStopped)
 	}
 }
 
@@ -210,7 +210,7 @@ func (a *Agent) work(ctx context.Context, j *job) {
 	if out := a.prepare(ctx, j); out != nil {
 		if why := context.Cause(ctx); errors.Is(why, errCancelled) {
 			*out = Outcome{Status: fettle.StatusCancelled, Message: "cancelled before it was begun"}
-		} else if errors.Is(why, errStopped) {
+		} else if errors.Is(why, ErrStopped) {
 			return // it stays queued in the ledger, and is taken up by the next process
 		}
 		a.inbox.put(func(ctx context.Context) { a.forgo(ctx, j, *out) })
@@ -234,8 +234,8 @@ func (a *Agent) work(ctx context.Context, j *job) {
 		return // the ledger has that it was begun, and the process that follows asks what became of it
 	}
 	if why := context.Cause(ctx); why != nil && out.Status != fettle.StatusOK {
-		if out.Status, out.Message = fettle.StatusCancelled, "cancelled while it ran"; errors.Is(why, errStopped) {
-			out.Status, out.Message = fettle.StatusInterrupted, "the agent was stopped while this ran: the outcome is unknown"
+		if out.Status, out.Message = fettle.StatusCancelled, "cancelled while it ran"; errors.Is(why, ErrStopped) {
+			out.Status, out.Message = fettle.StatusInterrupted, "the agent was stopped while this ran, and ended it: the outcome is unknown"
 		}
 	}
 	a.keep(context.WithoutCancel(ctx), j, a.result(j.task, out, began))

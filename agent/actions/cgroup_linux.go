@@ -164,6 +164,14 @@ func (g *cgroup) enter(cmd *exec.Cmd) {
 	cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(g.dir.Fd())
 }
 
+// folder gives where the group is; empty: there is none.
+func (g *cgroup) folder() string {
+	if g == nil {
+		return ""
+	}
+	return g.path
+}
+
 // starved tells whether the kernel ended a process of the group for want of memory.
 func (g *cgroup) starved() bool {
 	if g == nil {

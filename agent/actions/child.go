@@ -6,8 +6,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/fettle-dev/fettle/agent"
+	"github.com/fettle-dev/fettle/wire"
 )
 
 // Spans that a child is given.
@@ -81,6 +85,11 @@ func (c child) run(ctx context.Context) (ending, error) {
 		outEnd()
 		return ending{}, err
 	}
+	mark, own := "", kinOf(ctx)
+	if own.remains != nil {
+		mark = wire.NewID()
+		c.env = append(slices.Clip(c.env), markVariable+"="+mark)
+	}
 	group, cmd, err := c.start(stdin, toStdout, toStderr)
 	toStdout.Close() // only without our copies do the pipes end with the child
 	toStderr.Close()
@@ -89,6 +98,7 @@ func (c child) run(ctx context.Context) (ending, error) {
 		errEnd()
 		return ending{}, err
 	}
+	forget := own.note(mark, cmd.Process.Pid, group, c.leave)
 	exited := make(chan struct{})
 	go func() { // ends with the child; waited for below, unless not even KILL ends it
 		defer close(exited)
@@ -96,7 +106,7 @@ func (c child) run(ctx context.Context) (ending, error) {
 	}()
 	killed := !within(ctx.Done(), exited)
 	if killed || !drained(stdout.done, stderr.done, toDrain) && !c.leave {
-		endGroup(cmd, exited)
+		endGroup(cmd, exited, graceOf(ctx))
 	}
 	outEnd()
 	errEnd()
@@ -106,6 +116,7 @@ func (c child) run(ctx context.Context) (ending, error) {
 	e.stderr, e.cutStderr = stderr.bytes()
 	select {
 	case <-exited:
+		forget()
 		e.exit, e.signal = cmd.ProcessState.ExitCode(), signalOf(cmd.ProcessState)
 	default: // it cannot die: it waits for a disk that does not answer, perhaps
 	}
@@ -206,10 +217,18 @@ func drained(a, b <-chan struct{}, wait time.Duration) bool {
 	return true
 }
 
+// graceOf is the time between TERM and KILL. An agent that stops has less: what it left running would be ended by the next one only.
+func graceOf(ctx context.Context) time.Duration {
+	if errors.Is(context.Cause(ctx), agent.ErrStopped) {
+		return toTerminate / 4
+	}
+	return toTerminate
+}
+
 // endGroup asks the child's group to end, and kills what is left of it.
-func endGroup(cmd *exec.Cmd, exited <-chan struct{}) {
+func endGroup(cmd *exec.Cmd, exited <-chan struct{}, grace time.Duration) {
 	signalGroup(cmd, false)
-	if !waitFor(exited, toTerminate) || groupLives(cmd) {
+	if !waitFor(exited, grace) || groupLives(cmd) {
 		signalGroup(cmd, true)
 		waitFor(exited, toCollapse)
 	}

@@ -4,6 +4,7 @@ package actions
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/agent"
 )
 
 // testPlugin gives the path of a script in testdata.
@@ -92,6 +94,19 @@ func TestChildThatIgnoresTermIsKilledWithItsGroup(t *testing.T) {
 	}
 	for _, pid := range pids {
 		eventually(t, "process "+strconv.Itoa(pid)+" to end", func() bool { return gone(pid) })
+	}
+}
+
+// TestAnAgentThatStopsGivesLess: it leaves a second after it has ended what runs, and KILL has to come before.
+func TestAnAgentThatStopsGivesLess(t *testing.T) {
+	for cause, want := range map[error]time.Duration{agent.ErrStopped: toTerminate / 4, errors.New("cancelled"): toTerminate} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		limited, end := context.WithTimeout(ctx, time.Minute)
+		if got := graceOf(limited); got != want {
+			t.Errorf("%v: %s", cause, got)
+		}
+		end()
 	}
 }
 

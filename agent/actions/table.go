@@ -44,6 +44,8 @@ type Config struct {
 	ShelfBytes int64  // what they may take there; zero: DefaultShelfBytes
 	Fetch      Fetch  // fetches them; it has to be there where Shelf is
 
+	Children string // folder in which it is noted what programs of actions run; empty: it is not
+
 	Root string // of the file system in which services and packages are looked for, for tests; empty: /
 }
 
@@ -75,7 +77,8 @@ func manifest(name string) plugins.Action {
 type Table struct {
 	actions map[string]Action
 	nrpe    *nrpeFile
-	shelf   *shelf // nil: none
+	shelf   *shelf   // nil: none
+	remains *remains // nil: it is not noted what runs
 	node    fettle.NodeID
 	policy  *Policy
 	known   func() Known
@@ -99,6 +102,10 @@ func New(cfg Config, more ...Action) (*Table, error) {
 		if t.shelf, err = openShelf(cfg.Shelf, cfg.ShelfBytes, cfg.Fetch, cfg.Log); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if t.remains, err = openRemains(cfg.Children, cfg.Log); err != nil {
+		return nil, err
 	}
 	var faults []error
 	all := slices.Concat([]Action{nrpeCheck(t.nrpe), checkCommand(t.nrpe), checkRun(cfg.PluginDirs)}, agentActions(t, cfg), shellActions(), processActions(), serviceActions(cfg), fileActions(cfg),
@@ -165,6 +172,10 @@ func (t *Table) Going() []string {
 	return nil
 }
 
+// EndRemains ends what programs of an agent before this one still run, within seconds, and tells of it by task: of each whose program it was. It is called
+// once, by the one that has the agent's folder for itself.
+func (t *Table) EndRemains(ctx context.Context) map[fettle.TaskID]string { return t.remains.end(ctx) }
+
 // Plugins gives the versions of the plugins that were fetched, by name.
 func (t *Table) Plugins() map[string]string { return t.shelf.versions() }
 
@@ -206,6 +217,7 @@ func (t *Table) plugin(ctx context.Context, call Call) Outcome {
 // Do does what call asks: it validates the inputs again, holds the action to its time, and always gives an outcome. When ctx is cancelled the
 // outcome says so.
 func (t *Table) Do(ctx context.Context, call Call) Outcome {
+	ctx = withKin(ctx, t.remains, call)
 	a, found := t.actions[call.Action]
 	if !found && call.Plugin != nil {
 		return t.plugin(ctx, call)

@@ -176,7 +176,7 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 		Node: id, Version: version, NRPEConfig: nrpe, PluginDirs: cfg.PluginDirs, Log: log, FactsDir: factsDir, PuppetDirs: cfg.PuppetDirs, Policy: policy, Restart: restart,
 		Facts: func(ctx context.Context) (map[string]any, error) { return n.agent.Refresh(ctx) },
 		Known: func() actions.Known { return n.agent.Known() },
-		Shelf: filepath.Join(cfg.State, "plugins"), Program: ownProgram(), State: cfg.State,
+		Shelf: filepath.Join(cfg.State, "plugins"), Children: filepath.Join(cfg.State, "children"), Program: ownProgram(), State: cfg.State,
 		Fetch: func(ctx context.Context, digest string, limit int64, w io.Writer) (wire.Voucher, error) {
 			return n.agent.Fetch(ctx, digest, limit, w)
 		},
@@ -193,6 +193,7 @@ func openNode(ctx context.Context, cfg agentSettings, secret brokerSecret, log *
 	if n.audit, err = agent.OpenAuditLog(cmp.Or(cfg.AuditFile, filepath.Join(cfg.State, "audit.log")), auditBytes, auditOld); err != nil {
 		return nil, errors.Join(err, n.lock.Close())
 	}
+	ac.Remains = table.EndRemains
 	ac.Audit = func(e agent.AuditEntry) {
 		if err := n.audit.Write(e); err != nil {
 			log.Error("a task is not in the audit log", "task", string(e.Task), "err", err)

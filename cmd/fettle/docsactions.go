@@ -30,7 +30,7 @@ inputs to what they have to be. Inputs are written ` + "`name=value`" + `, a lis
   cannot do at all, 6 when it is refused, 7 when the time was up, 8 when the agent ended meanwhile and nobody knows, 9 when it was taken back.
 - A program runs in a process group of its own. When its time is up, or when it is taken back, all of the group is sent TERM, and KILL two seconds later.
   A service that was started stays.
-- Its environment has PATH, LANG, HOME, USER and LOGNAME only. It runs in the root folder, without input, as the agent's own user.
+- Its environment has PATH, LANG, HOME, USER and LOGNAME only, and FETTLE_CHILD, by which the next agent finds what a killed one left. It runs in the root folder, without input, as the agent's own user.
 - What it prints is kept up to a limit, beginning and end, and the result says how much is left out. While it runs for longer than a second, it is sent as it
   comes, 256 KiB at most.
 - Limits of memory, processor and processes need cgroups of version 2 that are delegated to the agent: ` + "`Delegate=yes`" + ` in its unit. Where they cannot be had,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,6 +60,17 @@ func greet(t *testing.T, version, word string) string {
 	write(t, 0o644, dir, "plugin.yaml", fmt.Sprintf(greetManifest, version))
 	write(t, 0o755, dir, "run.py", fmt.Sprintf(greetProgram, word))
 	return dir
+}
+
+// running tells whether the process lives that has written its id to a file.
+func running(t *testing.T, file string) bool {
+	t.Helper()
+	pid, err := strconv.Atoi(strings.TrimSpace(read(t, file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ") // one that nobody has waited for yet has ended
 }
 
 func TestPluginIsPushedAndRunWithoutRestart(t *testing.T) {
@@ -154,10 +166,30 @@ func TestPluginIsPushedAndRunWithoutRestart(t *testing.T) {
 		if len(r.Results) != 1 || r.Results[0].Status != fettle.StatusInterrupted {
 			t.Errorf("got %+v", r)
 		}
+		if !strings.HasSuffix(r.Results[0].Message, "; one process of it was still running and was ended by TERM") || running(t, file) {
+			t.Errorf("what the kill has left: %s", r.Results[0].Message)
+		}
 		says("Hi, Anna!") // what was handed out once more came before this
 		raw, err := os.ReadFile(file)
 		if err != nil || strings.Count(string(raw), "\n") != 1 {
 			t.Errorf("it was done %d times, %v", strings.Count(string(raw), "\n"), err)
+		}
+	})
+	t.Run("a stop in the middle of an action ends it", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "count")
+		done := make(chan answer, 1)
+		go func() {
+			done <- ask(t, server, "run", "greet.count", "file="+file, "--all", "--timeout", "25s", "-o", "json")
+		}()
+		eventually(t, "the action to begin", func() bool { raw, _ := os.ReadFile(file); return len(raw) > 0 })
+		node.stop()
+		if running(t, file) {
+			t.Error("it outlives the agent")
+		}
+		again()
+		r := into[nodeResult](t, (<-done).want(t, 1))
+		if len(r.Results) != 1 || r.Results[0].Status != fettle.StatusInterrupted || !strings.Contains(r.Results[0].Message, "was stopped while this ran, and ended it") {
+			t.Errorf("got %+v", r)
 		}
 	})
 	t.Run("removed, it is gone everywhere", func(t *testing.T) {
