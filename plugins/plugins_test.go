@@ -99,6 +99,15 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 }
 
+// TestFormatInputs holds what is written to what a shell, and then ParseInputs, make of it.
+func TestFormatInputs(t *testing.T) {
+	inputs := map[string]any{"command": `it's "$HOME"; rm -rf *`, "count": 3, "args": []any{"a b", "c"}, "dry": true, "plain": "/usr/bin/x"}
+	want := `'args=["a b","c"]' 'command=it'\''s "$HOME"; rm -rf *' count=3 dry=true plain=/usr/bin/x`
+	if got := FormatInputs(inputs); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestParseInputs(t *testing.T) {
 	got, err := ParseInputs(service(), []string{"name=a=b", "tries=2", "wait=1.5", "force=yes", "flags=-a,-b", "flags=[\"-c,d\"]", "how="})
 	want := map[string]any{"name": "a=b", "tries": int64(2), "wait": 1.5, "force": true, "flags": []string{"-a", "-b", "-c,d"}, "how": ""}

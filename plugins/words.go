@@ -3,7 +3,10 @@ package plugins
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -95,4 +98,36 @@ func parseList(text string) (any, string) {
 		return []string{}, ""
 	}
 	return strings.Split(text, ","), ""
+}
+
+// FormatInputs writes inputs as ParseInputs reads them, sorted, each quoted as a shell needs it, with one blank between.
+func FormatInputs(inputs map[string]any) string {
+	words := make([]string, 0, len(inputs))
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		words = append(words, ShellWord(name+"="+inputText(inputs[name])))
+	}
+	return strings.Join(words, " ")
+}
+
+func inputText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case nil, []string, []any, map[string]any:
+		if raw, err := json.Marshal(v); err == nil {
+			return string(raw)
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+// shellPlain is what a shell takes as it is.
+var shellPlain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+
+// ShellWord writes s as one word of a POSIX shell.
+func ShellWord(s string) string {
+	if shellPlain.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -3,11 +3,11 @@ package web
 import (
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/server"
 )
 
@@ -169,13 +169,5 @@ func curl(r *http.Request, path string, data []string) string {
 	return text
 }
 
-// shellPlain is what a shell takes as it is.
-var shellPlain = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
-
 // shellQuote writes s as one word of a POSIX shell.
-func shellQuote(s string) string {
-	if shellPlain.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
+func shellQuote(s string) string { return plugins.ShellWord(s) }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -104,10 +103,10 @@ func readFiles(words []string) ([]string, error) {
 	return out, nil
 }
 
+// inputsText is what stands behind an action's name: its inputs as they are typed, each with a blank before it.
 func inputsText(inputs map[string]any) string {
-	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(inputs)) {
-		fmt.Fprintf(&b, " %s=%v", key, inputs[key])
+	if len(inputs) == 0 {
+		return ""
 	}
-	return b.String()
+	return " " + plugins.FormatInputs(inputs)
 }

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
@@ -27,6 +29,8 @@ type order struct {
 	yes      bool // nobody is asked whether it is meant
 	askAbove int  // nodes; a person is asked about more
 	detach   bool // the run is begun, and not watched
+
+	again string // the flags that say how, as they were typed: a preview's roster takes them
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -77,11 +81,31 @@ Exit codes: 0 all well, 1 some failed, 3 some did not answer and none failed, 4 
 			return usage(err)
 		}
 		if preview {
+			o.again = flagsAgain(cmd, slices.Concat([]string{"limit", "limit-random", "seed"}, runSections[1].names, runSections[2].names, runSections[3].names))
 			return a.preview(cmd.Context(), o)
 		}
 		return a.run(cmd.Context(), o)
 	}
 	return cmd
+}
+
+// flagsAgain writes those of some flags that were given as they are typed, each with a blank before it.
+func flagsAgain(cmd *cobra.Command, names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		if !f.Changed {
+			continue
+		}
+		values := []string{f.Value.String()}
+		if list, is := f.Value.(pflag.SliceValue); is {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			b.WriteString(" " + plugins.ShellWord("--"+name+"="+v))
+		}
+	}
+	return b.String()
 }
 
 // runSections are the flags of run, as its --help shows them.
@@ -162,7 +186,9 @@ func (a *app) preview(ctx context.Context, o order) error {
 		for _, one := range r.Refused {
 			fmt.Fprintf(a.stdout, "refused: %s: %s\n", plural(int(one.Count), "node"), clean(one.Reason))
 		}
-		fmt.Fprintf(a.stderr, "run it: fettle run %s --roster %s\n", strings.TrimSpace(o.action+inputsText(o.inputs)), r.Roster)
+		if r.Count > 0 {
+			fmt.Fprintf(a.stderr, "run it: fettle run %s%s --roster %s%s\n", o.action, inputsText(o.inputs), r.Roster, o.again)
+		}
 	}
 	if err == nil && r.Count == 0 {
 		return &codeError{code: exitNobody}
