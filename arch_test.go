@@ -64,7 +64,7 @@ var plan = map[string]room{
 	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
 	"server/api":        {floor: 4, may: []string{"audit", "server", "server/alerts", "server/auth", "server/enrol"}},
 	"server/api/client": {floor: 4}, // generated from the specification, as a stranger would have it
-	"web":               {floor: 4, may: []string{"audit", "plugins", "server", "server/auth"}},
+	"web":               {floor: 4, may: []string{"audit", "checks/files", "plugins", "server", "server/auth"}},
 
 	"cmd/fettle": {floor: 5, may: []string{anything}},
 

@@ -16,6 +16,7 @@ const maxDefined = 1000
 type CheckChange struct {
 	Definition fettle.CheckDefinition
 	Rev        int64 // of the one that was looked at; zero: whatever is there is replaced
+	New        bool  // it is not there yet: nothing is replaced
 	Caller     Asker // who asks
 	Admin      bool  // may write command lines, and change what is another's
 	DryRun     bool  // nothing is stored
@@ -90,6 +91,8 @@ func (s *Server) changedCheck(c CheckChange) (next, old fettle.KeptCheck, err er
 	switch {
 	case old.Source != "":
 		return next, old, fmt.Errorf("check %s is defined in %s, and is changed there: %w", old.Name, old.Source, fettle.ErrConflict)
+	case c.New && known:
+		return next, old, fmt.Errorf("there is a check %s already: %w", old.Name, fettle.ErrConflict)
 	case c.Rev != 0 && !known:
 		return next, old, fmt.Errorf("check %s is gone: %w", c.Definition.Name, fettle.ErrConflict)
 	case c.Rev != 0 && c.Rev != old.Rev:

@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	fettle "github.com/fettle-dev/fettle"
@@ -80,4 +81,25 @@ func cut(text string, n int) string {
 		return text
 	}
 	return string(runes[:n]) + "…"
+}
+
+// escapes are what a terminal would be told: colours, titles, where to write.
+var escapes = regexp.MustCompile("\x1b(?:\\[[0-?]*[ -/]*[@-~]|[\\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~])")
+
+// clean gives what a program wrote as a page shows it: without what only a terminal understands.
+func clean(text string) string {
+	if strings.IndexFunc(text, isControl) < 0 {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if isControl(r) {
+			return -1
+		}
+		return r
+	}, escapes.ReplaceAllString(text, ""))
+}
+
+// isControl tells whether r is shown as nothing, or turns the line round.
+func isControl(r rune) bool {
+	return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

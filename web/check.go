@@ -30,6 +30,7 @@ type checkPage struct {
 	Members  []memberRow
 	By       byFact
 	Nodes    []link // to the nodes by status, in the explorer
+	Edit     string // link to its definition
 	History  string // link to what changed; empty: it is a group
 	Silence  string // link to the form that silences it; empty: it is a group
 	Silences []silencedBy
@@ -149,6 +150,7 @@ func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	}
 	if v.Kind != fettle.KindGroup {
 		p.Nodes = nodesByStatus(name, v.Tally)
+		p.Edit = p.Path() + "/edit"
 		p.History = historyURL(name, "", spans()[0], 0)
 		p.Silence = silenceForm{Checks: name, Where: everyNode, For: "4h", Back: p.Path()}.URL()
 	}

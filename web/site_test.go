@@ -82,6 +82,10 @@ func TestHostileNodesCannotWritePages(t *testing.T) {
 	for _, text := range nasty()[:4] {
 		form := url.Values{"checks": {text}, "where": {"true"}, "for": {"1h"}, "reason": {text}, "zone": {text}, "back": {text}}
 		h.do(http.MethodPost, "/silences/preview", form)
+		for _, path := range []string{"", "/look", "/view", "/test"} {
+			h.do(http.MethodPost, "/define/check"+path, url.Values{"name": {text}, "what": {text}, "filter": {text}, "notes": {text}, "labels": {text}, "rest": {text}, "node": {text}})
+			h.do(http.MethodPost, "/define/check"+path, url.Values{"whole": {"1"}, "rest": {text}, "was": {text}, "rev": {text}, "over": {text}})
+		}
 		h.do(http.MethodPost, "/silences", form)
 		h.do(http.MethodPost, "/runs/preview", url.Values{"action": {"shell.run"}, "where": {"nginx"}, "in.command": {text}, "in." + text: {text}, "timeout": {text}})
 	}

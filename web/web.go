@@ -51,6 +51,12 @@ type Fleet interface {
 // Verdicts gives checks, groups, and how they are.
 type Verdicts interface {
 	CheckDefinitions(ctx context.Context) ([]fettle.KeptCheck, error)
+	CheckDefinition(ctx context.Context, name string) (fettle.KeptCheck, error) // ErrNotFound
+	// SaveCheck makes or changes a check. ErrInvalid: its faults, each by its key; ErrConflict: it has changed since; ErrDenied.
+	SaveCheck(ctx context.Context, c server.CheckChange) (fettle.KeptCheck, error)
+	TestCheck(ctx context.Context, t server.CheckTest) (tested []server.TestedNode, meant int, err error)
+	DeleteCheck(ctx context.Context, name string, caller server.Asker, admin bool) error
+	Commands(ctx context.Context) []string // check commands that some node offers
 	Groups(ctx context.Context) []fettle.Group
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error) // shared: not to be changed
 	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
@@ -166,6 +172,13 @@ func (s *site) routes(r *gin.Engine) {
 	pages.Match(both, "/checks/:name/nodes/:identity", s.page(within(s.checkNode)))
 	pages.POST("/checks/:name/nodes/:identity/ask", s.act(opAskVerdict, auth.Operator, s.askNode))
 	pages.POST("/checks/:name/ask", s.act(opAskVerdict, auth.Operator, s.ask))
+	pages.Match(both, defineURL, s.page(within(s.newCheck)))
+	pages.Match(both, "/checks/:name/edit", s.page(within(s.editCheck)))
+	pages.POST(defineURL+"/look", s.act(opSaveCheck, auth.Operator, s.lookCheck))
+	pages.POST(defineURL+"/view", s.act(opSaveCheck, auth.Operator, s.viewCheck))
+	pages.POST(defineURL+"/test", s.act(opTestCheck, auth.Operator, s.testCheck))
+	pages.POST(defineURL, s.act(opSaveCheck, auth.Operator, s.saveCheck))
+	pages.POST("/checks/:name/delete", s.act(opDeleteCheck, auth.Operator, s.deleteCheck))
 	pages.Match(both, "/now", s.page(within(s.now)))
 	pages.POST("/now/silence", s.act(opAddSilence, auth.Operator, s.quiet))
 	pages.Match(both, "/silences", s.page(within(s.silences)))

@@ -32,8 +32,37 @@ type Definition struct {
 	Line int // at which it begins
 }
 
+// Fault is something wrong at one place of a file. It is ErrInvalid.
+type Fault struct {
+	File   string
+	Line   int    // zero: nowhere in particular
+	Key    string // such as flap.low; empty: none
+	Reason string
+}
+
+// Error gives "FILE:LINE: KEY: reason", without what is not known.
+func (f *Fault) Error() string {
+	text := f.File
+	if f.Line > 0 {
+		text += ":" + strconv.Itoa(f.Line)
+	}
+	if f.Key != "" {
+		text += ": " + f.Key
+	}
+	return text + ": " + f.Reason
+}
+
+// Unwrap gives ErrInvalid.
+func (f *Fault) Unwrap() error { return fettle.ErrInvalid }
+
+// Write gives a definition as a file that Read takes.
+func Write(d fettle.CheckDefinition) (string, error) {
+	raw, err := yaml.MarshalWithOptions(d, yaml.UseJSONMarshaler(), yaml.UseLiteralStyleIfMultiline(true))
+	return string(raw), err
+}
+
 // Read reads a file of definitions: documents of one each, lists of them, or a list under the key checks. Each is looked at as the server would,
-// but for what the server alone knows. The error is ErrInvalid and has a line "FILE:LINE: KEY: reason" for every fault.
+// but for what the server alone knows. The error is ErrInvalid, and has a *Fault for every fault of the file.
 func Read(name string, raw []byte) (defs []Definition, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // the parser is not ours
@@ -68,21 +97,8 @@ type reader struct {
 }
 
 func (r *reader) bad(line int, key, format string, args ...any) {
-	where := r.file
-	if line > 0 {
-		where += ":" + strconv.Itoa(line)
-	}
-	if key != "" {
-		where += ": " + key
-	}
-	r.faults = append(r.faults, fmt.Errorf("%s: %s%w", where, fmt.Sprintf(format, args...), &invalid{}))
+	r.faults = append(r.faults, &Fault{File: r.file, Line: line, Key: key, Reason: fmt.Sprintf(format, args...)})
 }
-
-// invalid makes an error ErrInvalid without a word: each fault is a line that ends with its reason.
-type invalid struct{}
-
-func (*invalid) Error() string { return "" }
-func (*invalid) Unwrap() error { return fettle.ErrInvalid }
 
 func (r *reader) document(node ast.Node) {
 	switch body := node.(type) {

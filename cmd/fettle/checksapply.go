@@ -208,7 +208,7 @@ func (p *applying) prune(ctx context.Context, defs []files.Definition) error {
 }
 
 func mustWritten(d fettle.CheckDefinition) string {
-	text, err := written(d)
+	text, err := files.Write(d)
 	if err != nil {
 		return err.Error() + "\n"
 	}

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks/files"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
@@ -94,7 +94,7 @@ func (a *app) checksShowCommand() *cobra.Command {
 			return err
 		}
 		return a.printObject(k, func() error {
-			text, err := written(k.CheckDefinition)
+			text, err := files.Write(k.CheckDefinition)
 			if err != nil {
 				return err
 			}
@@ -110,12 +110,6 @@ func (a *app) checksShowCommand() *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-// written gives a definition as a file has it.
-func written(d fettle.CheckDefinition) (string, error) {
-	raw, err := yaml.MarshalWithOptions(d, yaml.UseJSONMarshaler(), yaml.UseLiteralStyleIfMultiline(true))
-	return string(raw), err
 }
 
 func (a *app) checksDeleteCommand() *cobra.Command {
