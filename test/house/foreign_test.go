@@ -93,6 +93,7 @@ type meddler struct {
 	dialect  wire.Dialect
 	received chan *wire.Delivery
 	ready    chan struct{}
+	leave    func() // it goes, and what it holds is given to others
 }
 
 func (m *meddler) Connected(string)          { close(m.ready) }
@@ -119,7 +120,8 @@ func (f *foreign) meddle(t *testing.T, queues ...string) *meddler {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-done })
+	m.leave = sync.OnceFunc(func() { stop(); <-done })
+	t.Cleanup(m.leave)
 	select {
 	case <-m.ready:
 	case <-time.After(patience):
