@@ -33,14 +33,14 @@ func (a *app) listAlerts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := listing{columns: []string{"ALERT", "STATE", "STATUS", "SINCE", "TOLD", "SUMMARY", "+OWNER", "+RUNBOOK", "+URL"}, object: list}
+	l := listing{columns: []string{"ALERT", "STATE", "STATUS", "SINCE", "TOLD", "SUMMARY", "+OWNER", "+RUNBOOK", "+NOTES", "+URL"}, object: list}
 	for _, one := range list.Alerts {
 		var told []string
 		for _, t := range one.Told {
 			told = append(told, t.Receiver+"="+toldText(t))
 		}
 		l.rows = append(l.rows, []string{
-			one.Name, string(one.State), string(one.Status), one.Since.UTC().Format(time.RFC3339), strings.Join(told, " "), one.Summary, word(one.Owner), word(one.Runbook), word(one.Url),
+			one.Name, string(one.State), string(one.Status), one.Since.UTC().Format(time.RFC3339), strings.Join(told, " "), one.Summary, word(one.Owner), word(one.Runbook), word(one.Notes), word(one.Url),
 		})
 		l.lines = append(l.lines, one)
 	}

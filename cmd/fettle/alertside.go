@@ -28,13 +28,15 @@ func (s verdictSource) Verdicts(ctx context.Context) ([]fettle.Verdict, error) {
 	return s.server.Verdicts(ctx)
 }
 
-// About gives what people say of a check.
+// About gives what people say of a check or a group; no name is both.
 func (s verdictSource) About(ctx context.Context, name string) alerts.About {
-	def, err := s.server.CheckDefinition(ctx, name)
-	if err != nil {
-		return alerts.About{}
+	if def, err := s.server.CheckDefinition(ctx, name); err == nil {
+		return alerts.About{Owner: def.Owner, Runbook: def.Runbook, Notes: def.Notes, Labels: def.Labels}
 	}
-	return alerts.About{Owner: def.Owner, Runbook: def.Runbook, Notes: def.Notes, Labels: def.Labels}
+	if g, err := s.server.Group(ctx, name); err == nil {
+		return alerts.About{Owner: g.Owner, Runbook: g.Runbook, Notes: g.Notes, Labels: g.Labels}
+	}
+	return alerts.About{}
 }
 
 // Flaps tells whether a state changes too often to be believed.

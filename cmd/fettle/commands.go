@@ -33,7 +33,7 @@ func (a *app) commands() []*cobra.Command {
 		a.alertsCommand(), a.checkCommand(), a.checksCommand(), a.groupCommand(), a.silenceCommand(),
 		a.agentReleaseCommand(), a.auditCommand(), a.brokerCommand(), a.enrolCommand(), a.joinTokenCommand(), a.loginCommand(), a.logoutCommand(),
 		a.policyCommand(), a.serverKeyCommand(), a.tokenCommand(), a.userCommand(),
-		a.ansibleCommand(), a.motdCommand(), a.nagiosCommand(), a.promptCommand(),
+		a.ansibleCommand(), a.motdCommand(), a.nagiosCommand(), a.prometheusCommand(), a.promptCommand(),
 		a.agentCommand(), a.devCommand(), a.emulateCommand(), a.serverCommand(),
 		a.configCommand(), a.versionCommand(),
 	}

@@ -22,6 +22,10 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	cfg := api.Config{
 		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics, m.passive.WriteMetrics}, Docs: web.Docs(),
 		People: m.people, Audit: m.audit, Enrolments: enrolments{m.nodes, m.server}, Alerts: m.alerts,
+		ShrinkTo: float64(m.cfg.ShrinkTo) / 100, ShrinkHold: m.cfg.ShrinkHold,
+	}
+	if cfg.ShrinkTo == 0 {
+		cfg.ShrinkTo = -1 // nothing is held; zero would be the default
 	}
 	if m.broker != nil {
 		cfg.Broker = brokerView{m.broker}

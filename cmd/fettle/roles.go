@@ -11,6 +11,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/alerts"
+	"github.com/fettle-dev/fettle/server/api"
 	"github.com/fettle-dev/fettle/server/auth/directory"
 	"github.com/fettle-dev/fettle/server/bridge"
 	"github.com/fettle-dev/fettle/server/enrol"
@@ -46,6 +47,10 @@ type serverSettings struct {
 	EnrolApproval string `yaml:"enrol-approval" help:"who lets in a machine that shows a join token: auto, the token does; manual, an operator does, by fettle enrol approve"`
 	MetricsToken  string `yaml:"metrics-token" secret:"true" help:"bearer token that /metrics wants; empty: it is open"`
 
+	// Of lists of targets for Prometheus.
+	ShrinkTo   int           `yaml:"sd-shrink-to" help:"percent of its last length below which a list of targets for Prometheus is held; 0: none is"`
+	ShrinkHold time.Duration `yaml:"sd-hold" help:"how long such a list is held before it is taken to be meant, at most 168h"`
+
 	tlsSettings `yaml:",inline"`
 	LDAP        directory.LDAPConfig `yaml:"ldap" help:"where passwords and groups of people are kept, if not here"`
 	Alerts      alerts.Config        `yaml:"alerts" help:"who is told of verdicts that are not ok: Alertmanager, mail, webhooks; see alerts.md"`
@@ -58,7 +63,7 @@ type serverSettings struct {
 func defaultServerSettings() serverSettings {
 	cfg := serverSettings{
 		State: stateDir, HTTP: "127.0.0.1:8420", STOMP: "127.0.0.1:61613", Broker: embedded, BrokerPrefetch: bridge.DefaultPrefetch,
-		LogLevel: "info", LogFormat: "text", EnrolApproval: enrol.ApproveAuto,
+		LogLevel: "info", LogFormat: "text", EnrolApproval: enrol.ApproveAuto, ShrinkTo: 50, ShrinkHold: 10 * time.Minute,
 		tlsSettings: tlsSettings{TLS: "auto", HSTS: 30 * 24 * time.Hour}, Config: server.DefaultConfig(),
 	}
 	cfg.Version = version
@@ -71,6 +76,12 @@ func (c serverSettings) Validate() error {
 	faults = append(faults, c.tlsSettings.faults(c.foreign())...)
 	bad := func(key, format string, args ...any) {
 		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
+	}
+	if c.ShrinkTo < 0 || c.ShrinkTo > 100 {
+		bad("sd-shrink-to", "%d is no percentage between 0 and 100", c.ShrinkTo)
+	}
+	if c.ShrinkHold <= 0 || c.ShrinkHold > api.MaxShrinkHold {
+		bad("sd-hold", "%s is not above 0 and at most %s; sd-shrink-to: 0 holds nothing", c.ShrinkHold, api.MaxShrinkHold)
 	}
 	if c.State == "" {
 		bad("state", "a directory is needed")

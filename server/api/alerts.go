@@ -35,6 +35,7 @@ type AlertInfo struct {
 	Nodes    map[string]string `json:"nodes" doc:"Folded names of those that are not ok, by status; cut where there are many"`
 	Owner    string            `json:"owner,omitempty"`
 	Runbook  string            `json:"runbook,omitempty"`
+	Notes    string            `json:"notes,omitempty"`
 	Labels   map[string]string `json:"labels"`
 	URL      string            `json:"url,omitempty" doc:"Of the page about it"`
 	Silenced int               `json:"silenced,omitempty" doc:"Nodes that silences leave out"`
@@ -120,7 +121,7 @@ func (a *rest) listAlerts(context.Context, *struct{}) (*output[AlertList], error
 func alertInfo(s alerts.State) AlertInfo {
 	i := AlertInfo{
 		Name: s.Name, Check: s.Check, Kind: string(s.Kind), Value: s.Value, State: "firing", Status: string(s.Status), Since: s.Since.Time(), Ended: when(s.Ended),
-		Summary: s.Summary, Tally: s.Tally, Nodes: map[string]string{}, Owner: s.Owner, Runbook: s.Runbook, Labels: s.Labels, URL: s.Link,
+		Summary: s.Summary, Tally: s.Tally, Nodes: map[string]string{}, Owner: s.Owner, Runbook: s.Runbook, Notes: s.Notes, Labels: s.Labels, URL: s.Link,
 		Silenced: s.Silenced, Told: []AlertTold{},
 	}
 	if s.Ended != 0 {

@@ -25,7 +25,7 @@ type Config struct {
 	Meters       []func(io.Writer) // further parts of /metrics in the Prometheus text format, such as the broker's
 	Docs         fs.FS             // swagger-ui.css and swagger-ui-bundle.js for /docs; nil: there is no /docs
 	ShrinkTo     float64           // a list of scrape targets that falls below this part of what it was is held back; zero: 0.5; below zero: never
-	ShrinkHold   time.Duration     // for so long; zero: 10 minutes
+	ShrinkHold   time.Duration     // for so long; zero: 10 minutes; at most MaxShrinkHold
 	Now          func() time.Time  // nil: time.Now
 	Broker       Broker            // nil: the server uses a broker that is not its own
 	People       *auth.People      // who signs in by name; nil: nobody does
@@ -33,6 +33,9 @@ type Config struct {
 	Enrolments   Enrolments        // nil: no node can enrol
 	Alerts       Alerts            // nil: nobody is told of anything
 }
+
+// MaxShrinkHold is how long a list of scrape targets may be held.
+const MaxShrinkHold = 7 * 24 * time.Hour
 
 // defaults gives c with what is not set.
 func (c Config) defaults() Config {
@@ -60,8 +63,8 @@ func (c Config) Validate() error {
 	if c.ShrinkTo > 1 {
 		faults = append(faults, fmt.Errorf("shrink-to: %g is above 1: %w", c.ShrinkTo, fettle.ErrInvalid))
 	}
-	if c.ShrinkHold < 0 {
-		faults = append(faults, fmt.Errorf("shrink-hold: %s is below zero: %w", c.ShrinkHold, fettle.ErrInvalid))
+	if c.ShrinkHold < 0 || c.ShrinkHold > MaxShrinkHold {
+		faults = append(faults, fmt.Errorf("shrink-hold: %s is below zero, or above %s: %w", c.ShrinkHold, MaxShrinkHold, fettle.ErrInvalid))
 	}
 	return errors.Join(faults...)
 }
@@ -96,7 +99,7 @@ func mount(r *gin.Engine, cfg Config, fleet Fleet, keeper *auth.Keeper, log *slo
 		return nil, err
 	}
 	cfg = cfg.defaults()
-	a := &rest{cfg: cfg, fleet: fleet, keeper: keeper, log: log, guard: newShrinkGuard(cfg.ShrinkTo, cfg.ShrinkHold, cfg.Now, log)}
+	a := &rest{cfg: cfg, fleet: fleet, keeper: keeper, log: log, guard: newShrinkGuard(cfg.Now, log)}
 	a.huma = humagin.New(r, description())
 	a.routes()
 	document, err := a.document()

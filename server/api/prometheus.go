@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valyala/fastjson"
 
 	fettle "github.com/fettle-dev/fettle"
-	"github.com/fettle-dev/fettle/audit"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 )
@@ -34,34 +34,51 @@ type scrapeIn struct {
 	Label   string `query:"label" doc:"Facts that become labels, with commas between: os.family becomes __meta_fettle_fact_os_family, and site=facts.dc a label site that stays; left out: a few" example:"os.family,role"`
 	Labels  string `query:"labels" doc:"The same as label"`
 	Address string `query:"address" doc:"A fact that has the address; left out, or where a node lacks it: the identity" example:"networking.ip"`
+	ScrapeRule
+}
+
+// ScrapeRule is how a question has its list guarded, where that differs from the server's settings.
+type ScrapeRule struct {
+	Shrink string `query:"shrink_to" doc:"Percent of its last length below which the list is held; 0: it is not. Left out: as the server's settings have it" example:"80"`
+	Hold   string `query:"hold" doc:"How long it is held before it is taken to be meant, at most 168h. Left out: as the server's settings have it" example:"1h"`
+}
+
+// over gives a rule with what the question says of it.
+func (r ScrapeRule) over(rule shrinkRule) (shrinkRule, error) {
+	if r.Shrink != "" {
+		percent, err := strconv.ParseFloat(strings.TrimSuffix(r.Shrink, "%"), 64)
+		if err != nil || !(percent >= 0 && percent <= 100) {
+			return rule, fmt.Errorf("shrink_to: %q is no percentage between 0 and 100: %w", r.Shrink, fettle.ErrInvalid)
+		}
+		rule.part = percent / 100
+	}
+	if r.Hold != "" {
+		span, err := time.ParseDuration(r.Hold)
+		if err != nil || span <= 0 || span > MaxShrinkHold {
+			return rule, fmt.Errorf("hold: %q is no time such as 10m, above 0 and at most %s: %w", r.Hold, MaxShrinkHold, fettle.ErrInvalid)
+		}
+		rule.hold = span
+	}
+	return rule, nil
 }
 
 func (a *rest) prometheusRoutes() {
 	handle(a, route{
 		id: "prometheus-targets", method: http.MethodGet, path: "/prometheus/sd", tag: "prometheus", need: auth.Viewer, figures: true,
 		summary: "List targets for Prometheus's http_sd",
-		text: "One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the " +
-			"header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.",
+		text: "One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for a while (settings " +
+			"sd-shrink-to and sd-hold), and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.",
 	}, a.scrapeTargets)
+	handle(a, route{
+		id: "list-target-lists", method: http.MethodGet, path: "/prometheus/sd/lists", tag: "prometheus", need: auth.Viewer,
+		summary: "List the lists of targets that are guarded",
+		text:    "One for each question that was asked since the server's start; those that are held come first.",
+	}, a.scrapeLists)
 	handle(a, route{
 		id: "release-targets", method: http.MethodPost, path: "/prometheus/sd/release", tag: "prometheus", need: auth.Operator,
 		summary: "Release lists of targets that are held",
-		text:    "They are given out as they are, however short. Left alone they are after ten minutes.",
+		text:    "They are given out as they are, however short. Left alone they are when their time is over.",
 	}, a.releaseTargets)
-}
-
-// Released says how many lists are given out as they are again.
-type Released struct {
-	Lists int `json:"lists"`
-}
-
-func (a *rest) releaseTargets(ctx context.Context, in *struct {
-	Where string `query:"where" doc:"The filter of one list, as it was asked; left out: all that are held"`
-},
-) (*output[Released], error) {
-	n := a.guard.release(in.Where)
-	tell(ctx, in.Where, audit.Details{"lists": n})
-	return &output[Released]{Released{n}}, nil
 }
 
 // heldList is a list of targets, and why it is not the one of now.
@@ -79,6 +96,10 @@ func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*heldList, erro
 		return nil, err
 	}
 	form, err := newScrapeForm(in)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := in.over(shrinkRule{max(a.cfg.ShrinkTo, 0), a.cfg.ShrinkHold})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +121,10 @@ func (a *rest) scrapeTargets(ctx context.Context, in *scrapeIn) (*heldList, erro
 	if len(groups) == 0 && a.fleet.Settling() { // a filter over liveness or seen, before anybody has spoken
 		return nil, fmt.Errorf("nobody matches, and the server has just started: %w", fettle.ErrUnavailable)
 	}
-	groups, why, err := a.guard.pass(string(sel.Where), groups)
+	if sel.AsOf != 0 { // the past does not shrink
+		return &heldList{Body: groups}, nil
+	}
+	groups, why, err := a.guard.pass(scrapeQuestion{string(sel.Where), in.Port, in.Address, strings.Trim(in.Label+","+in.Labels, ","), rule}, groups)
 	if err != nil {
 		return nil, err
 	}

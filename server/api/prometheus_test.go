@@ -77,6 +77,55 @@ func TestShrinking(t *testing.T) {
 	}
 }
 
+func TestHeldListsAreTheirOwn(t *testing.T) {
+	b := newBench(t, Config{ShrinkTo: 0.9, ShrinkHold: time.Hour})
+	all := func(question string, status, targets int, held bool) answered {
+		t.Helper()
+		a := b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd?"+question, "")
+		if a.status != status || strings.Count(a.body, `"targets"`) != targets || (a.header.Get("Fettle-Held") != "") != held {
+			t.Errorf("%s: %d %q %s", question, a.status, a.header.Get("Fettle-Held"), a.body)
+		}
+		return a
+	}
+	all("port=9100&where=true", 200, 3, false)
+	all("port=9117&where=true", 200, 3, false)
+	all("where=true&shrink_to=20", 200, 3, false)
+	all("where=true&hold=2h", 200, 3, false)
+	b.fleet.nodes.Remove("web1.acme.net")
+	if a := all("port=9117&where=true", 200, 3, true); strings.Contains(a.body, ":9100") || !strings.Contains(a.body, ":9117") {
+		t.Errorf("the list of another port was given out: %s", a.body)
+	}
+	all("where=true&shrink_to=20", 200, 2, false)
+	all("where=true&hold=2h", 200, 3, true)
+	var lists ScrapeLists
+	if err := json.Unmarshal([]byte(b.get("/api/v1/prometheus/sd/lists")), &lists); err != nil || len(lists.Lists) != 4 {
+		t.Fatalf("%v %+v", err, lists)
+	}
+	first, last := lists.Lists[0], lists.Lists[3]
+	if !first.Held || first.Targets != 3 || first.Now != 2 || first.Where != "true" || first.Until.Sub(*first.Since) != 2*time.Hour && first.Until.Sub(*first.Since) != time.Hour || last.Held {
+		t.Errorf("%+v", lists)
+	}
+	if a := b.ask(auth.Operator, "POST", "/api/v1/prometheus/sd/release?where=false", ""); a.status != 404 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := b.ask(auth.Operator, "POST", "/api/v1/prometheus/sd/release?where=true", ""); a.status != 200 || !strings.Contains(a.body, `"lists":2`) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	all("port=9117&where=true", 200, 2, false)
+	b.get("/api/v1/prometheus/sd?where=true&as_of=2026-11-14T09:00:00Z") // guards nothing
+	page := b.ask("", "GET", "/metrics", "").body
+	for _, want := range []string{"fettle_sd_held_lists 0", "fettle_sd_holds_total 2", `fettle_sd_holds_ended_total{how="released"} 2`} {
+		if !strings.Contains(page, "\n"+want+"\n") {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
+	for _, bad := range []string{"shrink_to=101", "shrink_to=x", "shrink_to=NaN", "hold=0s", "hold=200h", "hold=x"} {
+		if a := b.ask(auth.Viewer, "GET", "/api/v1/prometheus/sd?"+bad, ""); a.status != 422 && a.status != 400 {
+			t.Errorf("%s: %d %s", bad, a.status, a.body)
+		}
+	}
+}
+
 func TestScrapePortsAndLabels(t *testing.T) {
 	b := newBench(t, Config{})
 	if got := b.get(`/api/v1/prometheus/sd?where=identity+==+"db1.acme.net"&labels=family=facts.os.family&port=9200`); !strings.Contains(got, `"family":"RedHat"`) || !strings.Contains(got, "db1.acme.net:9200") {
@@ -92,8 +141,8 @@ func TestScrapePortsAndLabels(t *testing.T) {
 
 func TestShrinkGuard(t *testing.T) {
 	at := now
-	guard := func(part float64) *shrinkGuard {
-		return newShrinkGuard(part, 10*time.Minute, func() time.Time { return at }, slog.New(slog.DiscardHandler))
+	guard := func() *shrinkGuard {
+		return newShrinkGuard(func() time.Time { return at }, slog.New(slog.DiscardHandler))
 	}
 	type step struct {
 		after  time.Duration
@@ -110,11 +159,11 @@ func TestShrinkGuard(t *testing.T) {
 		"what is given out is what is compared with": {{0, 10, false}, {0, 6, false}, {0, 3, false}, {0, 2, false}, {0, 0, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := guard(0.5)
+			g := guard()
 			for i, s := range steps {
 				at = at.Add(s.after)
-				before := g.lists["all"].length
-				list, why, err := g.pass("all", make([]ScrapeGroup, s.length))
+				before := g.lists[about("all")].length
+				list, why, err := g.pass(about("all"), make([]ScrapeGroup, s.length))
 				if want := s.length; err != nil || (why != "") != s.held || !s.held && len(list) != want || s.held && len(list) != before {
 					t.Errorf("step %d, %d targets: %d, %q, %v", i, s.length, len(list), why, err)
 				}
@@ -122,19 +171,23 @@ func TestShrinkGuard(t *testing.T) {
 		})
 	}
 	t.Run("filters do not meddle with each other", func(t *testing.T) {
-		g := guard(0.5)
+		g := guard()
 		if passes(g, "a", 100) != 100 || passes(g, "b", 1) != 1 {
 			t.Error("held back")
 		}
 	})
 	t.Run("it can be switched off", func(t *testing.T) {
-		g := guard(-1)
-		if passes(g, "a", 100) != 100 || passes(g, "a", 0) != 0 {
+		g := guard()
+		q := scrapeQuestion{shrinkRule: shrinkRule{0, time.Hour}}
+		if list, _, _ := g.pass(q, make([]ScrapeGroup, 100)); len(list) != 100 {
+			t.Error("held back")
+		}
+		if list, _, _ := g.pass(q, nil); len(list) != 0 {
 			t.Error("held back")
 		}
 	})
 	t.Run("it does not grow without end", func(t *testing.T) {
-		g := guard(0.5)
+		g := guard()
 		for i := range 2 * maxGuarded {
 			at = at.Add(time.Second)
 			if passes(g, fmt.Sprint(i), 1) != 1 {
@@ -145,10 +198,22 @@ func TestShrinkGuard(t *testing.T) {
 			t.Errorf("it remembers %d lists of %d targets", len(g.lists), g.held)
 		}
 	})
+	t.Run("a list that nobody asks for any more is not held for ever", func(t *testing.T) {
+		g := guard()
+		passes(g, "a", 10)
+		passes(g, "a", 1)
+		if all := g.all(); len(all) != 1 || !all[0].Held {
+			t.Errorf("%+v", all)
+		}
+		at = at.Add(10 * time.Minute)
+		if all := g.all(); len(all) != 1 || all[0].Held || g.release("") != 0 {
+			t.Errorf("%+v", all)
+		}
+	})
 	t.Run("what is too long to be remembered is held back by an error", func(t *testing.T) {
-		g := guard(0.5)
+		g := guard()
 		passes(g, "a", maxHeld+1)
-		if _, _, err := g.pass("a", nil); !errors.Is(err, fettle.ErrUnavailable) {
+		if _, _, err := g.pass(about("a"), nil); !errors.Is(err, fettle.ErrUnavailable) {
 			t.Error(err)
 		}
 	})
@@ -156,6 +221,11 @@ func TestShrinkGuard(t *testing.T) {
 
 // passes gives the length of the list that a guard lets pass.
 func passes(g *shrinkGuard, question string, length int) int {
-	list, _, _ := g.pass(question, make([]ScrapeGroup, length))
+	list, _, _ := g.pass(about(question), make([]ScrapeGroup, length))
 	return len(list)
+}
+
+// about is the question for the nodes of a filter.
+func about(filter string) scrapeQuestion {
+	return scrapeQuestion{filter: filter, port: "9100", shrinkRule: shrinkRule{0.5, 10 * time.Minute}}
 }

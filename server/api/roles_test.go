@@ -73,6 +73,7 @@ var mayCall = map[string]struct {
 	"test-policies":         {auth.Viewer, true},
 	"delete-policy":         {auth.Admin, false},
 	"save-policy":           {auth.Admin, false},
+	"list-target-lists":     {auth.Viewer, true},
 	"release-targets":       {auth.Operator, false},
 	"prometheus-targets":    {auth.Viewer, true},
 	"preview-roster":        {auth.Viewer, true},

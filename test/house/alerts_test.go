@@ -98,6 +98,9 @@ alerts:
     - {name: am, alertmanager: {urls: ["http://%s"], resend: 1s, valid-for: 10s}}
     - {name: post, mail: {server: "%s", from: fettle@example.net, to: [ops@example.net], gather: 100ms}}
     - {name: hook, webhook: {url: "%s"}}
+  routes:
+    - {checks: [flag], receivers: [am, post, hook]}
+    - {labels: {team: db}, owner: [ann], receivers: [hook]}
 `, am, smtp, h.URL), 0o600)
 	state := filepath.Join(dir, "state")
 	open := func() *process {
@@ -107,6 +110,7 @@ alerts:
 	eventually(t, "the verdict is ok", func() bool {
 		return strings.Contains(get(t, p.ready["http"]+"/metrics", ""), `fettle_verdict_status{check="flag",verdict="flag"} 0`)
 	})
+	ask(t, p, "group", "apply", write("shop.yaml", `{kind: group, name: shop, members: [{check: flag}], owner: ann, notes: buy milk, runbook: "https://wiki.example.net/shop", labels: {team: db}}`+"\n", 0o600)).want(t, 0)
 	if answer := ask(t, p, "alerts", "test", "post").want(t, 0); !strings.Contains(answer.stdout, "took it") {
 		t.Error(answer.stdout)
 	}
@@ -121,6 +125,9 @@ alerts:
 		return inAlertmanager("firing") && len(mails(t, maildir)) > tests && h.saw(`"check":"flag"`, `"status":"firing"`) > 0
 	}
 	eventually(t, "all three have heard of it", told)
+	eventually(t, "that of the group says what people say of it", func() bool {
+		return h.saw(`"check":"shop"`, `"kind":"group"`, `"owner":"ann"`, `"notes":"buy milk"`, `"runbook":"https://wiki.example.net/shop"`, `"team":"db"`) > 0
+	})
 	eventually(t, "the list says so", func() bool {
 		text := ask(t, p, "alerts").stdout
 		return strings.Contains(text, "am=critical") && strings.Contains(text, "post=critical") && strings.Contains(text, "hook=critical")

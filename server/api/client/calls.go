@@ -198,6 +198,21 @@ func (a *API) Verdict(ctx context.Context, check string, p *AskVerdictParams) (*
 	return read[fettle.Verdict](a.calls.AskVerdict(ctx, check, p))
 }
 
+// ScrapeLists gives the lists of targets that are guarded, those that are held first.
+func (a *API) ScrapeLists(ctx context.Context) (*ScrapeLists, error) {
+	return read[ScrapeLists](a.calls.ListTargetLists(ctx))
+}
+
+// ReleaseTargets has the lists of a filter that are held be given out as they are, or with an empty one all of them, and tells how many those were.
+// ErrNotFound: none of that filter is held.
+func (a *API) ReleaseTargets(ctx context.Context, where string) (*Released, error) {
+	p := &ReleaseTargetsParams{}
+	if where != "" {
+		p.Where = &where
+	}
+	return read[Released](a.calls.ReleaseTargets(ctx, p))
+}
+
 // ScrapeTargets gives what Prometheus's http_sd is given.
 func (a *API) ScrapeTargets(ctx context.Context, p *PrometheusTargetsParams) ([]ScrapeGroup, error) {
 	list, err := read[[]ScrapeGroup](a.calls.PrometheusTargets(ctx, p))

@@ -595,6 +595,7 @@ type AlertInfo struct {
 
 	// Nodes Folded names of those that are not ok, by status; cut where there are many
 	Nodes   map[string]string `json:"nodes"`
+	Notes   *string           `json:"notes,omitempty"`
 	Owner   *string           `json:"owner,omitempty"`
 	Runbook *string           `json:"runbook,omitempty"`
 
@@ -2317,6 +2318,37 @@ type ScrapeGroup struct {
 	Targets []string          `json:"targets"`
 }
 
+// ScrapeList defines model for ScrapeList.
+type ScrapeList struct {
+	Address *string `json:"address,omitempty"`
+
+	// Asked When it was asked last
+	Asked  time.Time `json:"asked"`
+	Held   bool      `json:"held"`
+	Labels *string   `json:"labels,omitempty"`
+
+	// Now That there were when it was asked last; as many as targets, unless the list is held
+	Now  int64  `json:"now"`
+	Port string `json:"port"`
+
+	// Since When it became so much shorter
+	Since *time.Time `json:"since,omitempty"`
+
+	// Targets That are given out
+	Targets int64 `json:"targets"`
+
+	// Until When it is taken to be meant
+	Until *time.Time `json:"until,omitempty"`
+
+	// Where The filter, as it was asked; left out: all nodes
+	Where *string `json:"where,omitempty"`
+}
+
+// ScrapeLists defines model for ScrapeLists.
+type ScrapeLists struct {
+	Lists []ScrapeList `json:"lists"`
+}
+
 // ServerKeyInfo defines model for ServerKeyInfo.
 type ServerKeyInfo struct {
 	// Epoch Grows with every new key
@@ -3097,11 +3129,17 @@ type PrometheusTargetsParams struct {
 
 	// Address A fact that has the address; left out, or where a node lacks it: the identity
 	Address *string `form:"address,omitempty" json:"address,omitempty"`
+
+	// ShrinkTo Percent of its last length below which the list is held; 0: it is not. Left out: as the server's settings have it
+	ShrinkTo *string `form:"shrink_to,omitempty" json:"shrink_to,omitempty"`
+
+	// Hold How long it is held before it is taken to be meant, at most 168h. Left out: as the server's settings have it
+	Hold *string `form:"hold,omitempty" json:"hold,omitempty"`
 }
 
 // ReleaseTargetsParams defines parameters for ReleaseTargets.
 type ReleaseTargetsParams struct {
-	// Where The filter of one list, as it was asked; left out: all that are held
+	// Where The filter of the lists, as it was asked; left out: all that are held
 	Where *string `form:"where,omitempty" json:"where,omitempty"`
 }
 
@@ -3968,14 +4006,21 @@ type ClientInterface interface {
 
 	// PrometheusTargets List targets for Prometheus's http_sd
 	//
-	// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
+	// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for a while (settings sd-shrink-to and sd-hold), and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 	//
 	// Corresponds with GET /api/v1/prometheus/sd (the `PrometheusTargets` operationId).
 	PrometheusTargets(ctx context.Context, params *PrometheusTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListTargetLists List the lists of targets that are guarded
+	//
+	// One for each question that was asked since the server's start; those that are held come first.
+	//
+	// Corresponds with GET /api/v1/prometheus/sd/lists (the `ListTargetLists` operationId).
+	ListTargetLists(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReleaseTargets Release lists of targets that are held
 	//
-	// They are given out as they are, however short. Left alone they are after ten minutes.
+	// They are given out as they are, however short. Left alone they are when their time is over.
 	//
 	// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
 	ReleaseTargets(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5758,7 +5803,7 @@ func (c *Caller) SavePolicy(ctx context.Context, name string, body SavePolicyJSO
 
 // PrometheusTargets List targets for Prometheus's http_sd
 //
-// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
+// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for a while (settings sd-shrink-to and sd-hold), and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 //
 // Corresponds with GET /api/v1/prometheus/sd (the `PrometheusTargets` operationId).
 func (c *Caller) PrometheusTargets(ctx context.Context, params *PrometheusTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5773,9 +5818,26 @@ func (c *Caller) PrometheusTargets(ctx context.Context, params *PrometheusTarget
 	return c.Client.Do(req)
 }
 
+// ListTargetLists List the lists of targets that are guarded
+//
+// One for each question that was asked since the server's start; those that are held come first.
+//
+// Corresponds with GET /api/v1/prometheus/sd/lists (the `ListTargetLists` operationId).
+func (c *Caller) ListTargetLists(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTargetListsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReleaseTargets Release lists of targets that are held
 //
-// They are given out as they are, however short. Left alone they are after ten minutes.
+// They are given out as they are, however short. Left alone they are when their time is over.
 //
 // Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
 func (c *Caller) ReleaseTargets(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10043,10 +10105,61 @@ func NewPrometheusTargetsRequest(server string, params *PrometheusTargetsParams)
 
 		}
 
+		if params.ShrinkTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "shrink_to", *params.ShrinkTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Hold != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "hold", *params.Hold, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListTargetListsRequest constructs an http.Request for the ListTargetLists method
+func NewListTargetListsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/prometheus/sd/lists")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -12562,16 +12675,25 @@ type ClientWithResponsesInterface interface {
 
 	// PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 	//
-	// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
+	// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for a while (settings sd-shrink-to and sd-hold), and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/prometheus/sd (the `PrometheusTargets` operationId).
 	PrometheusTargetsWithResponse(ctx context.Context, params *PrometheusTargetsParams, reqEditors ...RequestEditorFn) (*PrometheusTargetsAnswer, error)
 
+	// ListTargetListsWithResponse List the lists of targets that are guarded
+	//
+	// One for each question that was asked since the server's start; those that are held come first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/prometheus/sd/lists (the `ListTargetLists` operationId).
+	ListTargetListsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTargetListsAnswer, error)
+
 	// ReleaseTargetsWithResponse Release lists of targets that are held
 	//
-	// They are given out as they are, however short. Left alone they are after ten minutes.
+	// They are given out as they are, however short. Left alone they are when their time is over.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16134,6 +16256,54 @@ func (r PrometheusTargetsAnswer) ContentType() string {
 	return ""
 }
 
+type ListTargetListsAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ScrapeLists
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTargetListsAnswer) GetJSON200() *ScrapeLists {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTargetListsAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTargetListsAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTargetListsAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTargetListsAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTargetListsAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReleaseTargetsAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19108,7 +19278,7 @@ func (c *ClientWithResponses) SavePolicyWithResponse(ctx context.Context, name s
 
 // PrometheusTargetsWithResponse List targets for Prometheus's http_sd
 //
-// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for ten minutes, and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
+// One group for each node; nobody is an empty list. When a list has suddenly become much shorter, the last one is given out for a while (settings sd-shrink-to and sd-hold), and the header Fettle-Held says so. While the inventory is not loaded the answer is 503, on which Prometheus keeps the list that it has.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19121,9 +19291,24 @@ func (c *ClientWithResponses) PrometheusTargetsWithResponse(ctx context.Context,
 	return ParsePrometheusTargetsAnswer(rsp)
 }
 
+// ListTargetListsWithResponse List the lists of targets that are guarded
+//
+// One for each question that was asked since the server's start; those that are held come first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/prometheus/sd/lists (the `ListTargetLists` operationId).
+func (c *ClientWithResponses) ListTargetListsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTargetListsAnswer, error) {
+	rsp, err := c.ListTargetLists(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTargetListsAnswer(rsp)
+}
+
 // ReleaseTargetsWithResponse Release lists of targets that are held
 //
-// They are given out as they are, however short. Left alone they are after ten minutes.
+// They are given out as they are, however short. Left alone they are when their time is over.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22038,6 +22223,39 @@ func ParsePrometheusTargetsAnswer(rsp *http.Response) (*PrometheusTargetsAnswer,
 			headers.FettleHeld = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTargetListsAnswer parses an HTTP response from a ListTargetListsWithResponse call
+func ParseListTargetListsAnswer(rsp *http.Response) (*ListTargetListsAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTargetListsAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ScrapeLists
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
