@@ -17,7 +17,7 @@ import (
 
 func (a *app) prometheusCommand() *cobra.Command {
 	return group(&cobra.Command{
-		Use: "prometheus", Short: "the nodes that Prometheus is told to scrape", GroupID: groupOther,
+		Use: "prometheus", Short: "the nodes that Prometheus is told to scrape", GroupID: groupBridge,
 		Long: `Prometheus finds nodes by http_sd: it asks the server for those of a filter. A list that suddenly becomes much shorter is held for a while, so that a
 fault does not take the targets away, and their alerts with them; whoever knows that it is meant releases it.`,
 		Example: "  fettle prometheus targets -W environment=production --port 9100\n  fettle prometheus lists\n  fettle prometheus release --all",
