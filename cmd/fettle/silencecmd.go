@@ -266,7 +266,11 @@ func (a *app) printSilence(s *client.SilenceInfo) error {
 		}
 	}
 	line("id", s.Id)
-	line("phase", strings.TrimSpace(string(s.Phase)+" "+untilOf(*s)))
+	until := untilOf(*s)
+	if s.Until != nil {
+		until = "until " + until
+	}
+	line("phase", strings.TrimSpace(string(s.Phase)+" "+until))
 	if s.Until != nil {
 		line("nodes", fmt.Sprint(s.Nodes))
 	}
