@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -172,16 +171,4 @@ func header(message, name string) string {
 		}
 	}
 	return ""
-}
-
-// TestPrometheusRules has promtool try the rules of the example.
-func TestPrometheusRules(t *testing.T) {
-	promtool := service(t, "FETTLE_TEST_PROMTOOL")
-	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"test", "rules", "rules.test.yml"}, {"check", "config", "prometheus.yml"}} {
-		cmd := exec.Command(promtool, args...)
-		cmd.Dir = "../../examples/prometheus"
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("promtool %v: %v\n%s", args, err, out)
-		}
-	}
 }

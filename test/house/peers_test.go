@@ -4,11 +4,9 @@ package house
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -112,80 +110,6 @@ func TestNagiosShowsAFleet(t *testing.T) {
 	if got := field("disks of Linux", "current_state"); got != "0" {
 		t.Errorf("one full disk of one node is no warning by these thresholds: state %s, %s", got, field("disks of Linux", "plugin_output"))
 	}
-}
-
-func TestPrometheusReadsUs(t *testing.T) {
-	prometheus, promtool := service(t, "FETTLE_TEST_PROMETHEUS"), service(t, "FETTLE_TEST_PROMTOOL")
-	dir := t.TempDir()
-	config := filepath.Join(dir, "server.yaml")
-	text := "checks:\n  - name: load\n    command: check_load\n    interval: 1s\n"
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := dev(t, "--identity", "n1.example.net", "--config", config)
-	base := p.ready["http"]
-
-	t.Run("promtool finds nothing wrong with the page", func(t *testing.T) {
-		eventually(t, "a verdict is on the page", func() bool {
-			return strings.Contains(get(t, base+"/metrics", ""), `fettle_verdict_status{check="load"`)
-		})
-		page := get(t, base+"/metrics", "")
-		check := exec.Command(promtool, "check", "metrics")
-		check.Stdin = strings.NewReader(page)
-		if out, err := check.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-		seen := map[string]bool{}
-		for line := range strings.SplitSeq(page, "\n") {
-			series, _, _ := strings.Cut(line, " ")
-			if line != "" && line[0] != '#' && seen[series] {
-				t.Errorf("twice: %s", series)
-			}
-			seen[series] = true
-		}
-	})
-
-	token := tokenOf(t, p)
-	credentials := filepath.Join(dir, "fettle.token")
-	if err := os.WriteFile(credentials, []byte(token), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	copyFile(t, "../../examples/prometheus/rules.yml", filepath.Join(dir, "rules.yml"), 0o644, nil)
-	copyFile(t, "../../examples/prometheus/prometheus.yml", filepath.Join(dir, "prometheus.yml"), 0o644, func(text string) string {
-		host := strings.TrimPrefix(base, "http://")
-		return strings.NewReplacer("127.0.0.1:8420", host, "/etc/prometheus/fettle.token", credentials, "15s", "1s", "1m", "1s").Replace(text)
-	})
-	t.Run("promtool finds nothing wrong with the example", func(t *testing.T) {
-		if out, err := exec.Command(promtool, "check", "config", filepath.Join(dir, "prometheus.yml")).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-	})
-	address := freeAddress(t)
-	daemon(t, prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
-
-	t.Run("it scrapes verdicts and nodes", func(t *testing.T) {
-		for _, query := range []string{`fettle_verdict_status{check="load"}`, `fettle_nodes{liveness="alive"} == 1`, `up{job="fettle"} == 1`} {
-			eventually(t, query, func() bool { return len(promQuery(t, address, query)) == 1 })
-		}
-	})
-	t.Run("it discovers the nodes that a filter matches", func(t *testing.T) {
-		eventually(t, "the node is a target", func() bool {
-			text := getMaybe("http://" + address + "/api/v1/targets")
-			return strings.Contains(text, "n1.example.net:9100")
-		})
-	})
-}
-
-func promQuery(t *testing.T, address, query string) []json.RawMessage {
-	t.Helper()
-	var answer struct {
-		Data struct{ Result []json.RawMessage }
-	}
-	text := getMaybe("http://" + address + "/api/v1/query?query=" + url.QueryEscape(query))
-	if json.Unmarshal([]byte(text), &answer) != nil {
-		return nil // it is starting
-	}
-	return answer.Data.Result
 }
 
 // get reads a page and fails the test unless it is there.
