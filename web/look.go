@@ -46,7 +46,7 @@ type file struct {
 // The template files that every page has, and the pages.
 var (
 	shared    = []string{"layout.html", "pieces.html"}
-	pageFiles = []string{"nodes.html", "node.html", "checks.html", "check.html", "checknode.html", "define.html", "checkhistory.html", "map.html", "now.html", "silences.html", "silenceform.html", "runs.html", "run.html", "runform.html", "login.html", "error.html"}
+	pageFiles = []string{"nodes.html", "node.html", "checks.html", "check.html", "checknode.html", "define.html", "checkhistory.html", "map.html", "now.html", "silences.html", "silenceform.html", "runs.html", "run.html", "runform.html", "broker.html", "brokerlist.html", "letters.html", "letter.html", "login.html", "error.html"}
 )
 
 // notServed are static files that have their own route (docs), or that nobody asks for.

@@ -133,6 +133,28 @@ func commandsOfRun(r *http.Request, id fettle.RunID) []command {
 	return []command{{"CLI", "fettle runs show " + string(id)}, {"CLI", "fettle runs results " + string(id) + " -o csv"}, {"REST", curl(r, "/api/v1/runs/"+string(id), nil)}}
 }
 
+// commandsOfBroker gives what lists connections, or destinations, elsewhere.
+func commandsOfBroker(r *http.Request, what, text, sort string) []command {
+	cli, rest := "fettle broker "+what+" --sort "+sort, []string{"sort=" + sort}
+	if text != "" && what == "connections" {
+		cli += " --node " + shellQuote("*"+text+"*")
+		rest = append(rest, "node=*"+text+"*")
+	}
+	return []command{{"CLI", cli}, {"REST", curl(r, "/api/v1/broker/"+what, rest)}}
+}
+
+// commandsOfLetters gives what lists dead letters elsewhere.
+func commandsOfLetters(r *http.Request, ask letterAsk) []command {
+	cli, rest := "fettle broker dead-letters", []string(nil)
+	for _, one := range []struct{ name, value string }{{"sender", ask.Sender}, {"kind", ask.Kind}, {"reason", ask.Reason}} {
+		if one.value != "" {
+			cli += " --" + one.name + " " + shellQuote(one.value)
+			rest = append(rest, one.name+"="+one.value)
+		}
+	}
+	return []command{{"CLI", cli}, {"REST", curl(r, "/api/v1/dead-letters", rest)}}
+}
+
 // commandsOfRunForm gives what runs the same from a shell.
 func commandsOfRunForm(_ *http.Request, f runForm) []command {
 	if f.Action == "" {

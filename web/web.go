@@ -25,6 +25,7 @@ type Config struct {
 	People   *auth.People     // who signs in by name; nil: nobody does
 	SignOn   SignOn           // signs people in elsewhere; nil: nobody does
 	Audit    *audit.Log       // nil: nothing is put down
+	Broker   Broker           // nil: it is not the server's own
 }
 
 // defaultRefresh is how often an open page may draw itself anew: a fleet of thousands changes all the time, and a person has to read.
@@ -45,6 +46,7 @@ type Fleet interface {
 	Verdicts
 	Silences
 	Runs
+	Letters
 	Pipeline
 }
 
@@ -103,6 +105,14 @@ type Runs interface {
 	PauseStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
 	ResumeStanding(ctx context.Context, name, caller string) (fettle.Standing, error)
 	EndStanding(ctx context.Context, name, caller string) error
+}
+
+// Letters gives dead letters: messages that were taken and could not be used.
+type Letters interface {
+	DeadLetters(ctx context.Context, q server.LetterQuery) ([]server.DeadLetter, error)                   // the newest first
+	DeadLetter(ctx context.Context, seq int64) (server.DeadLetter, server.LetterEnvelope, error)          // ErrNotFound
+	ReplayDeadLetters(ctx context.Context, p server.LetterPick, caller string) (server.Replayed, error)   // those that are taken are deleted
+	DeleteDeadLetters(ctx context.Context, p server.LetterPick, caller string) (deleted int64, err error) // without a word of what is not there
 }
 
 // Pipeline tells how the server is.
@@ -199,6 +209,14 @@ func (s *site) routes(r *gin.Engine) {
 	pages.POST("/standing/:name/pause", s.act(opPauseStand, auth.Operator, s.standing(opPauseStand)))
 	pages.POST("/standing/:name/resume", s.act(opResumeStand, auth.Operator, s.standing(opResumeStand)))
 	pages.POST("/standing/:name/end", s.act(opEndStand, auth.Operator, s.standing(opEndStand)))
+	pages.Match(both, "/broker", s.page(within(s.broker)))
+	pages.Match(both, "/broker/connections", s.page(within(s.brokerList("connections"))))
+	pages.Match(both, "/broker/destinations", s.page(within(s.brokerList("destinations"))))
+	pages.POST("/broker/connections/:who/end", s.act(opDisconnect, auth.Admin, s.endConnection))
+	pages.Match(both, "/broker/letters", s.page(within(s.letters)))
+	pages.Match(both, "/broker/letters/:seq", s.page(within(s.letter)))
+	pages.POST("/broker/letters/replay", s.act(opReplayLetters, auth.Admin, s.replayLetters))
+	pages.POST("/broker/letters/delete", s.act(opDeleteLetters, auth.Admin, s.deleteLetters))
 	pages.GET("/changes", s.page(s.changes)) // as long as the page is open
 	pages.GET("/login", s.open(s.login))
 	pages.POST("/login", s.open(s.enter))

@@ -34,6 +34,9 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 		return nil, err
 	}
 	pages := web.Config{NotFound: api.NotFound, People: m.people, Audit: m.audit}
+	if m.broker != nil {
+		pages.Broker = brokerView{m.broker}
+	}
 	if m.oidc != nil {
 		pages.SignOn = m.oidc
 	}
