@@ -30,7 +30,8 @@ type Config struct {
 	SlowPct float64       // of the nodes: tasks are answered after SlowBy
 	SlowBy  time.Duration //
 	Checks  bool          // the nodes offer check commands
-	Record  io.Writer     // gets a line for each time the check command "count" is executed, in one Write; nil: there is no such command
+	States  States        // of the check commands of nodes that do not fail; zero: all are ok
+	Record  io.Writer     // gets a line for each check that is executed, in one Write, and there is the check command "count"; nil: neither
 
 	// Agent is what every agent has. Its Identity is not looked at; its State is the folder of all state folders, empty for a new one that is
 	// removed at the end.
@@ -66,6 +67,7 @@ func (c Config) Validate() error {
 	if c.Fail+c.Silent+c.SlowPct > 100 {
 		bad("fail, silent and slow: together they are more than 100")
 	}
+	faults = append(faults, c.States.validate()...)
 	if c.SlowBy < 0 || c.SlowBy > time.Hour {
 		bad("slow: %v is not between 0s and 1h", c.SlowBy)
 	}
@@ -172,7 +174,7 @@ func (f *fleet) node(i int) (*agent.Agent, error) {
 		}
 	}
 	m := &machine{seed: f.Seed, number: i, identity: cfg.Identity, begun: time.Now()}
-	t := &table{machine: m, kind: f.kind(i), slow: f.SlowBy, commands: f.commands, version: cfg.Version, record: f.Record}
+	t := &table{machine: m, kind: f.kind(i), slow: f.SlowBy, commands: f.commands, states: f.States, version: cfg.Version, record: f.Record}
 	a, err := agent.New(cfg, m, t, f.log)
 	t.refresh = func(ctx context.Context) (map[string]any, error) { return a.Refresh(ctx) }
 	return a, err

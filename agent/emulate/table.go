@@ -3,9 +3,7 @@ package emulate
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,9 +20,11 @@ type table struct {
 	kind     kind
 	slow     time.Duration
 	commands []string
+	states   States
 	version  string
 	record   io.Writer
 	counted  atomic.Int64 // how often "count" was executed for the check of that name
+	told     atomic.Int64 // how often another check was, where that is put on record
 	refresh  func(ctx context.Context) (map[string]any, error)
 }
 
@@ -92,10 +92,10 @@ func (t *table) Do(ctx context.Context, call agent.Call) agent.Outcome {
 			return agent.Outcome{Status: fettle.StatusTimeout, Message: fmt.Sprintf("timed out after %v", limit)}
 		}
 	}
-	return t.act(ctx, call.Action, inputs)
+	return t.act(ctx, call.Action, call.Check, inputs)
 }
 
-func (t *table) act(ctx context.Context, action string, inputs map[string]any) agent.Outcome {
+func (t *table) act(ctx context.Context, action, check string, inputs map[string]any) agent.Outcome {
 	switch {
 	case action == "nrpe.check" || action == "check.run" || action == "check.command":
 		name, _ := inputs["command"].(string)
@@ -105,7 +105,7 @@ func (t *table) act(ctx context.Context, action string, inputs map[string]any) a
 		if name == countCommand && t.record != nil {
 			return t.count(inputs["args"])
 		}
-		return t.check(name)
+		return t.check(name, check)
 	case t.kind == failing:
 		return agent.Outcome{Status: fettle.StatusFailed, Message: "this node fails, as it was told to"}
 	case action == "agent.facts":
@@ -122,27 +122,6 @@ func (t *table) act(ctx context.Context, action string, inputs map[string]any) a
 	return agent.Outcome{Message: "OK", Data: map[string]any{"version": t.version, "time": time.Now().UnixMilli()}}
 }
 
-// check makes a value up that belongs to the node, the command and the minute.
-func (t *table) check(command string) agent.Outcome {
-	h := fnv.New64a()
-	h.Write([]byte(command))
-	r := rand.New(rand.NewPCG(t.machine.seed^h.Sum64(), uint64(t.machine.number)<<32|uint64(time.Now().Unix()/60)))
-	value, code, word := 10+50*r.Float64(), fettle.CodeOK, "OK"
-	if t.kind == failing {
-		value, code, word = 91+9*r.Float64(), fettle.CodeCritical, "CRITICAL"
-	}
-	low, high := 0.0, 100.0
-	value = float64(int(value*100)) / 100
-	line := fmt.Sprintf("%s: %s - %.2f%% used", command, word, value)
-	return agent.Outcome{
-		Message: line,
-		Data:    map[string]any{"code": int64(code), "output": line},
-		Output: &fettle.CheckOutput{Code: code, Line: line, Perfdata: []fettle.Perf{
-			{Label: "used", Value: &value, Unit: "%", Warn: "80", Crit: "90", Min: &low, Max: &high},
-		}},
-	}
-}
-
 // countCommand is a check command for tests that count what was executed, and what of it arrived.
 const countCommand = "count"
 
@@ -156,11 +135,16 @@ func (t *table) count(args any) agent.Outcome {
 	} else {
 		n := t.counted.Add(1) - 1
 		kind, code = "check", []fettle.CheckCode{fettle.CodeOK, fettle.CodeCritical, fettle.CodeWarning}[n/2%3]
-		number = strconv.FormatInt(t.machine.begun.UnixNano(), 36) + "-" + strconv.FormatInt(n, 10)
+		number = t.number(n)
 	}
 	if _, err := fmt.Fprintf(t.record, "%s %s %s %d\n", kind, t.machine.identity, number, code); err != nil {
 		return agent.Outcome{Status: fettle.StatusFailed, Message: "it cannot be put on record: " + err.Error()}
 	}
 	line := countCommand + " " + number
 	return agent.Outcome{Message: line, Data: map[string]any{"code": int64(code), "output": line}, Output: &fettle.CheckOutput{Code: code, Line: line}}
+}
+
+// number names what was executed: by the moment at which the fleet was started, and a count.
+func (t *table) number(n int64) string {
+	return strconv.FormatInt(t.machine.begun.UnixNano(), 36) + "-" + strconv.FormatInt(n, 10)
 }

@@ -19,14 +19,16 @@ import (
 func (a *app) emulateCommand() *cobra.Command {
 	cfg := emulate.Default()
 	var servers []string
-	var secretFrom, slow, join, level, record, ca string
+	var secretFrom, slow, states, join, level, record, ca string
 	cmd := &cobra.Command{
 		Use: "emulate", Short: "run a fleet of emulated nodes in one process, for sizing and tests", Args: cobra.NoArgs, GroupID: groupRoles,
 		Long: `Runs the agent itself many times, signing, ledger and spool included, with made-up machines and made-up actions. Facts are
-realistic, and the same for the same seed. Ends with Ctrl-C.`,
+realistic, and the same for the same seed. Checks that are defined on the server are sent to these nodes, and kept by them, as to all others;
+--states says what their commands give, which is made up whatever the command. Ends with Ctrl-C.`,
 		Example: `  fettle emulate --nodes 2000 --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret
   fettle emulate --nodes 100 --prefix lab --server stomp://127.0.0.1:61613 --join fjt1_…
-  fettle emulate --nodes 500 --silent 2 --fail 1 --slow 5,3s --checks --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret`,
+  fettle emulate --nodes 500 --silent 2 --fail 1 --slow 5,3s --checks --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret
+  fettle emulate --nodes 500 --checks --states 3,2,1,10m --server stomp://127.0.0.1:61613 --secret-file ./var/broker.secret`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&cfg.Nodes, "nodes", cfg.Nodes, "`NUMBER` of nodes")
@@ -40,8 +42,9 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 	f.Float64Var(&cfg.Fail, "fail", 0, "`PERCENT` of the nodes on which every action fails")
 	f.Float64Var(&cfg.Silent, "silent", 0, "`PERCENT` of the nodes that never answer a task")
 	f.StringVar(&slow, "slow", "", "`PERCENT,TIME`: how many of the nodes answer late, and by how much: 5,3s")
-	f.BoolVar(&cfg.Checks, "checks", false, "the nodes offer check commands")
-	f.StringVar(&record, "record", "", "`FILE` that gets a line for each time the check command count is executed, which there is then; for tests")
+	f.BoolVar(&cfg.Checks, "checks", false, "the nodes offer check commands: check_disk, check_load, check_mem, check_procs and check_uptime")
+	f.StringVar(&states, "states", "", "`PERCENT,PERCENT,PERCENT,TIME`: how many checks are warning, critical and unknown, and how long each stays as it is: 3,2,1,10m")
+	f.StringVar(&record, "record", "", "`FILE` that gets a line for each check that is executed; there is a check command count then. For tests")
 	f.DurationVar(&cfg.Agent.FactsInterval, "facts-interval", cfg.Agent.FactsInterval, "`TIME` between two collections of facts")
 	f.DurationVar(&cfg.Agent.BeatInterval, "beat-interval", cfg.Agent.BeatInterval, "`TIME` between two beats, until the server says otherwise")
 	f.StringVar(&cfg.Agent.State, "state", "", "`DIRECTORY` for the agents' state; default: a new one that is removed at the end")
@@ -64,6 +67,9 @@ realistic, and the same for the same seed. Ends with Ctrl-C.`,
 			}
 		}
 		if cfg.SlowPct, cfg.SlowBy, err = parseSlow(slow); err != nil {
+			return usage(err)
+		}
+		if cfg.States, err = parseStates(states); err != nil {
 			return usage(err)
 		}
 		if cfg.Agent.TLS, err = clientTLS(ca, "", ""); err != nil {
@@ -107,6 +113,27 @@ func parseSlow(text string) (percent float64, by time.Duration, err error) {
 		return 0, 0, &fettle.Fault{Key: "--slow", Reason: fmt.Sprintf("%q is not PERCENT,DURATION such as 5,3s", text)}
 	}
 	return percent, by, nil
+}
+
+// parseStates reads PCT,PCT,PCT,DURATION.
+func parseStates(text string) (s emulate.States, err error) {
+	if text == "" {
+		return s, nil
+	}
+	words := strings.Split(text, ",")
+	bad := &fettle.Fault{Key: "--states", Reason: fmt.Sprintf("%q is not PERCENT,PERCENT,PERCENT,DURATION such as 3,2,1,10m", text)}
+	if len(words) != 4 {
+		return s, bad
+	}
+	for i, share := range []*float64{&s.Warning, &s.Critical, &s.Unknown} {
+		if *share, err = strconv.ParseFloat(words[i], 64); err != nil {
+			return s, bad
+		}
+	}
+	if s.Last, err = time.ParseDuration(words[3]); err != nil {
+		return s, bad
+	}
+	return s, nil
 }
 
 // collectorPercent is how much an emulator's heap grows before it is collected. Its many thousand stacks take long to look at, and are not what
