@@ -214,3 +214,30 @@ func TestARefusedTaskIsNotBegunLater(t *testing.T) {
 		}
 	})
 }
+
+func TestANodeIsBackBeforeItIsJudged(t *testing.T) {
+	const beat = 2 * time.Second
+	for name, own := range map[string]time.Duration{"it was told the beat": 30 * time.Second, "the beat is its own": beat} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(w *world) {
+				w.halt()
+				w.cfg.BeatInterval = own
+				w.begin()
+				for range 10 {
+					w.pass(time.Millisecond)
+					w.send(wire.TypeWelcome, wire.Welcome{Time: w.now(), BeatMS: beat.Milliseconds()})
+					w.pass(time.Second)
+					w.with(func() { w.down = true })
+					w.hangUp()
+					w.pass(5 * time.Minute)
+					w.forget()
+					w.with(func() { w.down = false })
+					w.pass(2 * beat) // for so long a server that was away blames nobody
+					if n := len(all[wire.Hello](w.server, wire.TypeHello)); n != 1 {
+						w.Fatalf("%d hellos within two beats after the server is back", n)
+					}
+				}
+			})
+		})
+	}
+}

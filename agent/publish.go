@@ -213,10 +213,12 @@ func (a *Agent) onWelcome(ctx context.Context, w wire.Welcome) {
 		a.told.Store(&told)
 		a.checks.look() // turns by cron are reckoned by it
 	}
-	if every := time.Duration(w.BeatMS) * time.Millisecond; every >= time.Second && every <= time.Hour && every != a.beatEvery {
-		a.beatEvery = every
-		a.nextBeat.Reset(a.splay(every)) // the one that was due by our own interval may be too late for the server
-		a.link.BackWithin(2 * every)     // for so long a server that has started blames nobody
+	if every := time.Duration(w.BeatMS) * time.Millisecond; every >= time.Second && every <= time.Hour {
+		a.link.BackWithin(2 * every) // for so long a server that has started blames nobody
+		if every != a.beatEvery {
+			a.beatEvery = every
+			a.nextBeat.Reset(a.splay(every)) // the one that was due by our own interval may be too late for the server
+		}
 	}
 	select {
 	case <-a.ready:
