@@ -1,7 +1,8 @@
 //go:build unix
 
 // Command soak runs a server and a fleet of emulated agents for a long time, asks all of them again and again, and fails when one does not
-// answer, when an answer is not right, when memory grows, or when a process does not end in time.
+// answer, when an answer is not right, when memory grows, or when a process does not end in time. With -checks the fleet keeps checks instead,
+// while the server is restarted, killed and away: no state may be lost or stuck, and every tally is that of the inventory.
 package main
 
 import (
@@ -29,6 +30,10 @@ type settings struct {
 	span       time.Duration // how long
 	every      time.Duration // from one round of questions to the next
 	startLimit time.Duration // until server and fleet are ready
+	checks     int           // how many checks are kept; zero: none, and the nodes are asked
+	interval   time.Duration // of the checks
+	away       time.Duration // how long the server is away
+	states     string        // what the checks give, as emulate has it; empty: by the interval
 }
 
 func main() {
@@ -49,8 +54,18 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.DurationVar(&s.span, "for", 10*time.Minute, "how long")
 	flags.DurationVar(&s.every, "every", 5*time.Second, "from one round of questions to the next")
 	flags.DurationVar(&s.startLimit, "start", 2*time.Minute, "until server and fleet must be ready")
+	flags.IntVar(&s.checks, "checks", 0, "how many checks the nodes keep; with it, the server is restarted, killed and away")
+	flags.DurationVar(&s.interval, "interval", 30*time.Second, "with -checks: of each of them")
+	flags.DurationVar(&s.away, "away", 5*time.Minute, "with -checks: how long the server is away once")
+	flags.StringVar(&s.states, "states", "", "with -checks: percent of warning, critical and unknown, and how long a state lasts; default: 6,4,2 and four intervals")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if s.states == "" {
+		s.states = fmt.Sprintf("6,4,2,%s", 4*s.interval)
+	}
+	if s.checks > 0 {
+		return s.soakChecks(ctx, out)
 	}
 	state, err := os.MkdirTemp("", "fettle-soak-")
 	if err != nil {
