@@ -56,6 +56,7 @@ var plan = map[string]room{
 	"server/certs":   {floor: 3},
 	"server/passive": {floor: 3, may: []string{"server", "nagios"}},
 	"server/alerts":  {floor: 3, may: []string{"server", "nagios", "store"}},
+	"server/remedy":  {floor: 3, may: []string{"server", "audit", "checks", "store", "wire"}},
 
 	"server/auth/directory": {floor: 3, may: []string{"server/auth"}},
 

@@ -55,15 +55,31 @@ type Flap struct {
 
 // Remedy is an action that is run on a node whose state has become bad, for as long as its limits allow.
 type Remedy struct {
-	Action      string         `json:"action,omitempty" doc:"What is run"`
-	Inputs      map[string]any `json:"inputs,omitempty" doc:"Its inputs; texts have CEL over state and the node in double braces"`
-	Composition string         `json:"composition,omitempty" doc:"Instead of action: not built yet, and refused"`
-	When        []CheckStatus  `json:"when,omitempty" doc:"Hard statuses that call for it; left out: critical"`
-	PerHour     int            `json:"per_hour,omitempty" doc:"At most so many on one node within an hour; left out: 3" minimum:"0" maximum:"60"`
-	AtOnce      int            `json:"at_once,omitempty" doc:"At most so many at once over the fleet; left out: 1" minimum:"0" maximum:"10000"`
-	Cooldown    Span           `json:"cooldown,omitempty" doc:"At least so long between two on one node; left out: 5m"`
-	Timeout     Span           `json:"timeout,omitempty" doc:"For the action; left out: 30s"`
+	Action       string         `json:"action,omitempty" doc:"What is run"`
+	Inputs       map[string]any `json:"inputs,omitempty" doc:"Its inputs; texts have CEL over state and the node in double braces"`
+	Composition  string         `json:"composition,omitempty" doc:"Instead of action: not built yet, and refused"`
+	When         []CheckStatus  `json:"when,omitempty" doc:"Hard statuses that call for it; left out: critical"`
+	PerHour      int            `json:"per_hour,omitempty" doc:"At most so many on one node within an hour; left out: 3" minimum:"0" maximum:"60"`
+	Cooldown     Span           `json:"cooldown,omitempty" doc:"At least so long between two on one node; left out: 5m"`
+	AtOnce       int            `json:"at_once,omitempty" doc:"At most so many at once over the fleet; left out: 1" minimum:"0" maximum:"10000"`
+	NodesPerHour Share          `json:"nodes_per_hour,omitempty" doc:"At most so many nodes within an hour over the fleet, a number or a part of the check's nodes, of which one is always allowed; left out: 10" maxLength:"20" example:"5%"`
+	GiveUp       int            `json:"give_up,omitempty" doc:"After so many in a row that did not mend it no more are started, until somebody resumes it; left out: 3" minimum:"0" maximum:"100"`
+	Timeout      Span           `json:"timeout,omitempty" doc:"For the action; left out: what its manifest says"`
 }
+
+// RemedyPhase says where a remedy stands. The words are stored.
+type RemedyPhase string
+
+// The values of RemedyPhase.
+const (
+	RemedyWaiting  RemedyPhase = "waiting"  // for its turn
+	RemedyRunning  RemedyPhase = "running"  // its run goes
+	RemedyWatching RemedyPhase = "watching" // the run went well, and it is watched whether the state becomes ok
+	RemedyMended   RemedyPhase = "mended"   // it did
+	RemedyUnmended RemedyPhase = "unmended" // it did not
+	RemedyFailed   RemedyPhase = "failed"   // the run did not go well
+	RemedySkipped  RemedyPhase = "skipped"  // nothing was run
+)
 
 // KeptCheck is a definition as the server keeps it.
 type KeptCheck struct {
@@ -74,5 +90,7 @@ type KeptCheck struct {
 	Updated Millis `json:"updated"`              // when it changed last
 	Editor  string `json:"updated_by,omitempty"` // who changed it last
 	Role    string `json:"-"`                    // that its owner had when it was saved
+	Account string `json:"-"`                    // the owner's user; empty: the token alone gave the right
+	Token   string `json:"-"`                    // id of the token by which the owner came when it was saved; empty: there was none, or it was a session
 	Fault   string `json:"fault,omitempty"`      // why it has no nodes: a saved filter that it stands on does not exist
 }

@@ -31,3 +31,33 @@ func (b *Board) StatesOf(check string) []fettle.CheckState {
 	}
 	return out
 }
+
+// Said is how a check stands on a node now, and what keeps it from having a say.
+type Said struct {
+	State    fettle.CheckState  // as its last result left it; zero: there was none
+	Status   fettle.CheckStatus // what it would count as, if nothing was left out: ok, warning, critical, unknown; empty: the node is no member
+	Stale    bool
+	Silent   bool
+	Silenced *fettle.SilencedBy // what leaves it out; nil: nothing does
+	Shadowed bool               // something that it depends on is critical
+}
+
+// Said tells how a check stands on a node. ErrNotFound: it is not defined.
+func (b *Board) Said(check string, node fettle.NodeID, now fettle.Millis) (Said, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, err := b.sheet(check)
+	if err != nil {
+		return Said{}, err
+	}
+	c := s.cells[node]
+	if c == nil || c.place != Member {
+		return Said{}, nil
+	}
+	s.count(c, now) // what has grown old since is old
+	said := Said{State: c.state, Status: c.raw.status(), Stale: c.raw == stale, Silent: c.raw == silent, Silenced: c.counted.by, Shadowed: c.counted.standing == shadowed}
+	if c.raw == ok {
+		said.Status = fettle.CheckOK
+	}
+	return said, nil
+}

@@ -87,7 +87,7 @@ func (s *Server) changedCheck(c CheckChange) (next, old fettle.KeptCheck, err er
 	if known {
 		old = def.kept
 	}
-	next = fettle.KeptCheck{CheckDefinition: c.Definition, Updated: fettle.MillisOf(s.Now()), Editor: c.Caller.Name, Rev: old.Rev, TaskRev: old.TaskRev, Role: c.Caller.Role}
+	next = fettle.KeptCheck{CheckDefinition: c.Definition, Updated: fettle.MillisOf(s.Now()), Editor: c.Caller.Name, Rev: old.Rev, TaskRev: old.TaskRev, Role: c.Caller.Role, Account: c.Caller.Account, Token: c.Caller.Token}
 	switch {
 	case old.Source != "":
 		return next, old, fmt.Errorf("check %s is defined in %s, and is changed there: %w", old.Name, old.Source, fettle.ErrConflict)
@@ -112,8 +112,9 @@ func (s *Server) changedCheck(c CheckChange) (next, old fettle.KeptCheck, err er
 		if !c.Admin {
 			return next, old, fmt.Errorf("only an administrator gives a check to another, such as %s: %w", next.Owner, fettle.ErrDenied)
 		}
-		if next.Role = old.Role; next.Owner != old.Owner {
-			next.Role = "" // that of the user, who has to be one
+		next.Role, next.Account, next.Token = old.Role, old.Account, old.Token
+		if next.Owner != old.Owner {
+			next.Role, next.Account, next.Token = "", next.Owner, "" // those of the user, who has to be one
 		}
 	}
 	return next, old, nil
@@ -134,7 +135,9 @@ func (s *Server) tryCheck(ctx context.Context, next fettle.KeptCheck) (definitio
 		}
 	}
 	if next.OnChange != nil {
-		return def, &fettle.Fault{Key: "on_change", Reason: "this server does not run remedies yet; leave it out"}
+		if err := s.tryRemedy(*next.OnChange); err != nil {
+			return def, err
+		}
 	}
 	if _, isGroup := s.groups.get(next.Name); isGroup {
 		return def, fmt.Errorf("%s is the name of a group: %w", next.Name, fettle.ErrConflict)
@@ -153,13 +156,17 @@ func (s *Server) tryAction(key, inputsKey, name string, inputs map[string]any) e
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", key, err, fettle.ErrInvalid)
 	}
+	return s.tryInputs(action, inputsKey, inputs)
+}
+
+func (s *Server) tryInputs(action plugins.Action, key string, inputs map[string]any) error {
 	for _, in := range action.Inputs {
 		if _, given := inputs[in.Name]; given && in.Secret {
-			return &fettle.Fault{Key: inputsKey + "." + in.Name, Reason: "a secret cannot be kept in a definition"}
+			return &fettle.Fault{Key: key + "." + in.Name, Reason: "a secret cannot be kept in a definition"}
 		}
 	}
 	if _, err := plugins.Validate(action, inputs); err != nil {
-		return fmt.Errorf("%s: %w", inputsKey, err)
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil
 }

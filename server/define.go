@@ -27,7 +27,7 @@ func (s *Server) provision(ctx context.Context, cfg CheckConfig, old fettle.Kept
 
 // storeCheck stores a check where it differs from what is stored, and gives it with the revs that it has now.
 func (s *Server) storeCheck(ctx context.Context, next, old fettle.KeptCheck) (fettle.KeptCheck, error) {
-	if old.Rev != 0 && old.Source == next.Source && old.Role == next.Role && mustJSON(old.CheckDefinition) == mustJSON(next.CheckDefinition) {
+	if old.Rev != 0 && old.Source == next.Source && old.Role == next.Role && (next.OnChange == nil || old.Account == next.Account && old.Token == next.Token) && mustJSON(old.CheckDefinition) == mustJSON(next.CheckDefinition) {
 		return old, nil
 	}
 	was, err := checks.Define(old.CheckDefinition)

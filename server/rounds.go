@@ -92,7 +92,7 @@ func (s *Server) tryNote(ctx context.Context, name string, run fettle.Run, why e
 	return s.changeStanding(ctx, name, func(st *standing) error {
 		now := s.Now()
 		if why != nil {
-			st.Skipped, st.SkippedAt = plainly(why), fettle.MillisOf(now)
+			st.Skipped, st.SkippedAt = Plainly(why), fettle.MillisOf(now)
 		} else {
 			st.Last, st.Rounds = run.ID, st.Rounds+1
 		}
@@ -180,7 +180,7 @@ func (s *Server) firstReady(nodes []fettle.NodeID, ready map[fettle.NodeID]fettl
 
 // skipLoop notes why a loop has no round; it is tried again in a while. The same reason is noted once.
 func (s *Server) skipLoop(ctx context.Context, st standing, why error) error {
-	if errors.Is(why, fettle.ErrUnavailable) || st.Skipped == plainly(why) {
+	if errors.Is(why, fettle.ErrUnavailable) || st.Skipped == Plainly(why) {
 		return why
 	}
 	_, err := s.noteRound(ctx, st.Name, fettle.Run{}, why)
@@ -234,7 +234,7 @@ func (s *Server) waitOn(ctx context.Context, run fettle.Run, loop time.Duration,
 
 // startRound starts a round with the rights that the owner has now. A nil roster is made of who matches now.
 func (s *Server) startRound(ctx context.Context, st standing, roster *fettle.Roster, ready map[fettle.NodeID]fettle.Millis) (fettle.Run, error) {
-	user, err := s.rights(ctx, st)
+	user, err := s.rights(ctx, Asker{Name: st.Owner, Account: st.Account, Token: st.Token})
 	if err != nil {
 		return fettle.Run{}, err
 	}
@@ -259,53 +259,8 @@ func (s *Server) startRound(ctx context.Context, st standing, roster *fettle.Ros
 	return r.snapshot(), nil
 }
 
-// Roles that may run anything, as package auth has them.
-const (
-	roleOperator = "operator"
-	roleAdmin    = "admin"
-)
-
-// rights gives the owner of a standing run as policies see people, with the rights of this moment. ErrDenied: there are none any more.
-func (s *Server) rights(ctx context.Context, st standing) (Asker, error) {
-	user := Asker{Name: st.Owner, Account: st.Account, Token: st.Token}
-	gone := func(why string) (Asker, error) {
-		return Asker{}, fmt.Errorf("%s may not run anything any more: %s: %w", st.Owner, why, fettle.ErrDenied)
-	}
-	if st.Token != "" {
-		token, err := s.Store.Token(ctx, st.Token)
-		switch {
-		case errors.Is(err, fettle.ErrNotFound):
-			return gone("the token is deleted")
-		case err != nil:
-			return user, err
-		case token.Expires != 0 && token.Expires <= fettle.MillisOf(s.Now()):
-			return gone("the token has ended")
-		}
-		user.Role = token.Role
-	}
-	if st.Account != "" {
-		account, err := s.Store.User(ctx, st.Account)
-		switch {
-		case errors.Is(err, fettle.ErrNotFound):
-			return gone("there is no such user")
-		case err != nil:
-			return user, err
-		case account.Disabled != 0:
-			return gone("the user is disabled")
-		}
-		user.Groups = account.Groups
-		if user.Role == "" || user.Role == roleAdmin || account.Role != roleAdmin && user.Role == roleOperator {
-			user.Role = account.Role // a token has no more rights than its user
-		}
-	}
-	if (st.Token != "" || st.Account != "") && user.Role != roleOperator && user.Role != roleAdmin {
-		return gone("the role is " + user.Role)
-	}
-	return user, nil
-}
-
-// plainly gives the first line of an error as it is shown to people, without the name of its kind.
-func plainly(err error) string {
+// Plainly gives the first line of an error as it is shown to people, without the name of its kind.
+func Plainly(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	for _, kind := range []error{fettle.ErrNotFound, fettle.ErrInvalid, fettle.ErrConflict, fettle.ErrDenied, fettle.ErrUnavailable} {
 		text = strings.TrimSuffix(text, ": "+kind.Error())

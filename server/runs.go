@@ -28,6 +28,8 @@ type RunRequest struct {
 	Caller  string
 	User    Asker // who the caller is, for policies; the zero Asker is the caller's name alone
 	Pace    fettle.Pace
+	ID      fettle.RunID // that it is to have, so that it is started once whatever happens: ErrConflict if there is one. Empty: a new one
+	Remedy  string       // the check of whose state it is the remedy; empty: it is none
 
 	retryOf  fettle.RunID                    // the run that is done again
 	standing string                          // the standing run of which this is a round
@@ -100,7 +102,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 		return nil, err
 	}
 	r := newLiveRun(fettle.Run{
-		ID: fettle.RunID(wire.NewID()), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
+		ID: cmp.Or(req.ID, fettle.RunID(wire.NewID())), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
 		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1, Timeout: timeout.Milliseconds(),
 		RetryOf: req.retryOf, Standing: req.standing, Pace: pace, Plugin: ref,
 	}, roster.Nodes, due)
@@ -154,6 +156,9 @@ func (s *Server) putDownRun(ctx context.Context, req RunRequest, r *liveRun) err
 	}
 	if r.run.Standing != "" {
 		details["standing"] = r.run.Standing
+	}
+	if req.Remedy != "" {
+		details["remedy_of"] = req.Remedy
 	}
 	if req.All {
 		details["all"] = true

@@ -30,7 +30,7 @@ func (s *Store) SaveCheck(ctx context.Context, c CheckWrite) (rev, taskRev int64
 		if err != nil {
 			return fmt.Errorf("definition: %w", err)
 		}
-		values := []any{text(body), text(c.Source), text(c.Role), int64(c.Updated), text(c.Editor)}
+		values := []any{text(body), text(c.Source), text(c.Role), int64(c.Updated), text(c.Editor), clip(c.Account, MaxName), clip(c.Token, MaxName)}
 		rev, taskRev, err = saveCheck(ctx, t, c, values)
 		return err
 	})
@@ -42,8 +42,8 @@ func saveCheck(ctx context.Context, t *tx, c CheckWrite, values []any) (rev, tas
 	err = t.one(ctx, "read check rev", "SELECT rev, task_rev, deleted_at FROM check_definitions WHERE name = ?", []any{c.Name}, &now, &task, &deleted)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) && c.Rev == 0:
-		_, err = t.exec(ctx, "insert check", "INSERT INTO check_definitions (body, source, role, updated_at, updated_by, name, rev, task_rev, deleted_at) VALUES "+
-			tuples(1, 9), append(values, c.Name, int64(1), int64(1), int64(0))...)
+		_, err = t.exec(ctx, "insert check", "INSERT INTO check_definitions (body, source, role, updated_at, updated_by, account, token, name, rev, task_rev, deleted_at) VALUES "+
+			tuples(1, 11), append(values, c.Name, int64(1), int64(1), int64(0))...)
 		return 1, 1, err
 	case errors.Is(err, sql.ErrNoRows):
 		return 0, 0, fettle.ErrNotFound
@@ -59,7 +59,7 @@ func saveCheck(ctx context.Context, t *tx, c CheckWrite, values []any) (rev, tas
 	if rev, taskRev = now+1, task; !c.SameTask || c.Rev == 0 {
 		taskRev = rev
 	}
-	n, err := t.exec(ctx, "update check", "UPDATE check_definitions SET body = ?, source = ?, role = ?, updated_at = ?, updated_by = ?, deleted_at = 0, rev = ?, task_rev = ? "+
+	n, err := t.exec(ctx, "update check", "UPDATE check_definitions SET body = ?, source = ?, role = ?, updated_at = ?, updated_by = ?, account = ?, token = ?, deleted_at = 0, rev = ?, task_rev = ? "+
 		"WHERE name = ? AND rev = ?", append(values, rev, taskRev, c.Name, now)...)
 	if err == nil && n == 0 { // another server was faster
 		err = fettle.ErrConflict
@@ -93,11 +93,11 @@ func (s *Store) Checks(ctx context.Context, after string, limit int) ([]fettle.K
 	w.addIf(true, "deleted_at = 0")
 	w.addIf(after != "", "name > ?", after)
 	var list []fettle.KeptCheck
-	query := "SELECT name, rev, task_rev, body, source, role, updated_at, updated_by FROM check_definitions" + w.String() + " ORDER BY name" + w.limit(page(limit))
+	query := "SELECT name, rev, task_rev, body, source, role, updated_at, updated_by, account, token FROM check_definitions" + w.String() + " ORDER BY name" + w.limit(page(limit))
 	err := s.reader().each(ctx, "read checks", query, w.args, func(rows *sql.Rows) error {
 		var c fettle.KeptCheck
 		var name, body string
-		if err := rows.Scan(&name, &c.Rev, &c.TaskRev, &body, &c.Source, &c.Role, &c.Updated, &c.Editor); err != nil {
+		if err := rows.Scan(&name, &c.Rev, &c.TaskRev, &body, &c.Source, &c.Role, &c.Updated, &c.Editor, &c.Account, &c.Token); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(body), &c.CheckDefinition); err != nil {

@@ -14,7 +14,7 @@ func testChecks(t *testing.T, s *Store) {
 		return c, err
 	}
 	def := fettle.CheckDefinition{Name: "load", NRPE: "check_load", Args: []string{"-w", "1"}, Filter: "true", Interval: fettle.Span(time.Minute), Attempts: 3, Labels: map[string]string{"a": "ü"}}
-	c := must(save(fettle.KeptCheck{CheckDefinition: def, Source: "server.yaml", Role: "admin", Updated: 7, Editor: "ann"}, false))(t)
+	c := must(save(fettle.KeptCheck{CheckDefinition: def, Source: "server.yaml", Role: "admin", Account: "ann", Token: "t1", Updated: 7, Editor: "ann"}, false))(t)
 	_, err := save(fettle.KeptCheck{CheckDefinition: def}, false)
 	wantKind(t, err, fettle.ErrConflict)
 	before := c
@@ -59,20 +59,6 @@ func testChecks(t *testing.T, s *Store) {
 	wantSame(t, []fettle.KeptCheck{z}, must(s.Checks(t.Context(), "load", 1))(t))
 }
 
-func testRemedies(t *testing.T, s *Store) {
-	for i, node := range []fettle.NodeID{"a", "b", "a"} {
-		if err := s.AddRemedy(t.Context(), Remedy{Check: "c", Node: node, At: fettle.Millis(i + 1), Run: "r", Action: "service.restart"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if list := must(s.Remedies(t.Context(), "c", "a", 0, 0))(t); len(list) != 2 || list[0].At != 3 || list[1].At != 1 {
-		t.Errorf("of node a: %v", list)
-	}
-	if list := must(s.Remedies(t.Context(), "", "", 1, 0))(t); len(list) != 2 || list[0].Run != "r" || list[0].Action != "service.restart" {
-		t.Errorf("after 1: %v", list)
-	}
-}
-
 func testStates(t *testing.T, s *Store) {
 	v := 1.5
 	a := fettle.CheckState{
@@ -113,7 +99,7 @@ func testTransitions(t *testing.T, s *Store) {
 	wantSame(t, []Transition{list[0]}, must(s.Transitions(t.Context(), TransitionQuery{Check: "c", Before: list[1].Seq, Limit: 1}))(t))
 	wantSame(t, []Transition{list[0]}, must(s.Transitions(t.Context(), TransitionQuery{Hard: true}))(t))
 	wantSame(t, []Transition{list[1], list[0]}, must(s.Transitions(t.Context(), TransitionQuery{Until: 2}))(t))
-	wantSame(t, []Transition{list[0]}, must(s.TransitionsAfter(t.Context(), 0, 0))(t))
+	wantSame(t, []Transition{list[1], list[2]}, must(s.TransitionsAfter(t.Context(), list[0].Seq, 0))(t))
 	if last := must(s.LastTransition(t.Context()))(t); last != list[2].Seq {
 		t.Errorf("the last is %d, want %d", last, list[2].Seq)
 	}

@@ -31,6 +31,7 @@ func (s *Store) RenameNode(ctx context.Context, r Rename) error {
 			args        []any
 		}{
 			{"move transitions", "UPDATE transitions SET node = ? WHERE node = ?", []any{to, from}},
+			{"move remedies", "UPDATE remedies SET node = ? WHERE node = ?", []any{to, from}},
 			{
 				"move states", "UPDATE check_states SET node = ?, rev = rev + 1 WHERE node = ? AND check_name NOT IN " +
 					"(SELECT check_name FROM (SELECT check_name FROM check_states WHERE node = ?) own)", []any{to, from, to},

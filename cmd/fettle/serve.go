@@ -31,6 +31,7 @@ import (
 	"github.com/fettle-dev/fettle/server/certs"
 	"github.com/fettle-dev/fettle/server/enrol"
 	"github.com/fettle-dev/fettle/server/passive"
+	"github.com/fettle-dev/fettle/server/remedy"
 	"github.com/fettle-dev/fettle/store"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/broker"
@@ -58,8 +59,10 @@ type middle struct {
 	keys    *trust.Authority
 	nodes   *enrol.Registry
 	alerts  *alerts.Alerts
-	secret  brokerSecret // of this machine's administrator
-	lock    *os.File     // of the state directory
+	// It looks at what the server has committed, and starts runs there.
+	remedies *remedy.Remedies
+	secret   brokerSecret // of this machine's administrator
+	lock     *os.File     // of the state directory
 }
 
 // maxLogins is how many nodes a second are let in after a start: about as many as one core greets. Ten thousand are back in a few seconds.
@@ -134,6 +137,10 @@ func openMiddle(ctx context.Context, cfg serverSettings, log *slog.Logger) (m *m
 	}
 	if err = m.openAlerts(ctx, meters); err != nil {
 		return m, err
+	}
+	m.remedies, err = remedy.New(ctx, remedy.Parts{Fleet: m.server, Store: m.store, Log: log, Audit: m.audit, Metrics: meters})
+	if err != nil {
+		return m, fmt.Errorf("remedies: %w", err)
 	}
 	if m.handler, err = m.faces(meters); err != nil {
 		return m, err

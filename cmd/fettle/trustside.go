@@ -57,6 +57,7 @@ func (m *middle) work(ctx context.Context) error {
 	g.Go(func() error { return m.audit.Run(ctx) })
 	g.Go(func() error { return m.passive.Run(ctx, m.server) })
 	g.Go(func() error { return m.alerts.Run(ctx) })
+	g.Go(func() error { return m.remedies.Run(ctx) })
 	return g.Wait()
 }
 
