@@ -15,7 +15,7 @@ eval "$settings"
 test/tidy.sh
 failed=0
 # cgo for the race detector only: the program itself is built without
-CGO_ENABLED=1 go test -race -timeout 10m ./... || failed=1
+CGO_ENABLED=1 go test -race -timeout 15m ./... || failed=1
 
 # Only integration tests, the others were run above, and one package after the other: some of these tests measure. What real services answer is
 # never cached.
