@@ -54,6 +54,7 @@ func Define(d fettle.CheckDefinition) (fettle.Check, error) {
 	v.flap()
 	v.people()
 	v.remedy()
+	v.rule("rule", d.Rule)
 	return v.check, errors.Join(v.faults...)
 }
 

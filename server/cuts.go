@@ -55,12 +55,9 @@ func (b *cutBook) all() []*keptCut {
 
 // factPath reads the path of a fact by which verdicts are asked, with or without facts. before it.
 func factPath(text string) (fettle.Path, error) {
-	p, err := fettle.ParsePath(text)
+	p, err := checks.ByPath(text)
 	if err != nil {
 		return nil, fmt.Errorf("by: %w", err)
-	}
-	if len(p) > 1 && p[0] == "facts" {
-		p = p[1:]
 	}
 	return p, nil
 }

@@ -16,11 +16,8 @@ import (
 	"github.com/fettle-dev/fettle/store"
 )
 
-// Bounds of groups.
-const (
-	maxGroups  = 1000
-	maxMembers = 500
-)
+// maxGroups bounds the groups of a server.
+const maxGroups = 1000
 
 // groupBook is all groups, in memory.
 type groupBook struct {
@@ -89,23 +86,14 @@ func (s *Server) Group(_ context.Context, name string) (fettle.Group, error) {
 	return fettle.Group{}, fmt.Errorf("there is no group %s: %w", name, fettle.ErrNotFound)
 }
 
-// SaveGroup keeps a group under its name, in the place of the one that is there. One with a Rev replaces that alone: ErrConflict if it has changed
-// since, and if a check has the name. ErrInvalid: the group, or it would stand on itself.
+// SaveGroup keeps a group under its name, in the place of the one that is there; one that would be what it is keeps its rev. One with a Rev replaces
+// that alone: ErrConflict if it has changed since, and if a check has the name. ErrInvalid: the group, or it would stand on itself.
 func (s *Server) SaveGroup(ctx context.Context, g fettle.Group, caller string) (fettle.Group, error) {
 	s.groups.change.Lock()
 	defer s.groups.change.Unlock()
-	old, known := s.groups.get(g.Name)
-	if _, isCheck := s.defs.get(g.Name); isCheck {
-		return fettle.Group{}, fmt.Errorf("%s is the name of a check: %w", g.Name, fettle.ErrConflict)
-	}
-	if g.Rev != 0 && g.Rev != old.Rev {
-		return fettle.Group{}, fmt.Errorf("group %s has changed meanwhile, or is gone: %w", g.Name, fettle.ErrConflict)
-	}
-	if !known && len(s.groups.all()) >= maxGroups {
-		return fettle.Group{}, fmt.Errorf("there are %d groups, and no more are allowed: %w", maxGroups, fettle.ErrConflict)
-	}
-	if err := s.checkGroup(ctx, &g); err != nil {
-		return fettle.Group{}, err
+	g, old, err := s.changedGroup(ctx, g, nil)
+	if err != nil || old.Rev != 0 && sameGroup(g, old) {
+		return old, err
 	}
 	g.Rev, g.Updated, g.UpdatedBy = 0, fettle.MillisOf(s.Now()), caller
 	rev, err := s.Store.SaveGroup(ctx, store.GroupRow{Name: g.Name, Body: json.RawMessage(mustJSON(g))})
@@ -118,6 +106,42 @@ func (s *Server) SaveGroup(ctx context.Context, g fettle.Group, caller string) (
 	}
 	s.Log.Info("group saved", "group", g.Name, "user", caller)
 	return g, s.cutForGroups(ctx)
+}
+
+// TryGroup gives a group as SaveGroup would keep it, or the error that it would give, and keeps nothing. The checks and groups in coming are about to
+// be made, and count as if they were there.
+func (s *Server) TryGroup(ctx context.Context, g fettle.Group, coming []string) (fettle.Group, error) {
+	s.groups.change.Lock()
+	defer s.groups.change.Unlock()
+	g, old, err := s.changedGroup(ctx, g, coming)
+	if err != nil {
+		return fettle.Group{}, err
+	}
+	g.Rev, g.Updated, g.UpdatedBy = old.Rev, old.Updated, old.UpdatedBy
+	return g, nil
+}
+
+// changedGroup gives a group as it would be, and as it is. The caller holds groups.change.
+func (s *Server) changedGroup(ctx context.Context, g fettle.Group, coming []string) (next, old fettle.Group, err error) {
+	old, known := s.groups.get(g.Name)
+	if _, isCheck := s.defs.get(g.Name); isCheck {
+		return g, old, fmt.Errorf("%s is the name of a check: %w", g.Name, fettle.ErrConflict)
+	}
+	if g.Rev != 0 && g.Rev != old.Rev {
+		return g, old, fmt.Errorf("group %s has changed meanwhile, or is gone: %w", g.Name, fettle.ErrConflict)
+	}
+	if !known && len(s.groups.all()) >= maxGroups {
+		return g, old, fmt.Errorf("there are %d groups, and no more are allowed: %w", maxGroups, fettle.ErrConflict)
+	}
+	next, err = s.checkGroup(ctx, g, coming)
+	return next, old, err
+}
+
+// sameGroup tells whether two groups are the same, whoever saved them when.
+func sameGroup(a, b fettle.Group) bool {
+	a.Rev, a.Updated, a.UpdatedBy = 0, 0, ""
+	b.Rev, b.Updated, b.UpdatedBy = 0, 0, ""
+	return mustJSON(a) == mustJSON(b)
 }
 
 // DeleteGroup takes a group away. ErrConflict: a group or a check stands on it.
@@ -181,81 +205,39 @@ func (s *Server) CheckDependencies(name string, on []string) error {
 	})
 }
 
-// checkGroup tells what is wrong with a group, and fills in what is left open.
-func (s *Server) checkGroup(ctx context.Context, g *fettle.Group) error {
-	faults := []error{}
-	bad := func(key, format string, args ...any) {
-		faults = append(faults, &fettle.Fault{Key: key, Reason: fmt.Sprintf(format, args...)})
-	}
-	if err := checks.CheckName(g.Name); err != nil {
-		bad("name", "%v", err)
-	}
-	switch g.Fold {
-	case "":
-		g.Fold = fettle.FoldWorst
-	case fettle.FoldWorst, fettle.FoldAll, fettle.FoldAny, fettle.FoldAtLeast:
-	default:
-		bad("fold", "%q is none of worst, all, any, at_least", g.Fold)
-	}
-	if (g.Fold == fettle.FoldAtLeast) != (g.AtLeast > 0) || g.AtLeast < 0 || g.AtLeast > len(g.Members) {
-		bad("at_least", "%d: it goes with fold: at_least, and is between 1 and the number of members", g.AtLeast)
-	}
-	if len(g.Members) == 0 || len(g.Members) > maxMembers {
-		bad("members", "a group has 1 to %d members", maxMembers)
-	}
-	if _, err := checks.ParseRule(g.Rule, func(text string) (checks.When, error) { return compileTally(ctx, text) }); err != nil {
-		faults = append(faults, fmt.Errorf("rule: %w", err))
-	}
-	if g.By != "" {
-		p, err := factPath(g.By)
-		if err != nil {
-			faults = append(faults, err)
-		}
-		g.By = p.String()
-	}
-	for i := range g.Members {
-		if err := s.checkMember(ctx, &g.Members[i]); err != nil {
-			faults = append(faults, fmt.Errorf("members[%d]: %w", i, err))
+// checkGroup gives a group with nothing left open, or tells what is wrong with it. What is about to be made counts as if it were there.
+func (s *Server) checkGroup(ctx context.Context, g fettle.Group, coming []string) (fettle.Group, error) {
+	g, err := checks.DefineGroup(g)
+	faults := checks.Faults(err)
+	for i, m := range g.Members {
+		if err := s.checkMember(ctx, m, coming); err != nil {
+			faults = append(faults, fmt.Errorf("members[%d].%w", i, err))
 		}
 	}
-	faults = append(faults, checks.CheckPeople(g.Notes, g.Runbook, g.Labels))
 	if err := errors.Join(faults...); err != nil {
-		return err
+		return g, err
 	}
-	return checks.FindCycle(g.Name, s.usesOf(g))
+	return g, checks.FindCycle(g.Name, s.usesOf(&g))
 }
 
-func (s *Server) checkMember(ctx context.Context, m *fettle.GroupMember) error {
-	switch {
-	case m.Check != "" && m.Group != "":
-		return &fettle.Fault{Key: "group", Reason: "it stands beside check, and a member is one of the two"}
-	case m.Check == "" && m.Group == "" && m.Filter == "":
-		return &fettle.Fault{Key: "check", Reason: "a member is a check, a group, or the nodes of a filter"}
-	case m.Group != "" && m.Rule != (fettle.Rule{}):
-		return &fettle.Fault{Key: "rule", Reason: "a group has a rule of its own"}
-	}
-	if m.Check != "" {
+// checkMember looks whether there is what a member names.
+func (s *Server) checkMember(ctx context.Context, m fettle.GroupMember, coming []string) error {
+	if m.Check != "" && !slices.Contains(coming, m.Check) {
 		if _, ok := s.defs.get(m.Check); !ok {
-			return fmt.Errorf("there is no check %s; only one that is defined has states: %w", m.Check, fettle.ErrInvalid)
+			return &fettle.Fault{Key: "check", Reason: fmt.Sprintf("there is no check %s; only one that is defined has states", m.Check)}
 		}
 	}
-	if m.Group != "" {
+	if m.Group != "" && !slices.Contains(coming, m.Group) {
 		if _, ok := s.groups.get(m.Group); !ok {
-			return fmt.Errorf("there is no group %s: %w", m.Group, fettle.ErrInvalid)
+			return &fettle.Fault{Key: "group", Reason: "there is no group " + m.Group}
 		}
 	}
 	if m.Filter != "" {
-		text, err := checks.WrittenFilter(m.Filter)
-		if err != nil {
+		if _, err := s.ExpandFilter(ctx, m.Filter); err != nil {
 			return fmt.Errorf("filter: %w", err)
 		}
-		if _, err := s.ExpandFilter(ctx, text); err != nil {
-			return fmt.Errorf("filter: %w", err)
-		}
-		m.Filter = text
 	}
-	_, err := checks.ParseRule(m.Rule, func(text string) (checks.When, error) { return compileTally(ctx, text) })
-	return err
+	return nil
 }
 
 // putGroup lets a group that is kept be on the board, with the texts of saved filters in the place of their names.

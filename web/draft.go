@@ -142,9 +142,9 @@ func (d *draft) check() (fettle.CheckDefinition, bool) {
 		d.bad(0, "it is no text in UTF-8")
 		return fettle.CheckDefinition{}, false
 	}
-	defs, err := files.Read("form", []byte(text))
-	if err == nil && len(defs) != 1 {
-		d.bad(0, fmt.Sprintf("there are %d checks in it, and a form is for one", len(defs)))
+	set, err := files.Read("form", []byte(text))
+	if err == nil && (len(set.Checks) != 1 || len(set.Groups) > 0) {
+		d.bad(0, fmt.Sprintf("there are %d checks and %d groups in it, and a form is for one check", len(set.Checks), len(set.Groups)))
 	}
 	for _, fault := range faultsIn(err) {
 		var f *files.Fault
@@ -157,7 +157,7 @@ func (d *draft) check() (fettle.CheckDefinition, bool) {
 	if d.broken() {
 		return fettle.CheckDefinition{}, false
 	}
-	return defs[0].CheckDefinition, true
+	return set.Checks[0].CheckDefinition, true
 }
 
 // place puts a fault to the field that has its key, or to the line of the YAML.

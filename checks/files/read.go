@@ -1,4 +1,4 @@
-// Package files reads definitions of checks from YAML, and tells every fault of a file by its line and key.
+// Package files reads definitions of checks and groups from YAML, and tells every fault of a file by its line and key.
 package files
 
 import (
@@ -28,8 +28,7 @@ const (
 // Definition is a check as a file has it.
 type Definition struct {
 	fettle.CheckDefinition
-	File string
-	Line int // at which it begins
+	Place
 }
 
 // Fault is something wrong at one place of a file. It is ErrInvalid.
@@ -61,39 +60,73 @@ func Write(d fettle.CheckDefinition) (string, error) {
 	return string(raw), err
 }
 
-// Read reads a file of definitions: documents of one each, lists of them, or a list under the key checks. Each is looked at as the server would,
-// but for what the server alone knows. The error is ErrInvalid, and has a *Fault for every fault of the file.
-func Read(name string, raw []byte) (defs []Definition, err error) {
+// WriteGroup is Write for a group; what is the server's own is left out.
+func WriteGroup(g fettle.Group) (string, error) {
+	g.Rev, g.Updated, g.UpdatedBy = 0, 0, ""
+	raw, err := yaml.MarshalWithOptions(g, yaml.UseJSONMarshaler(), yaml.UseLiteralStyleIfMultiline(true))
+	return "kind: group\n" + string(raw), err
+}
+
+// Group is a group of verdicts as a file has it. What it leaves open is filled in.
+type Group struct {
+	fettle.Group
+	Place
+}
+
+// Place is where something stands.
+type Place struct {
+	File string
+	Line int            // at which it begins
+	Keys map[string]int // the lines of its keys, such as members[0].check
+}
+
+// At gives "FILE:LINE" of a key, of what is nearest above it, or of the whole.
+func (p Place) At(key string) string {
+	return p.File + ":" + strconv.Itoa(lineIn(p.Keys, key, p.Line))
+}
+
+// Set is what files define, in their order.
+type Set struct {
+	Checks []Definition
+	Groups []Group
+}
+
+// Read reads a file of definitions: documents of one each, lists of them, or a list under the key checks. Each says by kind what it is, check or
+// group; left out, it is a check. Each is looked at as the server would, but for what the server alone knows. The error is ErrInvalid, and has a *Fault
+// for every fault of the file.
+func Read(name string, raw []byte) (set Set, err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // the parser is not ours
-			defs, err = nil, fmt.Errorf("%s: the YAML cannot be read: %w", name, fettle.ErrInvalid)
+			set, err = Set{}, fmt.Errorf("%s: the YAML cannot be read: %w", name, fettle.ErrInvalid)
 		}
 	}()
 	if len(raw) > MaxBytes {
-		return nil, fmt.Errorf("%s: %d bytes, and %d are allowed: %w", name, len(raw), MaxBytes, fettle.ErrInvalid)
+		return Set{}, fmt.Errorf("%s: %d bytes, and %d are allowed: %w", name, len(raw), MaxBytes, fettle.ErrInvalid)
 	}
-	r := &reader{file: name}
+	r := &reader{file: name, named: map[string]int{}}
 	tree, err := parser.ParseBytes(raw, 0)
 	if err != nil {
 		line, text := syntaxFault(err)
 		r.bad(line, "", "%s", text)
-		return nil, errors.Join(r.faults...)
+		return Set{}, errors.Join(r.faults...)
 	}
 	for _, doc := range tree.Docs {
 		r.document(doc.Body)
 	}
-	if len(r.faults) == 0 && len(r.defs) == 0 {
+	if len(r.faults) == 0 && len(r.set.Checks)+len(r.set.Groups) == 0 {
 		r.bad(1, "", "there are no checks in it")
 	}
-	return r.defs, errors.Join(r.faults...)
+	return r.set, errors.Join(r.faults...)
 }
 
 // reader reads one file.
 type reader struct {
 	file   string
-	defs   []Definition
+	set    Set
+	named  map[string]int // the lines of names
 	faults []error
-	lines  map[string]int // of the keys of the definition that is being read
+	lines  map[string]int  // of the keys of the definition that is being read
+	hidden map[string]bool // keys of its own that it is not to have
 }
 
 func (r *reader) bad(line int, key, format string, args ...any) {
@@ -124,63 +157,107 @@ func (r *reader) document(node ast.Node) {
 	}
 }
 
-// definition reads one check.
+// The kinds of what a file defines.
+const (
+	kindCheck = "check"
+	kindGroup = "group"
+)
+
+// definition reads one check or group.
 func (r *reader) definition(node ast.Node) {
 	m, is := node.(ast.MapNode)
 	if !is {
 		r.bad(lineOf(node), "", "a check ought to stand here: keys and values, such as name: disk")
 		return
 	}
-	if len(r.defs) == maxDefs {
-		r.bad(lineOf(node), "", "a file has at most %d checks", maxDefs)
+	if len(r.set.Checks)+len(r.set.Groups) == maxDefs {
+		r.bad(lineOf(node), "", "a file has at most %d checks and groups", maxDefs)
 		return
 	}
-	def := Definition{File: r.file, Line: lineOf(node)}
-	before := len(r.faults)
 	r.lines = map[string]int{}
-	r.mapping(m, "", reflect.ValueOf(&def.CheckDefinition).Elem())
-	for _, d := range r.defs {
-		if d.Name == def.Name && d.Name != "" {
-			r.bad(r.lineFor("name"), "name", "%s is there already, on line %d", d.Name, d.Line)
+	place := Place{File: r.file, Line: lineOf(node), Keys: r.lines}
+	switch kind, line := r.kindOf(m); kind {
+	case "", kindCheck:
+		r.check(m, place)
+	case kindGroup:
+		r.group(m, place)
+	case "silence":
+		r.bad(line, "kind", "a silence is of a moment, has an end and no name; fettle silence add makes one")
+	default:
+		r.bad(line, "kind", "%q is neither check nor group%s", kind, nearest(kind, []string{kindCheck, kindGroup}))
+	}
+}
+
+// kindOf gives what a mapping says that it is.
+func (r *reader) kindOf(m ast.MapNode) (kind string, line int) {
+	for entry := m.MapRange(); entry.Next(); {
+		if keyOf(entry.Key()) == "kind" {
+			kind, _ = textOf(entry.Value())
+			return kind, lineOf(entry.Key())
 		}
 	}
-	r.defs = append(r.defs, def)
+	return "", 0
+}
+
+func (r *reader) check(m ast.MapNode, place Place) {
+	def := Definition{Place: place}
+	before := len(r.faults)
+	r.hidden = nil
+	r.mapping(m, "", reflect.ValueOf(&def.CheckDefinition).Elem())
+	r.name(def.Name, place.Line)
+	r.set.Checks = append(r.set.Checks, def)
 	if len(r.faults) > before {
 		return // what is missing is most likely what was just refused
 	}
 	_, err := checks.Define(def.CheckDefinition)
-	for _, fault := range parts(err) {
+	r.tell(err, place.Line)
+}
+
+func (r *reader) group(m ast.MapNode, place Place) {
+	g := Group{Place: place}
+	before := len(r.faults)
+	r.hidden = map[string]bool{"rev": true, "updated": true, "updated_by": true} // the server's own
+	r.mapping(m, "", reflect.ValueOf(&g.Group).Elem())
+	r.name(g.Name, place.Line)
+	if len(r.faults) == before {
+		var err error
+		g.Group, err = checks.DefineGroup(g.Group)
+		r.tell(err, place.Line)
+	}
+	r.set.Groups = append(r.set.Groups, g)
+}
+
+// name notes the name of a check or a group; no two have the same.
+func (r *reader) name(name string, line int) {
+	if other, twice := r.named[name]; twice && name != "" {
+		r.bad(r.placeOf("name", 0), "name", "%s is there already, on line %d", name, other)
+	}
+	r.named[name] = line
+}
+
+// tell puts down the faults of a definition, each by the line of its key.
+func (r *reader) tell(err error, line int) {
+	for _, fault := range checks.Faults(err) {
 		var f *fettle.Fault
-		if errors.As(fault, &f) {
-			r.bad(r.placeOf(f.Key, def.Line), f.Key, "%s", f.Reason)
+		if errors.As(fault, &f) && strings.HasPrefix(fault.Error(), f.Key) {
+			r.bad(r.placeOf(f.Key, line), f.Key, "%s", f.Reason)
 			continue
 		}
 		key, reason, _ := strings.Cut(strings.TrimSuffix(fault.Error(), ": "+fettle.ErrInvalid.Error()), ": ")
-		r.bad(r.placeOf(key, def.Line), key, "%s", reason)
+		r.bad(r.placeOf(key, line), key, "%s", reason)
 	}
 }
 
-// placeOf gives the line of a key, or of what is nearest above it.
-func (r *reader) placeOf(key string, other int) int {
+func (r *reader) placeOf(key string, other int) int { return lineIn(r.lines, key, other) }
+
+// lineIn gives the line of a key, or of what is nearest above it, or other.
+func lineIn(lines map[string]int, key string, other int) int {
 	for k := key; k != ""; k = k[:max(strings.LastIndexAny(k, ".["), 0)] {
-		if line, known := r.lines[k]; known {
+		if line, known := lines[k]; known {
 			return line
 		}
 	}
 	return other
-}
-
-func (r *reader) lineFor(key string) int { return r.placeOf(key, 0) }
-
-// parts takes an error apart that is many.
-func parts(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // errors.Join's own, not one below
-		return many.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 // nearest gives the key that word may have been meant to be, ready to be read; empty: none is near.

@@ -16,11 +16,16 @@ import (
 func (r *reader) mapping(m ast.MapNode, at string, v reflect.Value) {
 	fields := fieldsOf(v)
 	seen := map[string]bool{}
+	if at == "" {
+		maps.DeleteFunc(fields, func(name string, _ reflect.Value) bool { return r.hidden[name] })
+	}
 	for entry := m.MapRange(); entry.Next(); {
 		name := keyOf(entry.Key())
 		line := lineOf(entry.Key())
 		field, known := fields[name]
 		switch {
+		case at == "" && name == "kind":
+			continue // it was read before
 		case !known:
 			r.bad(line, at+name, "there is no such key%s", nearest(name, slices.Sorted(maps.Keys(fields))))
 			continue

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,61 +16,98 @@ import (
 	"github.com/spf13/cobra"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/checks/files"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 func (a *app) checksApplyCommand() *cobra.Command {
 	var from string
-	var prune, dry bool
+	var labels []string
+	var prune bool
+	p := &applying{a: a}
 	cmd := &cobra.Command{
-		Use: "apply -f FILE|DIR", Short: "make checks as files have them", Args: takes(), ValidArgsFunction: cobra.NoFileCompletions,
-		Long: `Reads a YAML file, "-" for stdin, or all *.yaml and *.yml below a folder: documents of one check each, or lists. Every fault of all files is told at once,
-by file, line and key, and then nothing is applied. What is there already and the same keeps its rev. --prune deletes the checks that the files do not
-have, but for those that the server's own configuration defines. --dry-run shows the changes as a diff; exit code 1 says that there are some.
+		Use: "apply -f FILE|DIR", Short: "make checks and groups as files have them", Args: takes(), ValidArgsFunction: cobra.NoFileCompletions,
+		Long: `Reads a YAML file, "-" for stdin, or all *.yaml and *.yml below a folder: documents of one check or group each (kind: check, which may be left out, or
+kind: group), or lists. Every fault of all files is told at once, by file, line and key, and then nothing is applied. What is there already and the same keeps its
+rev. In which order they stand does not matter.
+
+--dry-run shows as a diff what would be made, changed and deleted; exit code 1 says that there is something. --label is written onto all that the files have;
+--prune deletes what bears the same labels and is in the files no more, and nothing else: each team, and each repository, prunes its own. A person at a
+terminal is asked before something is deleted. What the server's own configuration defines is never touched.
 
   name: disk
   nrpe: check_disk
   filter: environment=production
   interval: 5m
   attempts: 3
-  runbook: https://wiki.acme.net/disk`,
-		Example: "  fettle checks apply -f disk.yaml\n  fettle checks apply -f checks/ --prune --dry-run",
+  runbook: https://wiki.acme.net/disk
+  ---
+  kind: group
+  name: shop
+  fold: at_least
+  at_least: 2
+  by: facts.customer
+  members:
+    - check: disk
+    - check: load
+      filter: facts.role == "db"
+      rule: {min_ok: "2"}
+    - group: payments`,
+		Example: "  fettle checks apply -f disk.yaml\n  fettle checks apply -f checks/ --label team=web --prune --dry-run\n  fettle checks apply -f checks/ --label team=web --prune",
 	}
 	cmd.Flags().StringVarP(&from, "file", "f", "", "`FILE` or folder with the definitions")
-	cmd.Flags().BoolVar(&prune, "prune", false, "delete checks that the files do not have")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "only show what would change")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if from == "" {
+	cmd.Flags().BoolVar(&prune, "prune", false, "delete what bears the labels of --label and is not in the files")
+	cmd.Flags().StringSliceVar(&labels, "label", nil, "`KEY=VALUE` that everything in the files gets; several")
+	cmd.Flags().BoolVar(&p.dry, "dry-run", false, "only show what would change")
+	cmd.Flags().BoolVarP(&p.yes, "yes", "y", false, "do not ask before something is deleted")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if p.labels, err = readLabels(labels); err != nil {
+			return usage(err)
+		}
+		switch {
+		case from == "":
 			return usage(fmt.Errorf("-f is wanted, a file or a folder: %w", fettle.ErrInvalid))
+		case prune && len(p.labels) == 0:
+			return usage(fmt.Errorf("--prune wants --label KEY=VALUE, which says whose: what bears it and is not in the files is deleted; checks of others stay: %w", fettle.ErrInvalid))
 		}
-		defs, err := a.readChecks(from)
+		set, err := a.readDefinitions(from)
 		if err != nil {
 			return err
 		}
-		c, err := a.client()
-		if err != nil {
+		if p.c, err = a.client(); err != nil {
 			return err
 		}
-		list, err := c.Checks(cmd.Context())
-		if err != nil {
+		if err := p.look(cmd.Context()); err != nil {
 			return err
 		}
-		p := applying{a: a, c: c, dry: dry, kept: map[string]fettle.KeptCheck{}}
-		for _, k := range list {
-			p.kept[k.Name] = k
+		if err := p.want(set); err != nil {
+			return err
 		}
-		return p.apply(cmd.Context(), defs, prune)
+		return p.apply(cmd.Context(), prune)
 	}
 	return cmd
 }
 
-// readChecks reads all definitions of a file, or below a folder.
-func (a *app) readChecks(from string) (defs []files.Definition, err error) {
+// readLabels reads labels of the command line.
+func readLabels(texts []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range texts {
+		key, value, is := strings.Cut(text, "=")
+		if !is || key == "" || value == "" {
+			return nil, fmt.Errorf("--label %s: it is KEY=VALUE, such as team=web: %w", text, fettle.ErrInvalid)
+		}
+		out[key] = value
+	}
+	return out, checks.CheckPeople("", "", out)
+}
+
+// readDefinitions reads all definitions of a file, or below a folder.
+func (a *app) readDefinitions(from string) (set files.Set, err error) {
 	if from == "-" {
 		raw, err := io.ReadAll(io.LimitReader(a.stdin, files.MaxBytes+1))
 		if err != nil {
-			return nil, fmt.Errorf("stdin: %w", err)
+			return set, fmt.Errorf("stdin: %w", err)
 		}
 		return files.Read("stdin", raw)
 	}
@@ -81,169 +120,182 @@ func (a *app) readChecks(from string) (defs []files.Definition, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", err, fettle.ErrInvalid)
+		return set, fmt.Errorf("%w: %w", err, fettle.ErrInvalid)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: there are no *.yaml files in it: %w", from, fettle.ErrInvalid)
+		return set, fmt.Errorf("%s: there are no *.yaml files in it: %w", from, fettle.ErrInvalid)
 	}
 	var faults []error
-	seen := map[string]files.Definition{}
 	for _, name := range names {
 		raw, err := os.ReadFile(name)
 		if err != nil {
-			return nil, err
+			return set, err
 		}
-		list, err := files.Read(name, raw)
+		one, err := files.Read(name, raw)
 		faults = append(faults, err)
-		for _, d := range list {
-			if other, twice := seen[d.Name]; twice && other.File != d.File {
-				faults = append(faults, fmt.Errorf("%s:%d: name: %s is there already, in %s:%d: %w", d.File, d.Line, d.Name, other.File, other.Line, fettle.ErrInvalid))
-			}
-			seen[d.Name] = d
-		}
-		defs = append(defs, list...)
+		set.Checks = append(set.Checks, one.Checks...)
+		set.Groups = append(set.Groups, one.Groups...)
 	}
-	return defs, errors.Join(faults...)
+	return set, errors.Join(append(faults, twice(set)...)...)
 }
 
-// applying brings what the server has in line with files.
-type applying struct {
-	a       *app
-	c       *client.API
-	dry     bool
-	kept    map[string]fettle.KeptCheck
-	changes int
+// twice tells of names that are in several files.
+func twice(set files.Set) (faults []error) {
+	seen := map[string]files.Place{}
+	look := func(name string, at files.Place) {
+		if other, is := seen[name]; is && other.File != at.File {
+			faults = append(faults, fmt.Errorf("%s: name: %s is there already, in %s: %w", at.At("name"), name, other.At(""), fettle.ErrInvalid))
+		}
+		seen[name] = at
+	}
+	for _, d := range set.Checks {
+		look(d.Name, d.Place)
+	}
+	for _, g := range set.Groups {
+		look(g.Name, g.Place)
+	}
+	return faults
 }
 
-func (p *applying) apply(ctx context.Context, defs []files.Definition, prune bool) error {
-	var faults []error
-	for _, d := range p.inOrder(defs) { // first all are tried: a half of a file is not applied
-		if _, err := p.c.SaveCheck(ctx, d.CheckDefinition, 0, true); err != nil {
-			faults = append(faults, fmt.Errorf("%s:%d: check %s: %w", d.File, d.Line, d.Name, err))
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
-		return err
-	}
-	for _, d := range p.inOrder(defs) {
-		if err := p.one(ctx, d); err != nil {
-			return fmt.Errorf("%s:%d: check %s: %w", d.File, d.Line, d.Name, err)
-		}
-	}
-	if prune {
-		if err := p.prune(ctx, defs); err != nil {
-			return err
-		}
-	}
-	if p.dry && p.changes > 0 {
-		return &codeError{code: 1}
-	}
-	return nil
-}
-
-// inOrder gives definitions with those first that others depend on.
-func (p *applying) inOrder(defs []files.Definition) []files.Definition {
-	out := slices.Clone(defs)
-	slices.SortStableFunc(out, func(a, b files.Definition) int {
-		switch {
-		case slices.Contains(b.DependsOn, a.Name):
-			return -1
-		case slices.Contains(a.DependsOn, b.Name):
-			return 1
-		}
-		return 0
-	})
-	return out
-}
-
-func (p *applying) one(ctx context.Context, d files.Definition) error {
-	old, known := p.kept[d.Name]
-	if p.dry {
-		was := ""
-		if known {
-			if d.Owner == "" {
-				d.Owner = old.Owner
-			}
-			was = mustWritten(old.CheckDefinition)
-		}
-		p.diff(d.Name, was, mustWritten(d.CheckDefinition))
-		return nil
-	}
-	saved, err := p.c.SaveCheck(ctx, d.CheckDefinition, 0, false)
-	switch {
-	case err != nil:
-		return err
-	case saved.Rev == old.Rev:
-		fmt.Fprintf(p.a.stdout, "%s unchanged, rev %d\n", saved.Name, saved.Rev)
-	case known:
-		fmt.Fprintf(p.a.stdout, "%s changed, rev %d\n", saved.Name, saved.Rev)
-	default:
-		fmt.Fprintf(p.a.stdout, "%s made, rev %d\n", saved.Name, saved.Rev)
-	}
-	return nil
-}
-
-// prune deletes what the files do not have, those first that depend on others.
-func (p *applying) prune(ctx context.Context, defs []files.Definition) error {
-	var gone []files.Definition
-	for name, k := range p.kept {
-		if k.Source == "" && !slices.ContainsFunc(defs, func(d files.Definition) bool { return d.Name == name }) {
-			gone = append(gone, files.Definition{CheckDefinition: k.CheckDefinition})
-		}
-	}
-	slices.SortFunc(gone, func(a, b files.Definition) int { return strings.Compare(a.Name, b.Name) })
-	gone = p.inOrder(gone)
-	slices.Reverse(gone)
-	for _, d := range gone {
-		if p.dry {
-			p.diff(d.Name, mustWritten(d.CheckDefinition), "")
-			continue
-		}
-		if err := p.c.DeleteCheck(ctx, d.Name); err != nil {
-			return err
-		}
-		fmt.Fprintf(p.a.stdout, "%s deleted\n", d.Name)
-	}
-	return nil
-}
-
-func mustWritten(d fettle.CheckDefinition) string {
-	text, err := files.Write(d)
+// look sees what the server has.
+func (p *applying) look(ctx context.Context) error {
+	list, err := p.c.Checks(ctx)
 	if err != nil {
-		return err.Error() + "\n"
+		return err
 	}
-	return text
-}
-
-// diff shows how a definition changes, a line for each line.
-func (p *applying) diff(name, was, is string) {
-	if was == is {
-		return
+	groups, err := p.c.Groups(ctx)
+	if err != nil {
+		return err
 	}
-	p.changes++
-	fmt.Fprintf(p.a.stdout, "check %s\n", name)
-	before, after := lines(was), lines(is)
-	for len(before) > 0 || len(after) > 0 {
-		switch {
-		case len(before) > 0 && len(after) > 0 && before[0] == after[0]:
-			fmt.Fprintf(p.a.stdout, "  %s\n", clean(before[0]))
-			before, after = before[1:], after[1:]
-		case len(before) > 0 && !slices.Contains(after, before[0]):
-			fmt.Fprintf(p.a.stdout, "- %s\n", clean(before[0]))
-			before = before[1:]
-		case len(after) > 0:
-			fmt.Fprintf(p.a.stdout, "+ %s\n", clean(after[0]))
-			after = after[1:]
-		default:
-			fmt.Fprintf(p.a.stdout, "- %s\n", clean(before[0]))
-			before = before[1:]
+	p.there = map[string]*object{}
+	for _, k := range list {
+		text, err := files.Write(k.CheckDefinition)
+		if err != nil {
+			return err
+		}
+		p.there[k.Name] = &object{
+			kind: "check", name: k.Name, uses: k.DependsOn, labels: k.Labels, text: text, rev: k.Rev, source: k.Source,
+			drop: func(ctx context.Context) error { return p.c.DeleteCheck(ctx, k.Name) },
 		}
 	}
+	for _, info := range groups {
+		g, text, err := writtenGroup(info)
+		if err != nil {
+			return err
+		}
+		p.there[g.Name] = &object{
+			kind: "group", name: g.Name, uses: checks.Uses(g.Members, nil), labels: g.Labels, text: text, rev: g.Rev,
+			drop: func(ctx context.Context) error { return p.c.DeleteGroup(ctx, g.Name) },
+		}
+	}
+	return nil
 }
 
-func lines(text string) []string {
-	if text == "" {
-		return nil
+// want takes what the files have.
+func (p *applying) want(set files.Set) error {
+	p.wants = map[string]*object{}
+	var faults []error
+	stamp := func(kind, name string, at files.Place, own map[string]string) map[string]string {
+		out := maps.Clone(own)
+		for key, value := range p.labels {
+			if was, has := own[key]; has && was != value {
+				faults = append(faults, fmt.Errorf("%s: %s %s: labels.%s: it is %q here, and %q by --label: %w", at.At("labels."+key), kind, name, key, was, value, fettle.ErrInvalid))
+			}
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
+		}
+		return out
 	}
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for _, d := range set.Checks {
+		d.Labels = stamp("check", d.Name, d.Place, d.Labels)
+		p.wants[d.Name] = p.wantedCheck(d)
+	}
+	for _, g := range set.Groups {
+		g.Labels = stamp("group", g.Name, g.Place, g.Labels)
+		p.wants[g.Name] = p.wantedGroup(g)
+	}
+	return errors.Join(faults...)
+}
+
+func (p *applying) wantedCheck(d files.Definition) *object {
+	return &object{
+		kind: "check", name: d.Name, place: d.Place, uses: d.DependsOn,
+		try: func(ctx context.Context) (string, error) {
+			kept, err := p.c.SaveCheck(ctx, d.CheckDefinition, 0, true)
+			if err != nil {
+				return "", err
+			}
+			return files.Write(kept.CheckDefinition)
+		},
+		save: func(ctx context.Context) (int64, error) {
+			kept, err := p.c.SaveCheck(ctx, d.CheckDefinition, 0, false)
+			if err != nil {
+				return 0, err
+			}
+			return kept.Rev, nil
+		},
+	}
+}
+
+func (p *applying) wantedGroup(g files.Group) *object {
+	o := &object{kind: "group", name: g.Name, place: g.Place, uses: checks.Uses(g.Members, nil)}
+	body, err := groupBody(g.Group)
+	o.try = func(ctx context.Context) (string, error) {
+		if err != nil {
+			return "", err
+		}
+		coming := slices.DeleteFunc(slices.Clone(o.uses), func(name string) bool { return p.wants[name] == nil || p.there[name] != nil })
+		info, err := p.c.TryGroup(ctx, g.Name, body, coming)
+		if err != nil {
+			return "", err
+		}
+		_, text, err := writtenGroup(*info)
+		return text, err
+	}
+	o.save = func(ctx context.Context) (int64, error) {
+		info, err := p.c.SaveGroup(ctx, g.Name, body)
+		if err != nil || info.Rev == nil {
+			return 0, err
+		}
+		return *info.Rev, nil
+	}
+	return o
+}
+
+// groupBody gives a group as REST takes it: the keys are the same.
+func groupBody(g fettle.Group) (body client.GroupBody, err error) {
+	raw, err := json.Marshal(g)
+	if err == nil {
+		err = json.Unmarshal(raw, &body)
+	}
+	return body, err
+}
+
+// writtenGroup gives a group, and its text as a file has it.
+func writtenGroup(info client.GroupInfo) (g fettle.Group, text string, err error) {
+	rev := info.Rev
+	raw, err := json.Marshal(info)
+	var keys map[string]any
+	if err == nil {
+		err = json.Unmarshal(raw, &keys)
+	}
+	for _, own := range []string{"rev", "updated", "updated_by"} {
+		delete(keys, own)
+	}
+	if err == nil {
+		raw, err = json.Marshal(keys)
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &g)
+	}
+	if err != nil {
+		return g, "", err
+	}
+	text, err = files.WriteGroup(g)
+	if rev != nil {
+		g.Rev = *rev
+	}
+	return g, text, err
 }

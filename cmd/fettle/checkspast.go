@@ -66,16 +66,16 @@ the nodes are those that it means, or those of a filter. The exit code is that o
 
 // definitionIn gives the one definition of a file, or the one that is named.
 func (a *app) definitionIn(from string, args []string) (fettle.CheckDefinition, error) {
-	defs, err := a.readChecks(from)
+	set, err := a.readDefinitions(from)
 	if err != nil {
 		return fettle.CheckDefinition{}, err
 	}
-	for _, d := range defs {
-		if len(args) == 0 && len(defs) == 1 || len(args) > 0 && d.Name == args[0] {
+	for _, d := range set.Checks {
+		if len(args) == 0 && len(set.Checks) == 1 || len(args) > 0 && d.Name == args[0] {
 			return d.CheckDefinition, nil
 		}
 	}
-	return fettle.CheckDefinition{}, usage(fmt.Errorf("%s has %d checks, name one of them: %w", from, len(defs), fettle.ErrInvalid))
+	return fettle.CheckDefinition{}, usage(fmt.Errorf("%s has %d checks, name one of them: %w", from, len(set.Checks), fettle.ErrInvalid))
 }
 
 func (a *app) printTested(tested *client.TestedCheck) error {

@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/api/client"
 )
 
@@ -21,9 +15,9 @@ func (a *app) groupCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use: "group", Short: "verdicts that are folded into one", GroupID: groupChecks,
 		Long: `A group folds the verdicts of checks and groups into one: the worst of them; or one that is well is enough; or at least so many. With by there is one
-verdict for each value of a fact, too. "fettle check NAME" and "check_fettle --group NAME" ask for it.`,
-		Example: "  fettle group apply shop.yaml\n  fettle check shop",
-	}, a.groupListCommand(), a.groupShowCommand(), a.groupApplyCommand(), a.groupDeleteCommand())
+verdict for each value of a fact, too. "fettle check NAME" and "check_fettle --group NAME" ask for it; "fettle checks apply" makes groups and checks from files.`,
+		Example: "  fettle checks apply -f shop.yaml\n  fettle check shop",
+	}, a.groupListCommand(), a.groupShowCommand(), a.groupDeleteCommand())
 }
 
 func (a *app) groupListCommand() *cobra.Command {
@@ -71,9 +65,9 @@ func membersText(members []client.GroupMember) string {
 
 func (a *app) groupShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "show NAME", Short: "one group, as it is applied", Example: "  fettle group show shop\n  fettle group show shop -o yaml", Args: takes("NAME"), ValidArgsFunction: a.namesOf(0, groupNames),
+		Use: "show NAME", Short: "one group, as a file that apply takes", Example: "  fettle group show shop\n  fettle group show shop -o yaml", Args: takes("NAME"), ValidArgsFunction: a.namesOf(0, groupNames),
 	}
-	a.outputFlag(cmd, "yaml", "json")
+	a.outputFlag(cmd, "table", "json", "yaml")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := a.client()
 		if err != nil {
@@ -83,7 +77,18 @@ func (a *app) groupShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printObject(g, func() error { return printYAML(a.stdout, g) })
+		return a.printObject(g, func() error {
+			_, text, err := writtenGroup(*g)
+			if err != nil {
+				return err
+			}
+			rev := int64(0)
+			if g.Rev != nil {
+				rev = *g.Rev
+			}
+			_, err = fmt.Fprintf(a.stdout, "# rev %d, of %s by %s\n%s", rev, g.Updated.UTC().Format(time.RFC3339), clean(g.UpdatedBy), text)
+			return err
+		})
 	}
 	return cmd
 }
@@ -109,102 +114,4 @@ func groupNames(ctx context.Context, c *client.API, _ string) (names []string, e
 		names = append(names, g.Name+"\t"+membersText(g.Members))
 	}
 	return names, err
-}
-
-func (a *app) groupApplyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "apply FILE", Short: "save the groups of a file", Args: takes("FILE"),
-		Long: `Saves each document of a YAML file that says kind: group, "-" for stdin, in the place of the group of its name; others stay. A group comes after its
-members. It stops at the first that cannot be, and says where it is wrong.
-
-  kind: group
-  name: shop
-  fold: at_least
-  at_least: 2
-  by: facts.customer
-  members:
-    - check: check_http
-    - check: check_load
-      filter: facts.role == "db"
-      rule: {min_ok: "2"}
-    - group: payments`,
-		Example: "  fettle group apply shop.yaml",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			groups, err := a.readGroups(args[0])
-			if err != nil {
-				return err
-			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			for _, g := range groups {
-				saved, err := c.SaveGroup(cmd.Context(), g.Name, g.GroupBody)
-				if err != nil {
-					return fmt.Errorf("group %s: %w", g.Name, err)
-				}
-				rev := int64(0)
-				if saved.Rev != nil {
-					rev = *saved.Rev
-				}
-				fmt.Fprintf(a.stdout, "%s saved, rev %d\n", saved.Name, rev)
-			}
-			return nil
-		},
-	}
-}
-
-// groupDocument is a group in a file.
-type groupDocument struct {
-	Kind string `json:"kind"`
-	Name string `json:"name"`
-	client.GroupBody
-}
-
-// readGroups reads the documents of kind group; others are somebody else's.
-func (a *app) readGroups(name string) (groups []groupDocument, err error) {
-	raw, err := a.readInput(name)
-	if err != nil {
-		return nil, err
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(raw))
-	for i := 1; ; i++ {
-		var doc map[string]any
-		err := dec.Decode(&doc)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s:%s: %w", name, strings.TrimSpace(yaml.FormatError(err, false, true)), fettle.ErrInvalid)
-		}
-		if doc["kind"] != "group" {
-			continue
-		}
-		g, err := readGroup(doc)
-		if err != nil {
-			return nil, fmt.Errorf("%s: document %d: %w: %w", name, i, err, fettle.ErrInvalid)
-		}
-		groups = append(groups, g)
-	}
-	if len(groups) == 0 {
-		return nil, fmt.Errorf("%s: there is no document in it that says kind: group: %w", name, fettle.ErrInvalid)
-	}
-	return groups, nil
-}
-
-// readGroup reads one document; a key that no group has is refused.
-func readGroup(doc map[string]any) (g groupDocument, err error) {
-	text, err := json.Marshal(doc)
-	if err != nil {
-		return g, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&g); err != nil {
-		return g, err
-	}
-	if g.Name == "" {
-		return g, errors.New("the group has no name")
-	}
-	return g, nil
 }

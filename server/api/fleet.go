@@ -119,6 +119,7 @@ type Groups interface {
 	Groups(ctx context.Context) []fettle.Group
 	Group(ctx context.Context, name string) (fettle.Group, error)
 	SaveGroup(ctx context.Context, g fettle.Group, caller string) (fettle.Group, error)
+	TryGroup(ctx context.Context, g fettle.Group, coming []string) (fettle.Group, error)
 	DeleteGroup(ctx context.Context, name, caller string) error
 }
 

@@ -55,7 +55,7 @@ func (a *rest) groupRoutes() {
 	handle(a, route{id: "show-group", method: http.MethodGet, path: "/groups/{name}", tag: "checks", need: auth.Viewer, summary: "Show a group", text: "Its verdict is at /verdicts/{name}."}, a.showGroup)
 	handle(a, route{
 		id: "save-group", method: http.MethodPut, path: "/groups/{name}", tag: "checks", need: auth.Operator, summary: "Save a group",
-		text: "In the place of the one of that name. Its members have to exist, and it may not stand on itself.",
+		text: "In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.",
 	}, a.saveGroup)
 	handle(a, route{
 		id: "delete-group", method: http.MethodDelete, path: "/groups/{name}", tag: "checks", need: auth.Operator, status: http.StatusNoContent,
@@ -114,13 +114,26 @@ func (a *rest) showGroup(ctx context.Context, in *OneGroup) (*output[GroupInfo],
 	return &output[GroupInfo]{groupInfo(g)}, nil
 }
 
-func (a *rest) saveGroup(ctx context.Context, in *struct {
+// saveGroupIn is a group, and whether it is to be kept.
+type saveGroupIn struct {
 	OneGroup
-	Body GroupBody
-},
-) (*output[GroupInfo], error) {
-	tell(ctx, in.Name, audit.Details{"fold": in.Body.Fold, "members": in.Body.Members, "by": in.Body.By})
-	g, err := a.fleet.SaveGroup(ctx, in.Body.group(in.Name), auth.From(ctx).Name)
+	DryRun bool     `query:"dry_run" doc:"Only say whether it could be saved, and what it would be"`
+	Coming []string `query:"coming" maxItems:"500" doc:"Of dry_run: checks and groups that are about to be made; a member may be one of them"`
+	Body   GroupBody
+}
+
+func (a *rest) saveGroup(ctx context.Context, in *saveGroupIn) (*output[GroupInfo], error) {
+	tell(ctx, in.Name, audit.Details{"fold": in.Body.Fold, "members": in.Body.Members, "by": in.Body.By, "dry_run": in.DryRun})
+	if !in.DryRun && len(in.Coming) > 0 {
+		return nil, &fettle.Fault{Key: "coming", Reason: "it is for dry_run: what is saved stands on what there is"}
+	}
+	var g fettle.Group
+	var err error
+	if in.DryRun {
+		g, err = a.fleet.TryGroup(ctx, in.Body.group(in.Name), in.Coming)
+	} else {
+		g, err = a.fleet.SaveGroup(ctx, in.Body.group(in.Name), auth.From(ctx).Name)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -44,6 +45,11 @@ func (f *fakeGroups) SaveGroup(_ context.Context, g fettle.Group, caller string)
 	}
 	g.Rev, g.Updated, g.UpdatedBy = f.kept[g.Name].Rev+1, fettle.MillisOf(now), caller
 	f.kept[g.Name] = g
+	return g, nil
+}
+
+func (f *fakeGroups) TryGroup(_ context.Context, g fettle.Group, coming []string) (fettle.Group, error) {
+	g.Notes = strings.Join(coming, " ")
 	return g, nil
 }
 
@@ -114,6 +120,13 @@ func TestGroups(t *testing.T) {
 	}
 	sameJSON(t, b.get("/api/v1/groups"), `{"groups":[{"name":"shop","fold":"at_least","at_least":1,"members":[{"check":"check_load","filter":"facts.env == 'prod'","rule":{"min_ok":"2"}}],
 		"by":"facts.customer","rev":1,"updated":"`+g.Updated.Time().Format("2006-01-02T15:04:05.999Z07:00")+`","updated_by":"operator"}]}`)
+	a = b.ask(auth.Operator, "PUT", "/api/v1/groups/new?dry_run=true&coming=disk,load", `{"members":[{"check":"disk"}]}`)
+	if _, err := b.fleet.Group(t.Context(), "new"); err == nil || a.status != http.StatusOK || !strings.Contains(a.body, `"notes":"disk load"`) {
+		t.Errorf("a dry run: %d %s, %v", a.status, a.body, err)
+	}
+	if a := b.ask(auth.Operator, "PUT", "/api/v1/groups/new?coming=disk", `{"members":[{"check":"disk"}]}`); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("what is coming, saved: %d %s", a.status, a.body)
+	}
 	if a := b.ask(auth.Operator, "PUT", "/api/v1/groups/shop", `{"members":[]}`); a.status != http.StatusUnprocessableEntity {
 		t.Errorf("no members: %d %s", a.status, a.body)
 	}

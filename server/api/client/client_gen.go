@@ -3044,6 +3044,15 @@ type ExplainFilterParams struct {
 	Node *string `form:"node,omitempty" json:"node,omitempty"`
 }
 
+// SaveGroupParams defines parameters for SaveGroup.
+type SaveGroupParams struct {
+	// DryRun Only say whether it could be saved, and what it would be
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Coming Of dry_run: checks and groups that are about to be made; a member may be one of them
+	Coming []string `form:"coming,omitempty" json:"coming,omitempty"`
+}
+
 // AskNodesParams defines parameters for AskNodes.
 type AskNodesParams struct {
 	// Where A filter in CEL over what a node knows of itself
@@ -3773,21 +3782,21 @@ type ClientInterface interface {
 
 	// SaveGroupWithBody Save a group
 	//
-	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-	SaveGroupWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SaveGroupWithBody(ctx context.Context, name string, params *SaveGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SaveGroup Save a group
 	//
-	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-	SaveGroup(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SaveGroup(ctx context.Context, name string, params *SaveGroupParams, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListJoinTokens List join tokens
 	//
@@ -5280,13 +5289,13 @@ func (c *Caller) ShowGroup(ctx context.Context, name string, reqEditors ...Reque
 
 // SaveGroupWithBody Save a group
 //
-// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-func (c *Caller) SaveGroupWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSaveGroupRequestWithBody(c.Server, name, contentType, body)
+func (c *Caller) SaveGroupWithBody(ctx context.Context, name string, params *SaveGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveGroupRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5299,13 +5308,13 @@ func (c *Caller) SaveGroupWithBody(ctx context.Context, name string, contentType
 
 // SaveGroup Save a group
 //
-// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-func (c *Caller) SaveGroup(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSaveGroupRequest(c.Server, name, body)
+func (c *Caller) SaveGroup(ctx context.Context, name string, params *SaveGroupParams, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSaveGroupRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8938,18 +8947,18 @@ func NewShowGroupRequest(server string, name string) (*http.Request, error) {
 }
 
 // NewSaveGroupRequest calls the generic SaveGroup builder with application/json body
-func NewSaveGroupRequest(server string, name string, body SaveGroupJSONRequestBody) (*http.Request, error) {
+func NewSaveGroupRequest(server string, name string, params *SaveGroupParams, body SaveGroupJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewSaveGroupRequestWithBody(server, name, "application/json", bodyReader)
+	return NewSaveGroupRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewSaveGroupRequestWithBody constructs an http.Request for the SaveGroup method, with any body, and a specified content type
-func NewSaveGroupRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+func NewSaveGroupRequestWithBody(server string, name string, params *SaveGroupParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8972,6 +8981,45 @@ func NewSaveGroupRequestWithBody(server string, name string, contentType string,
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Coming != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "coming", params.Coming, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -12414,21 +12462,21 @@ type ClientWithResponsesInterface interface {
 
 	// SaveGroupWithBodyWithResponse Save a group
 	//
-	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-	SaveGroupWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error)
+	SaveGroupWithBodyWithResponse(ctx context.Context, name string, params *SaveGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error)
 
 	// SaveGroupWithResponse Save a group
 	//
-	// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+	// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-	SaveGroupWithResponse(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error)
+	SaveGroupWithResponse(ctx context.Context, name string, params *SaveGroupParams, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error)
 
 	// ListJoinTokensWithResponse List join tokens
 	//
@@ -18843,13 +18891,13 @@ func (c *ClientWithResponses) ShowGroupWithResponse(ctx context.Context, name st
 
 // SaveGroupWithBodyWithResponse Save a group
 //
-// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-func (c *ClientWithResponses) SaveGroupWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error) {
-	rsp, err := c.SaveGroupWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) SaveGroupWithBodyWithResponse(ctx context.Context, name string, params *SaveGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error) {
+	rsp, err := c.SaveGroupWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -18858,13 +18906,13 @@ func (c *ClientWithResponses) SaveGroupWithBodyWithResponse(ctx context.Context,
 
 // SaveGroupWithResponse Save a group
 //
-// In the place of the one of that name. Its members have to exist, and it may not stand on itself.
+// In the place of the one of that name. Its members have to exist, and it may not stand on itself. One that would be what it is keeps its rev.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/v1/groups/{name} (the `SaveGroup` operationId).
-func (c *ClientWithResponses) SaveGroupWithResponse(ctx context.Context, name string, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error) {
-	rsp, err := c.SaveGroup(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) SaveGroupWithResponse(ctx context.Context, name string, params *SaveGroupParams, body SaveGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*SaveGroupAnswer, error) {
+	rsp, err := c.SaveGroup(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

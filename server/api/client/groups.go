@@ -19,7 +19,13 @@ func (a *API) Group(ctx context.Context, name string) (*GroupInfo, error) {
 // SaveGroup keeps a group in the place of the one of that name. ErrInvalid: it cannot be. ErrConflict: it has changed since in.Rev, or its name is
 // a check's.
 func (a *API) SaveGroup(ctx context.Context, name string, in GroupBody) (*GroupInfo, error) {
-	return read[GroupInfo](a.calls.SaveGroup(ctx, name, in))
+	return read[GroupInfo](a.calls.SaveGroup(ctx, name, &SaveGroupParams{}, in))
+}
+
+// TryGroup gives a group as SaveGroup would keep it, with its errors, and keeps nothing. The checks and groups in coming are about to be made.
+func (a *API) TryGroup(ctx context.Context, name string, in GroupBody, coming []string) (*GroupInfo, error) {
+	dry := true
+	return read[GroupInfo](a.calls.SaveGroup(ctx, name, &SaveGroupParams{DryRun: &dry, Coming: coming}, in))
 }
 
 // DeleteGroup takes a group away. ErrConflict: something stands on it.
