@@ -57,7 +57,7 @@ func (b *browser) sizes(each func(name string)) {
 	b.t.Helper()
 	b.do(chromedp.EmulateViewport(1280, 900))
 	each("desk")
-	b.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
+	b.do(chromedp.EmulateViewport(360, 780, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
 	each("phone")
 	b.do(chromedp.EmulateViewport(1280, 900))
 }
@@ -173,7 +173,7 @@ func TestBoardInBrowser(t *testing.T) {
 	b.look("history", "/checks/http/history?span=24h")
 	b.look("history-node", "/checks/http/history?span=24h&node=web42.fra.acme.net")
 	b.step("without scripts one tap silences, and another takes it back", func(t *testing.T) {
-		b.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
+		b.do(chromedp.EmulateViewport(360, 780, chromedp.EmulateMobile, chromedp.EmulateScale(2)))
 		b.scripts(false)
 		defer b.scripts(true)
 		b.visit("/now")

@@ -31,8 +31,8 @@ type checkPage struct {
 	By       byFact
 	Nodes    []link // to the nodes by status, in the explorer
 	Edit     string // link to its definition
-	History  string // link to what changed; empty: it is a group
-	Silence  string // link to the form that silences it; empty: it is a group
+	History  string // link to what changed
+	Silence  string // link to the form that silences it; empty: it is a group that one silence cannot hush
 	Silences []silencedBy
 	Silenced folded
 	Shadowed folded
@@ -88,6 +88,8 @@ type memberRow struct {
 	Bar    tallyBar
 	Since  moment
 	Reason string
+	// Links to what there is of the member; empty: there is none.
+	History, Map, Silence string
 }
 
 // check draws a check; for htmx what changes of it.
@@ -144,15 +146,20 @@ func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	p.Live = true
 	p.About = shownAbout(name, about)
 	p.Answers, p.Left = gather(v)
-	p.Members = s.memberRows(v.Members)
+	p.Members, p.History = s.memberRows(v.Members), historyURL(name, "", spans()[0], 0)
 	if p.By, err = s.byFact(ctx, name, v, cmp.Or(path, v.ByFact)); err != nil {
 		return checkPage{}, err
 	}
 	if v.Kind != fettle.KindGroup {
 		p.Nodes = nodesByStatus(name, v.Tally)
 		p.Edit = p.Path() + "/edit"
-		p.History = historyURL(name, "", spans()[0], 0)
 		p.Silence = silenceForm{Checks: name, Where: everyNode, For: "4h", Back: p.Path()}.URL()
+	} else {
+		groups := s.fleet.Groups(ctx)
+		p.Silence = silenceOf(leavesOf(groups, name), p.Path())
+		if i := slices.IndexFunc(groups, func(g fettle.Group) bool { return g.Name == name }); i >= 0 {
+			waysOf(groups[i].Members, p.Members, p.Path())
+		}
 	}
 	p.Silenced, p.Shadowed = fold(v.Silenced, 2*foldedWide), fold(v.Shadowed, 2*foldedWide)
 	for _, by := range v.SilencedBy {
@@ -248,6 +255,7 @@ func gather(v fettle.Verdict) (out []answers, left int) {
 	for status, ids := range v.Nodes {
 		for _, id := range ids {
 			text, told := v.Output[id]
+			text = clean(text)
 			if !told {
 				left++
 				continue

@@ -30,20 +30,23 @@ func spans() []string { return []string{"24h", "7d", "30d", "90d"} }
 // checkHistoryPage is how a check was over a span: how long it had which status, and what changed when.
 type checkHistoryPage struct {
 	base
-	Name      string
-	Node      fettle.NodeID // empty: all
-	Span      string
-	Spans     []chip
-	From      moment
-	Bar       []heldPart
-	Nodes     []nodeShare
-	MoreNodes int       // that were not, and are not shown
-	WellNodes int       // that were well all the time
-	Strip     []stretch // of one node
-	Changes   []changed
-	Older     string // link to the changes before these; empty: these are the first
-	Fault     string // why the time cannot be reckoned; empty: it is
-	Same      []command
+	Group       bool          // it is one, and what is shown is of the checks in it
+	Members     []memberShare // of a group, those first that were well for the shortest time
+	MoreMembers int
+	Name        string
+	Node        fettle.NodeID // empty: all
+	Span        string
+	Spans       []chip
+	From        moment
+	Bar         []heldPart
+	Nodes       []nodeShare
+	MoreNodes   int       // that were not, and are not shown
+	WellNodes   int       // that were well all the time
+	Strip       []stretch // of one node
+	Changes     []changed
+	Older       string // link to the changes before these; empty: these are the first
+	Fault       string // why the time cannot be reckoned; empty: it is
+	Same        []command
 }
 
 // heldPart is how long a status held, of the time in which there was one.
@@ -73,6 +76,8 @@ type stretch struct {
 
 // changed is one change that happened to some nodes together.
 type changed struct {
+	Check    string
+	URL      string // of the check
 	At       moment
 	From, To fettle.CheckStatus
 	Output   string
@@ -121,6 +126,13 @@ func (s *site) checkHistory(c *gin.Context) error {
 	p.From = s.moment(from)
 	for _, one := range spans() {
 		p.Spans = append(p.Spans, chip{Word: one, URL: historyURL(name, p.Node, one, 0), Chosen: one == p.Span})
+	}
+	if leaves := leavesOf(s.fleet.Groups(ctx), name); len(leaves) > 0 && p.Node == "" {
+		if err := s.groupHistory(ctx, &p, checksOf(leaves), from, until); err != nil {
+			return err
+		}
+		p.Same = commandsOfCheck(c.Request, name, false)
+		return s.draw(c, http.StatusOK, "checkhistory.html", "layout", p)
 	}
 	before, _ := strconv.ParseInt(c.Query("before"), 10, 64) // what is no number is from the newest
 	list, err := s.fleet.CheckHistory(ctx, server.TransitionQuery{Check: name, Node: p.Node, Since: from, Hard: true, Before: before, Limit: changesRead})
@@ -208,19 +220,19 @@ func percentOf(part float64) string {
 func gatherChanges(s *site, list []server.Transition) (out []changed, last int64) {
 	for _, tr := range list {
 		i := slices.IndexFunc(out, func(g changed) bool {
-			return g.From == tr.From && g.To == tr.To && g.Output == tr.Output && g.last.Sub(tr.At) < together
+			return g.Check == tr.Check && g.From == tr.From && g.To == tr.To && g.Output == tr.Output && g.last.Sub(tr.At) < together
 		})
 		if i < 0 {
 			if len(out) == changesShown {
 				break
 			}
-			out = append(out, changed{At: s.moment(tr.At), From: tr.From, To: tr.To, Output: tr.Output, Flap: flapWord(tr.Flap), last: tr.At})
+			out = append(out, changed{Check: tr.Check, URL: checkURL(tr.Check), At: s.moment(tr.At), From: tr.From, To: tr.To, Output: tr.Output, Flap: flapWord(tr.Flap), last: tr.At})
 			i = len(out) - 1
 		}
 		out[i].ids, last = append(out[i].ids, tr.Node), tr.Seq
 	}
 	for i := range out {
-		out[i].Names, out[i].Output = fold(out[i].ids, 2*foldedWide), cut(out[i].Output, widestAnswer)
+		out[i].Names, out[i].Output = fold(out[i].ids, 2*foldedWide), cut(clean(out[i].Output), widestAnswer)
 	}
 	return out, last
 }

@@ -105,10 +105,11 @@ func (s *site) checkNodePage(c *gin.Context, live bool) (checkNodePage, error) {
 	}
 	p := checkNodePage{
 		base: s.base(c, name+" on "+string(id), "checks"), Check: name, Node: id, Verdict: v, Status: v.Status, Liveness: n.Liveness, Seen: s.moment(n.Seen), Asked: live,
-		Silence: silenceForm{Checks: name, Where: where, For: "4h"}.URL(), Text: v.Output[id],
+		Silence: silenceForm{Checks: name, Where: where, For: "4h"}.URL(), Text: clean(v.Output[id]),
 	}
 	p.Live = true
 	if state, has := n.Checks[name]; has {
+		state.Output = clean(state.Output)
 		p.State, p.Since, p.At = &state, s.moment(state.Since), s.moment(state.At)
 		p.Perfdata = perfRows(state.Perfdata)
 	}
@@ -127,7 +128,7 @@ func perfRows(list []fettle.Perf) (out []perfRow) {
 		return strconv.FormatFloat(*f, 'g', -1, 64)
 	}
 	for _, p := range list {
-		row := perfRow{Label: p.Label, Value: number(p.Value), Warn: p.Warn, Crit: p.Crit, Range: strings.Trim(number(p.Min)+" … "+number(p.Max), " …")}
+		row := perfRow{Label: clean(p.Label), Value: number(p.Value), Warn: p.Warn, Crit: p.Crit, Range: strings.Trim(number(p.Min)+" … "+number(p.Max), " …")}
 		if p.Value == nil {
 			row.Value = "not measured"
 		} else if p.Unit != "" {

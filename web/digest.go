@@ -146,10 +146,10 @@ func classOf(r *fettle.Result) (class string, rank int) {
 // oneLine gives what a result says in one line: the message, or the outputs that the manifest declares, with their units.
 func oneLine(r *fettle.Result, action *server.Action) string {
 	if r.Status != fettle.StatusOK {
-		return cut(r.Status.String()+": "+r.Message, widestAnswer)
+		return cut(clean(r.Status.String()+": "+r.Message), widestAnswer)
 	}
 	if r.Output != nil {
-		return cut(r.Output.Line, widestAnswer)
+		return cut(clean(r.Output.Line), widestAnswer)
 	}
 	var parts []string
 	for _, p := range declared(r.Data, action, maxCell) {
@@ -158,7 +158,7 @@ func oneLine(r *fettle.Result, action *server.Action) string {
 	if len(parts) > 0 {
 		return cut(strings.Join(parts, ", "), widestAnswer)
 	}
-	return cut(r.Message, widestAnswer)
+	return cut(clean(r.Message), widestAnswer)
 }
 
 // declared gives the outputs of a result as the manifest names them; without a manifest, as they are named themselves.
@@ -174,14 +174,14 @@ func declared(data map[string]any, action *server.Action, wide int) (out []prope
 			if o.Unit != "" {
 				text += " " + o.Unit
 			}
-			out = append(out, property{o.Label(), cut(text, wide)})
+			out = append(out, property{o.Label(), cut(clean(text), wide)})
 		}
 	}
 	var rest []property
 	for name, value := range data {
 		if !named[name] {
 			text, _ := shown(value)
-			rest = append(rest, property{name, cut(text, wide)})
+			rest = append(rest, property{name, cut(clean(text), wide)})
 		}
 	}
 	slices.SortFunc(rest, func(a, b property) int { return cmp.Compare(a.Name, b.Name) })
@@ -190,14 +190,14 @@ func declared(data map[string]any, action *server.Action, wide int) (out []prope
 
 func failureOf(r *fettle.Result, action *server.Action) failure {
 	f := failure{
-		Node: r.Node, URL: "/nodes/" + string(r.Node), Status: r.Status.String(), Message: cut(r.Message, widestDetail), Took: fmt.Sprintf("%d ms", r.TookMS),
+		Node: r.Node, URL: "/nodes/" + string(r.Node), Status: r.Status.String(), Message: cut(clean(r.Message), widestDetail), Took: fmt.Sprintf("%d ms", r.TookMS),
 		Rows: declared(r.Data, action, widestDetail),
 	}
 	if r.Output != nil {
 		if r.Status == fettle.StatusOK {
 			f.Status = string(r.Output.Code.Status())
 		}
-		f.Output = cut(strings.TrimSpace(r.Output.Line+"\n"+r.Output.Long), widestDetail)
+		f.Output = cut(clean(strings.TrimSpace(r.Output.Line+"\n"+r.Output.Long)), widestDetail)
 	}
 	return f
 }

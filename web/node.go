@@ -113,7 +113,7 @@ func (s *site) node(c *gin.Context) error {
 func (s *site) checkRows(id fettle.NodeID, states map[string]fettle.CheckState) []checkRow {
 	var out []checkRow
 	for name, state := range states {
-		r := checkRow{Name: name, URL: checkNodePage{Check: name, Node: id}.Path(), Status: state.Status, Attempt: state.Attempt, Since: s.moment(state.Since), At: s.moment(state.At), Output: state.Output}
+		r := checkRow{Name: name, URL: checkNodePage{Check: name, Node: id}.Path(), Status: state.Status, Attempt: state.Attempt, Since: s.moment(state.Since), At: s.moment(state.At), Output: clean(state.Output)}
 		if state.Soft != state.Status {
 			r.Soft = state.Soft
 		}

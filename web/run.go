@@ -18,6 +18,7 @@ const unansweredShown = 2000
 type runPage struct {
 	base
 	runRow
+	Pace       []property
 	Inputs     []property
 	Ended      moment
 	Undefined  int
@@ -62,6 +63,7 @@ func (s *site) run(c *gin.Context) error {
 	for name, text := range inputTexts(r.Inputs) {
 		p.Inputs = append(p.Inputs, property{name, cut(text, widestValue)})
 	}
+	p.Pace = paceRows(r.Pace)
 	slices.SortFunc(p.Inputs, func(a, b property) int { return natural(a.Name, b.Name) })
 	for _, one := range r.Refused {
 		f := fold(one.Nodes, 2*foldedWide)
