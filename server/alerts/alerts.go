@@ -3,7 +3,6 @@ package alerts
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -227,7 +226,7 @@ func (a *Alerts) Test(ctx context.Context, name, caller string) error {
 		Reason: "this is a test by " + caller + "; nothing is wrong", Labels: map[string]string{"test": "true"},
 	}
 	if err := r.tell(ctx, message{Receiver: r.name, URL: a.cfg.URL, At: now, Items: []item{{Alert: one}}, Test: true}); err != nil {
-		return fmt.Errorf("receiver %s did not take it: %w", name, errors.Join(err, fettle.ErrUnavailable))
+		return fmt.Errorf("receiver %s did not take it: %w: %w", name, err, fettle.ErrUnavailable)
 	}
 	return nil
 }

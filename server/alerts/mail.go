@@ -174,7 +174,7 @@ func (m *mailer) tell(ctx context.Context, msg message) error {
 	if err != nil {
 		return err
 	}
-	return client.DialAndSendWithContext(ctx, out)
+	return m.cfg.explain(client.DialAndSendWithContext(ctx, out))
 }
 
 // compose writes a message.

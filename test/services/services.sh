@@ -30,7 +30,8 @@
 #               prometheus --config.file=F --storage.tsdb.path=D --web.listen-address=127.0.0.1:PORT
 #   alertmanager  FETTLE_TEST_ALERTMANAGER   the program; a test starts its own:
 #               prometheus-alertmanager --config.file=F --storage.path=D --cluster.listen-address= --web.listen-address=127.0.0.1:PORT
-#   smtp        FETTLE_TEST_PYTHON_SMTP    a python3 with aiosmtpd: "-m aiosmtpd -n -l HOST:PORT -c aiosmtpd.handlers.Mailbox MAILDIR"
+#   smtp        FETTLE_TEST_SMTP           a program: "… HOST:PORT MAILDIR CERT KEY USER PASSWORD" runs a mail server in the foreground, see run-smtp.py
+#               FETTLE_TEST_SMTP_DIR       where ca.pem is, and cert.pem and key.pem of localhost
 #   chromium    FETTLE_TEST_CHROMIUM       the program; as root it wants --no-sandbox and a --user-data-dir
 #   facter      FETTLE_TEST_FACTER         the program
 #   ansible     FETTLE_TEST_ANSIBLE        the program; ansible-inventory stands beside it

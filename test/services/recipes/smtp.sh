@@ -1,6 +1,11 @@
-# A mail server, as a program: each test runs its own, "python3 -m aiosmtpd -n -l HOST:PORT -c aiosmtpd.handlers.Mailbox MAILDIR".
-packages=(python3-aiosmtpd)
+# A mail server, as a program: each test runs its own with run-smtp.py.
+packages=(python3-aiosmtpd openssl)
+
+start() { certified; }
 
 ready() { /usr/bin/python3 -c 'import aiosmtpd'; }
 
-settings() { give PYTHON_SMTP /usr/bin/python3; }
+settings() {
+  give SMTP "$here/run-smtp.py"
+  give SMTP_DIR "$dir"
+}
