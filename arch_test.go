@@ -63,9 +63,9 @@ var plan = map[string]room{
 	"server/enrol": {floor: 3, may: []string{"store", "wire", "wire/trust"}},
 
 	"agent/emulate":     {floor: 4, may: []string{"agent", "checks", "facts", "filter", "nagios", "plugins", "wire", "wire/trust"}},
-	"server/api":        {floor: 4, may: []string{"audit", "server", "server/alerts", "server/auth", "server/enrol"}},
+	"server/api":        {floor: 4, may: []string{"audit", "server", "server/alerts", "server/auth", "server/enrol", "server/remedy"}},
 	"server/api/client": {floor: 4}, // generated from the specification, as a stranger would have it
-	"web":               {floor: 4, may: []string{"audit", "checks/files", "plugins", "server", "server/auth"}},
+	"web":               {floor: 4, may: []string{"audit", "checks/files", "plugins", "server", "server/auth", "server/remedy"}},
 
 	"cmd/fettle": {floor: 5, may: []string{anything}},
 

@@ -77,7 +77,9 @@ type aboutShown struct {
 // remedyShown is what can be run where it is not well.
 type remedyShown struct {
 	Action string
-	Run    string // link to the form that runs it
+	Run    string      // link to the form that runs it
+	Last   *remedyLast // nil: it has never been called for
+	Paused string      // why it is not run by itself; empty: it is
 }
 
 // memberRow is one member of a group.
@@ -145,6 +147,9 @@ func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	p := checkPage{base: s.base(c, name, "checks"), Name: name, Verdict: v, Since: s.moment(v.Since), Bar: checkBar(v.Tally), Asked: live}
 	p.Live = true
 	p.About = shownAbout(name, about)
+	if err := s.fillRemedy(ctx, name, p.About.Remedy); err != nil {
+		return checkPage{}, err
+	}
 	p.Answers, p.Left = gather(v)
 	p.Members, p.History = s.memberRows(v.Members), historyURL(name, "", spans()[0], 0)
 	if p.By, err = s.byFact(ctx, name, v, cmp.Or(path, v.ByFact)); err != nil {
@@ -194,9 +199,21 @@ func shownAbout(name string, a about) aboutShown {
 		out.Depends = append(out.Depends, link{Label: on, URL: checkURL(on)})
 	}
 	if a.Remedy != nil && a.Remedy.Action != "" {
-		out.Remedy = &remedyShown{Action: a.Remedy.Action, Run: runForm{Action: a.Remedy.Action, Where: badWhere(name, fettle.CheckCritical), Inputs: plainInputs(a.Remedy.Inputs), For: name}.URL()}
+		out.Remedy = &remedyShown{Action: a.Remedy.Action, Run: runForm{Action: a.Remedy.Action, Where: remedyWhere(name, a.Remedy.When), Inputs: plainInputs(a.Remedy.Inputs), For: name}.URL()}
 	}
 	return out
+}
+
+// remedyWhere gives the filter of the nodes on which a check has a status that calls for its remedy.
+func remedyWhere(check string, statuses []fettle.CheckStatus) string {
+	if len(statuses) == 0 {
+		return badWhere(check, fettle.CheckCritical)
+	}
+	var parts []string
+	for _, status := range statuses {
+		parts = append(parts, badWhere(check, status))
+	}
+	return strings.Join(parts, " || ")
 }
 
 // badWhere gives the filter of the nodes on which a check has a status.

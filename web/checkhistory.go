@@ -81,10 +81,12 @@ type changed struct {
 	At       moment
 	From, To fettle.CheckStatus
 	Output   string
-	Flap     string // that it began to flap, or ceased to
+	Flap     string       // that it began to flap, or ceased to
+	Remedies []remedyLast // what it called for, the first few
 	Names    folded
 	last     fettle.Millis
 	ids      []fettle.NodeID
+	seqs     []int64
 }
 
 // Up gives the way back.
@@ -146,6 +148,9 @@ func (s *site) checkHistory(c *gin.Context) error {
 	}
 	var last int64
 	p.Changes, last = gatherChanges(s, list)
+	if err := s.addRemedies(ctx, p.Changes); err != nil {
+		return err
+	}
 	if len(list) == changesRead || last != 0 && last != list[len(list)-1].Seq {
 		p.Older = historyURL(name, p.Node, p.Span, last)
 	}
@@ -230,6 +235,7 @@ func gatherChanges(s *site, list []server.Transition) (out []changed, last int64
 			i = len(out) - 1
 		}
 		out[i].ids, last = append(out[i].ids, tr.Node), tr.Seq
+		out[i].seqs = append(out[i].seqs, tr.Seq)
 	}
 	for i := range out {
 		out[i].Names, out[i].Output = fold(out[i].ids, 2*foldedWide), cut(clean(out[i].Output), widestAnswer)

@@ -73,8 +73,11 @@ func (s *site) now(c *gin.Context) error {
 	})
 	p.Left = max(0, len(p.Items)-nowShown)
 	p.Items = p.Items[:min(len(p.Items), nowShown)]
-	for i := range p.Items[:min(len(p.Items), nowOpen)] {
-		p.Items[i].Open = true
+	for i := range p.Items {
+		p.Items[i].Open = i < nowOpen
+		if err := s.fillRemedy(ctx, p.Items[i].Name, p.Items[i].Remedy); err != nil {
+			return err
+		}
 	}
 	s.fillNow(c, &p)
 	return s.draw(c, http.StatusOK, "now.html", "bare", p)

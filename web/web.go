@@ -25,6 +25,7 @@ type Config struct {
 	People   *auth.People     // who signs in by name; nil: nobody does
 	SignOn   SignOn           // signs people in elsewhere; nil: nobody does
 	Audit    *audit.Log       // nil: nothing is put down
+	Remedies Remedies         // nil: nothing is run on change
 	Broker   Broker           // nil: it is not the server's own
 }
 

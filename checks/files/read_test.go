@@ -170,7 +170,7 @@ func FuzzRead(f *testing.F) {
 
 func TestExamples(t *testing.T) {
 	all := Set{}
-	for _, name := range []string{"../../examples/checks/node.yaml", "../../examples/checks/groups.yaml"} {
+	for _, name := range []string{"../../examples/checks/node.yaml", "../../examples/checks/groups.yaml", "../../examples/checks/remedy.yaml"} {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -181,7 +181,7 @@ func TestExamples(t *testing.T) {
 		}
 		all.Checks, all.Groups = append(all.Checks, set.Checks...), append(all.Groups, set.Groups...)
 	}
-	if len(all.Checks) < 4 || len(all.Groups) != 1 {
+	if len(all.Checks) < 5 || len(all.Groups) != 1 {
 		t.Errorf("%d checks and %d groups", len(all.Checks), len(all.Groups))
 	}
 }

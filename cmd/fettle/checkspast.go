@@ -139,9 +139,9 @@ func (a *app) checksHistoryCommand() *cobra.Command {
 			}
 			p.Cursor = &page.Next
 		}
-		l := listing{columns: []string{"AT", "NODE", "FROM", "TO", "KIND", "OUTPUT"}, object: past}
+		l := listing{columns: []string{"AT", "NODE", "FROM", "TO", "KIND", "REMEDY", "OUTPUT"}, object: past}
 		for _, ch := range past.Changes {
-			l.rows = append(l.rows, []string{ch.At.UTC().Format(time.RFC3339), string(ch.Node), orGone(string(ch.From)), orGone(string(ch.To)), kindOf(ch), ch.Output})
+			l.rows = append(l.rows, []string{ch.At.UTC().Format(time.RFC3339), string(ch.Node), orGone(string(ch.From)), orGone(string(ch.To)), kindOf(ch), remedyText(ch.Remedy), ch.Output})
 			l.lines = append(l.lines, ch)
 		}
 		return l.write(a)
@@ -154,6 +154,14 @@ func orGone(status string) string {
 		return "-"
 	}
 	return status
+}
+
+// remedyText says what a change called for, and its number for fettle remedies show.
+func remedyText(r *client.ChangeRemedy) string {
+	if r == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s (%d)", r.Phase, r.Id)
 }
 
 // kindOf says in a word what a change is.

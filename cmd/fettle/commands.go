@@ -30,7 +30,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.factsCommand(), a.filterCommand(), a.findCommand(), a.nodeCommand(), a.showCommand(),
 		a.pingCommand(), a.pluginsCommand(), a.runCommand(), a.runsCommand(), a.sshCommand(),
-		a.alertsCommand(), a.checkCommand(), a.checksCommand(), a.groupCommand(), a.silenceCommand(),
+		a.alertsCommand(), a.checkCommand(), a.checksCommand(), a.groupCommand(), a.silenceCommand(), a.remediesCommand(),
 		a.agentReleaseCommand(), a.auditCommand(), a.brokerCommand(), a.enrolCommand(), a.joinTokenCommand(), a.loginCommand(), a.logoutCommand(),
 		a.policyCommand(), a.serverKeyCommand(), a.tokenCommand(), a.userCommand(),
 		a.ansibleCommand(), a.motdCommand(), a.nagiosCommand(), a.prometheusCommand(), a.promptCommand(),

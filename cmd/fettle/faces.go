@@ -21,7 +21,7 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	r := api.NewEngine(m.log)
 	cfg := api.Config{
 		MetricsToken: m.cfg.MetricsToken, Meters: []func(io.Writer){meters.WritePrometheus, m.audit.WriteMetrics, m.passive.WriteMetrics}, Docs: web.Docs(),
-		People: m.people, Audit: m.audit, Enrolments: enrolments{m.nodes, m.server}, Alerts: m.alerts,
+		People: m.people, Audit: m.audit, Enrolments: enrolments{m.nodes, m.server}, Alerts: m.alerts, Remedies: m.remedies,
 		ShrinkTo: float64(m.cfg.ShrinkTo) / 100, ShrinkHold: m.cfg.ShrinkHold,
 	}
 	if cfg.ShrinkTo == 0 {
@@ -33,7 +33,7 @@ func (m *middle) faces(meters *metrics.Set) (http.Handler, error) {
 	if err := api.Mount(r, cfg, m.server, m.keeper, m.log); err != nil {
 		return nil, err
 	}
-	pages := web.Config{NotFound: api.NotFound, People: m.people, Audit: m.audit}
+	pages := web.Config{NotFound: api.NotFound, People: m.people, Audit: m.audit, Remedies: m.remedies}
 	if m.broker != nil {
 		pages.Broker = brokerView{m.broker}
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Audit        *audit.Log        // nil: nothing is put down
 	Enrolments   Enrolments        // nil: no node can enrol
 	Alerts       Alerts            // nil: nobody is told of anything
+	Remedies     Remedies          // nil: nothing is run on change
 }
 
 // MaxShrinkHold is how long a list of scrape targets may be held.
@@ -122,6 +123,7 @@ func (a *rest) routes() {
 	a.standingRoutes()
 	a.eventRoutes()
 	a.checkRoutes()
+	a.remedyRoutes()
 	a.mapRoutes()
 	a.prometheusRoutes()
 	a.alertRoutes()

@@ -22,6 +22,17 @@ type CheckChange struct {
 	Hard     bool      `json:"hard" doc:"It changed what counts"`
 	Flapping string    `json:"flapping,omitempty" enum:"began,ended" doc:"With it the state began to flap, or ceased to"`
 	Output   string    `json:"output"`
+	// Remedy is what the change called for.
+	Remedy *ChangeRemedy `json:"remedy,omitempty" doc:"What was run because of it, or why nothing was; left out: it called for none"`
+}
+
+// ChangeRemedy is what a change of a state called for.
+type ChangeRemedy struct {
+	ID     int64  `json:"id"`
+	Action string `json:"action"`
+	Phase  string `json:"phase" enum:"waiting,running,watching,mended,unmended,failed,skipped"`
+	Why    string `json:"why,omitempty" doc:"What it waits for, or why it was left out or did not mend"`
+	Run    string `json:"run,omitempty"`
 }
 
 // CheckPast is a page of what has changed, the newest first.
@@ -144,10 +155,15 @@ func (a *rest) checkHistory(ctx context.Context, in *checkPastIn) (*output[Check
 		return nil, err
 	}
 	past := CheckPast{Check: in.Name, Changes: make([]CheckChange, len(list))}
+	seqs := make([]int64, len(list))
 	for i, tr := range list {
+		seqs[i] = tr.Seq
 		past.Changes[i] = CheckChange{
 			Node: string(tr.Node), At: tr.At.Time(), From: string(tr.From), To: string(tr.To), Hard: tr.Hard, Flapping: flapWords[tr.Flap], Output: tr.Output,
 		}
+	}
+	if err := a.addRemedies(ctx, &past, seqs); err != nil {
+		return nil, err
 	}
 	if len(list) == in.Limit {
 		past.Next = strconv.FormatInt(list[len(list)-1].Seq, 10)

@@ -144,23 +144,24 @@ func (r *Remedies) Pause(ctx context.Context, p Pause) (Pause, error) {
 	return p, err
 }
 
-// Resume has remedies be started again; what was left out meanwhile stays so. ErrConflict: nothing is paused.
-func (r *Remedies) Resume(ctx context.Context, check, by string) error {
+// Resume has remedies be started again, and gives the pause that is over; what was left out meanwhile stays so. ErrConflict: nothing is paused.
+func (r *Remedies) Resume(ctx context.Context, check, by string) (over Pause, err error) {
 	last, err := r.lastOf(ctx, check)
 	if err != nil {
-		return err
+		return over, err
 	}
 	err = r.changePauses(ctx, func(next *pauses) error {
 		if check == "" {
 			if next.All == nil {
 				return fmt.Errorf("%s are not paused: %w", remediesOf(check), fettle.ErrConflict)
 			}
-			next.All = nil
+			over, next.All = *next.All, nil
 			return nil
 		}
 		if next.Checks[check] == nil {
 			return fmt.Errorf("%s are not paused: %w", remediesOf(check), fettle.ErrConflict)
 		}
+		over = *next.Checks[check]
 		delete(next.Checks, check)
 		next.Since[check] = last
 		return nil
@@ -168,7 +169,7 @@ func (r *Remedies) Resume(ctx context.Context, check, by string) error {
 	if err == nil {
 		r.Log.Info("remedies resumed", "check", check, "user", by)
 	}
-	return err
+	return over, err
 }
 
 // stop has a check's remedies end by themselves.

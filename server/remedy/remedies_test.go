@@ -63,10 +63,10 @@ func TestWhatIsLeftOut(t *testing.T) {
 		w.result("n1", fettle.CodeCritical)
 		w.look()
 		w.last("n1", fettle.RemedySkipped, kindPaused)
-		if err := w.cure.Resume(t.Context(), "", "bob"); err != nil {
+		if _, err := w.cure.Resume(t.Context(), "", "bob"); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.cure.Resume(t.Context(), "", "bob"); !errors.Is(err, fettle.ErrConflict) {
+		if _, err := w.cure.Resume(t.Context(), "", "bob"); !errors.Is(err, fettle.ErrConflict) {
 			t.Errorf("resumed twice: %v", err)
 		}
 	})
@@ -182,7 +182,7 @@ func TestItStopsWhenItDoesNotMend(t *testing.T) {
 	if held := w.cure.Pauses(); len(held) != 1 || held[0].Check != "web" || !held[0].Stopped {
 		t.Fatalf("%+v", held)
 	}
-	if err := w.cure.Resume(t.Context(), "web", "bob"); err != nil {
+	if _, err := w.cure.Resume(t.Context(), "web", "bob"); err != nil {
 		t.Fatal(err)
 	}
 	w.result("n3", fettle.CodeOK)

@@ -18,6 +18,39 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for ChangeRemedyPhase.
+const (
+	ChangeRemedyPhaseFailed   ChangeRemedyPhase = "failed"
+	ChangeRemedyPhaseMended   ChangeRemedyPhase = "mended"
+	ChangeRemedyPhaseRunning  ChangeRemedyPhase = "running"
+	ChangeRemedyPhaseSkipped  ChangeRemedyPhase = "skipped"
+	ChangeRemedyPhaseUnmended ChangeRemedyPhase = "unmended"
+	ChangeRemedyPhaseWaiting  ChangeRemedyPhase = "waiting"
+	ChangeRemedyPhaseWatching ChangeRemedyPhase = "watching"
+)
+
+// Valid indicates whether the value is a known member of the ChangeRemedyPhase enum.
+func (e ChangeRemedyPhase) Valid() bool {
+	switch e {
+	case ChangeRemedyPhaseFailed:
+		return true
+	case ChangeRemedyPhaseMended:
+		return true
+	case ChangeRemedyPhaseRunning:
+		return true
+	case ChangeRemedyPhaseSkipped:
+		return true
+	case ChangeRemedyPhaseUnmended:
+		return true
+	case ChangeRemedyPhaseWaiting:
+		return true
+	case ChangeRemedyPhaseWatching:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CheckChangeFlapping.
 const (
 	CheckChangeFlappingBegan CheckChangeFlapping = "began"
@@ -261,6 +294,39 @@ func (e PolicyTruthTruth) Valid() bool {
 	}
 }
 
+// Defines values for RemedyInfoPhase.
+const (
+	RemedyInfoPhaseFailed   RemedyInfoPhase = "failed"
+	RemedyInfoPhaseMended   RemedyInfoPhase = "mended"
+	RemedyInfoPhaseRunning  RemedyInfoPhase = "running"
+	RemedyInfoPhaseSkipped  RemedyInfoPhase = "skipped"
+	RemedyInfoPhaseUnmended RemedyInfoPhase = "unmended"
+	RemedyInfoPhaseWaiting  RemedyInfoPhase = "waiting"
+	RemedyInfoPhaseWatching RemedyInfoPhase = "watching"
+)
+
+// Valid indicates whether the value is a known member of the RemedyInfoPhase enum.
+func (e RemedyInfoPhase) Valid() bool {
+	switch e {
+	case RemedyInfoPhaseFailed:
+		return true
+	case RemedyInfoPhaseMended:
+		return true
+	case RemedyInfoPhaseRunning:
+		return true
+	case RemedyInfoPhaseSkipped:
+		return true
+	case RemedyInfoPhaseUnmended:
+		return true
+	case RemedyInfoPhaseWaiting:
+		return true
+	case RemedyInfoPhaseWatching:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RunInfoPhase.
 const (
 	RunInfoPhaseAnswering RunInfoPhase = "answering"
@@ -483,6 +549,39 @@ func (e ListEnrolmentsParamsStanding) Valid() bool {
 	case ListEnrolmentsParamsStandingPending:
 		return true
 	case ListEnrolmentsParamsStandingRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRemediesParamsPhase.
+const (
+	ListRemediesParamsPhaseFailed   ListRemediesParamsPhase = "failed"
+	ListRemediesParamsPhaseMended   ListRemediesParamsPhase = "mended"
+	ListRemediesParamsPhaseRunning  ListRemediesParamsPhase = "running"
+	ListRemediesParamsPhaseSkipped  ListRemediesParamsPhase = "skipped"
+	ListRemediesParamsPhaseUnmended ListRemediesParamsPhase = "unmended"
+	ListRemediesParamsPhaseWaiting  ListRemediesParamsPhase = "waiting"
+	ListRemediesParamsPhaseWatching ListRemediesParamsPhase = "watching"
+)
+
+// Valid indicates whether the value is a known member of the ListRemediesParamsPhase enum.
+func (e ListRemediesParamsPhase) Valid() bool {
+	switch e {
+	case ListRemediesParamsPhaseFailed:
+		return true
+	case ListRemediesParamsPhaseMended:
+		return true
+	case ListRemediesParamsPhaseRunning:
+		return true
+	case ListRemediesParamsPhaseSkipped:
+		return true
+	case ListRemediesParamsPhaseUnmended:
+		return true
+	case ListRemediesParamsPhaseWaiting:
+		return true
+	case ListRemediesParamsPhaseWatching:
 		return true
 	default:
 		return false
@@ -911,6 +1010,20 @@ type ChangeList struct {
 	Next    string       `json:"next"`
 }
 
+// ChangeRemedy defines model for ChangeRemedy.
+type ChangeRemedy struct {
+	Action string            `json:"action"`
+	Id     int64             `json:"id"`
+	Phase  ChangeRemedyPhase `json:"phase"`
+	Run    *fettle.RunID     `json:"run,omitempty"`
+
+	// Why What it waits for, or why it was left out or did not mend
+	Why *string `json:"why,omitempty"`
+}
+
+// ChangeRemedyPhase defines model for ChangeRemedy.Phase.
+type ChangeRemedyPhase string
+
 // CheckChange defines model for CheckChange.
 type CheckChange struct {
 	// At By the server's clock
@@ -926,6 +1039,9 @@ type CheckChange struct {
 	Hard   bool          `json:"hard"`
 	Node   fettle.NodeID `json:"node"`
 	Output string        `json:"output"`
+
+	// Remedy What was run because of it, or why nothing was; left out: it called for none
+	Remedy *ChangeRemedy `json:"remedy,omitempty"`
 
 	// To Empty: there is none any more: the node has left the check, or the check was deleted
 	To string `json:"to"`
@@ -1811,6 +1927,15 @@ type PathList struct {
 	Paths []PathInfo `json:"paths"`
 }
 
+// PauseOrder defines model for PauseOrder.
+type PauseOrder struct {
+	// Check Left out: all remedies
+	Check *string `json:"check,omitempty"`
+
+	// Reason Why, for whoever resumes it; a pause needs one
+	Reason *string `json:"reason,omitempty"`
+}
+
 // Perf defines model for Perf.
 type Perf = fettle.Perf
 
@@ -2058,6 +2183,65 @@ type Released struct {
 
 // Remedy defines model for Remedy.
 type Remedy = fettle.Remedy
+
+// RemedyInfo defines model for RemedyInfo.
+type RemedyInfo struct {
+	Action string `json:"action"`
+
+	// At When the state changed, by the server's clock
+	At    time.Time  `json:"at"`
+	Check string     `json:"check"`
+	Ended *time.Time `json:"ended,omitempty"`
+
+	// From Empty: there was no state
+	From string        `json:"from"`
+	Id   int64         `json:"id"`
+	Node fettle.NodeID `json:"node"`
+
+	// Output What the state said
+	Output string `json:"output"`
+
+	// Owner With whose rights it was run
+	Owner *string `json:"owner,omitempty"`
+
+	// Phase watching: the run went well, and it is not known yet whether the state becomes ok
+	Phase RemedyInfoPhase `json:"phase"`
+
+	// Reason Of why, in one word, such as silenced or cooldown
+	Reason  *string       `json:"reason,omitempty"`
+	Run     *fettle.RunID `json:"run,omitempty"`
+	Started *time.Time    `json:"started,omitempty"`
+	To      string        `json:"to"`
+
+	// Why What it waits for, or why it was left out or did not mend
+	Why *string `json:"why,omitempty"`
+}
+
+// RemedyInfoPhase watching: the run went well, and it is not known yet whether the state becomes ok
+type RemedyInfoPhase string
+
+// RemedyList defines model for RemedyList.
+type RemedyList struct {
+	// Next The cursor of the next page; empty: this is the last
+	Next string `json:"next"`
+
+	// Paused What keeps remedies from being started now
+	Paused   []RemedyPause `json:"paused"`
+	Remedies []RemedyInfo  `json:"remedies"`
+}
+
+// RemedyPause defines model for RemedyPause.
+type RemedyPause struct {
+	At time.Time `json:"at"`
+	By string    `json:"by"`
+
+	// Check Left out: all remedies
+	Check  *string `json:"check,omitempty"`
+	Reason string  `json:"reason"`
+
+	// Stopped It was not a person: too many in a row did not mend
+	Stopped *bool `json:"stopped,omitempty"`
+}
 
 // ReplayAnswer defines model for ReplayAnswer.
 type ReplayAnswer struct {
@@ -3152,6 +3336,21 @@ type ReleaseTargetsParams struct {
 	Where *string `form:"where,omitempty" json:"where,omitempty"`
 }
 
+// ListRemediesParams defines parameters for ListRemedies.
+type ListRemediesParams struct {
+	Check *string                  `form:"check,omitempty" json:"check,omitempty"`
+	Node  *string                  `form:"node,omitempty" json:"node,omitempty"`
+	Phase *ListRemediesParamsPhase `form:"phase,omitempty" json:"phase,omitempty"`
+
+	// Since Of states that changed after this moment
+	Since  *string `form:"since,omitempty" json:"since,omitempty"`
+	Limit  *int64  `form:"limit,omitempty" json:"limit,omitempty"`
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListRemediesParamsPhase defines parameters for ListRemedies.
+type ListRemediesParamsPhase string
+
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
 	// Limit Runs a page
@@ -3298,6 +3497,12 @@ type TestPoliciesJSONRequestBody = PolicyTest
 
 // SavePolicyJSONRequestBody defines body for SavePolicy for application/json ContentType.
 type SavePolicyJSONRequestBody = PolicyBody
+
+// PauseRemediesJSONRequestBody defines body for PauseRemedies for application/json ContentType.
+type PauseRemediesJSONRequestBody = PauseOrder
+
+// ResumeRemediesJSONRequestBody defines body for ResumeRemedies for application/json ContentType.
+type ResumeRemediesJSONRequestBody = PauseOrder
 
 // PreviewRosterJSONRequestBody defines body for PreviewRoster for application/json ContentType.
 type PreviewRosterJSONRequestBody = PreviewOrder
@@ -4033,6 +4238,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
 	ReleaseTargets(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListRemedies List remedies
+	//
+	// What was run because a state had changed, what came of it, and what was left out and why. The newest first.
+	//
+	// Corresponds with GET /api/v1/remedies (the `ListRemedies` operationId).
+	ListRemedies(ctx context.Context, params *ListRemediesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseRemediesWithBody Pause remedies
+	//
+	// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+	PauseRemediesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseRemedies Pause remedies
+	//
+	// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+	PauseRemedies(ctx context.Context, body PauseRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeRemediesWithBody Resume remedies
+	//
+	// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+	ResumeRemediesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeRemedies Resume remedies
+	//
+	// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+	ResumeRemedies(ctx context.Context, body ResumeRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowRemedy Show a remedy
+	//
+	// Which change called for it, its run, and what came of it.
+	//
+	// Corresponds with GET /api/v1/remedies/{id} (the `ShowRemedy` operationId).
+	ShowRemedy(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PreviewRosterWithBody Preview a run
 	//
@@ -5851,6 +6106,116 @@ func (c *Caller) ListTargetLists(ctx context.Context, reqEditors ...RequestEdito
 // Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
 func (c *Caller) ReleaseTargets(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReleaseTargetsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRemedies List remedies
+//
+// What was run because a state had changed, what came of it, and what was left out and why. The newest first.
+//
+// Corresponds with GET /api/v1/remedies (the `ListRemedies` operationId).
+func (c *Caller) ListRemedies(ctx context.Context, params *ListRemediesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRemediesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseRemediesWithBody Pause remedies
+//
+// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+func (c *Caller) PauseRemediesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseRemediesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseRemedies Pause remedies
+//
+// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+func (c *Caller) PauseRemedies(ctx context.Context, body PauseRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseRemediesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeRemediesWithBody Resume remedies
+//
+// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+func (c *Caller) ResumeRemediesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeRemediesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeRemedies Resume remedies
+//
+// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+func (c *Caller) ResumeRemedies(ctx context.Context, body ResumeRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeRemediesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowRemedy Show a remedy
+//
+// Which change called for it, its run, and what came of it.
+//
+// Corresponds with GET /api/v1/remedies/{id} (the `ShowRemedy` operationId).
+func (c *Caller) ShowRemedy(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowRemedyRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -10272,6 +10637,234 @@ func NewReleaseTargetsRequest(server string, params *ReleaseTargetsParams) (*htt
 	return req, nil
 }
 
+// NewListRemediesRequest constructs an http.Request for the ListRemedies method
+func NewListRemediesRequest(server string, params *ListRemediesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/remedies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Check != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "check", *params.Check, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Node != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "node", *params.Node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Phase != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "phase", *params.Phase, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPauseRemediesRequest calls the generic PauseRemedies builder with application/json body
+func NewPauseRemediesRequest(server string, body PauseRemediesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPauseRemediesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPauseRemediesRequestWithBody constructs an http.Request for the PauseRemedies method, with any body, and a specified content type
+func NewPauseRemediesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/remedies/pause")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewResumeRemediesRequest calls the generic ResumeRemedies builder with application/json body
+func NewResumeRemediesRequest(server string, body ResumeRemediesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResumeRemediesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewResumeRemediesRequestWithBody constructs an http.Request for the ResumeRemedies method, with any body, and a specified content type
+func NewResumeRemediesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/remedies/resume")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewShowRemedyRequest constructs an http.Request for the ShowRemedy method
+func NewShowRemedyRequest(server string, id int64) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/remedies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewPreviewRosterRequest calls the generic PreviewRoster builder with application/json body
 func NewPreviewRosterRequest(server string, body PreviewRosterJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -12747,6 +13340,60 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/prometheus/sd/release (the `ReleaseTargets` operationId).
 	ReleaseTargetsWithResponse(ctx context.Context, params *ReleaseTargetsParams, reqEditors ...RequestEditorFn) (*ReleaseTargetsAnswer, error)
+
+	// ListRemediesWithResponse List remedies
+	//
+	// What was run because a state had changed, what came of it, and what was left out and why. The newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/remedies (the `ListRemedies` operationId).
+	ListRemediesWithResponse(ctx context.Context, params *ListRemediesParams, reqEditors ...RequestEditorFn) (*ListRemediesAnswer, error)
+
+	// PauseRemediesWithBodyWithResponse Pause remedies
+	//
+	// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+	PauseRemediesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseRemediesAnswer, error)
+
+	// PauseRemediesWithResponse Pause remedies
+	//
+	// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+	PauseRemediesWithResponse(ctx context.Context, body PauseRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseRemediesAnswer, error)
+
+	// ResumeRemediesWithBodyWithResponse Resume remedies
+	//
+	// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+	ResumeRemediesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResumeRemediesAnswer, error)
+
+	// ResumeRemediesWithResponse Resume remedies
+	//
+	// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+	ResumeRemediesWithResponse(ctx context.Context, body ResumeRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*ResumeRemediesAnswer, error)
+
+	// ShowRemedyWithResponse Show a remedy
+	//
+	// Which change called for it, its run, and what came of it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/remedies/{id} (the `ShowRemedy` operationId).
+	ShowRemedyWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*ShowRemedyAnswer, error)
 
 	// PreviewRosterWithBodyWithResponse Preview a run
 	//
@@ -16400,6 +17047,198 @@ func (r ReleaseTargetsAnswer) ContentType() string {
 	return ""
 }
 
+type ListRemediesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RemedyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRemediesAnswer) GetJSON200() *RemedyList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListRemediesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRemediesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRemediesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRemediesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRemediesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PauseRemediesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RemedyPause
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PauseRemediesAnswer) GetJSON200() *RemedyPause {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PauseRemediesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseRemediesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseRemediesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseRemediesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseRemediesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResumeRemediesAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RemedyPause
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResumeRemediesAnswer) GetJSON200() *RemedyPause {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResumeRemediesAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeRemediesAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeRemediesAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeRemediesAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeRemediesAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowRemedyAnswer struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RemedyInfo
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowRemedyAnswer) GetJSON200() *RemedyInfo {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowRemedyAnswer) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowRemedyAnswer) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowRemedyAnswer) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowRemedyAnswer) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowRemedyAnswer) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PreviewRosterAnswer struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19369,6 +20208,96 @@ func (c *ClientWithResponses) ReleaseTargetsWithResponse(ctx context.Context, pa
 	return ParseReleaseTargetsAnswer(rsp)
 }
 
+// ListRemediesWithResponse List remedies
+//
+// What was run because a state had changed, what came of it, and what was left out and why. The newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/remedies (the `ListRemedies` operationId).
+func (c *ClientWithResponses) ListRemediesWithResponse(ctx context.Context, params *ListRemediesParams, reqEditors ...RequestEditorFn) (*ListRemediesAnswer, error) {
+	rsp, err := c.ListRemedies(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRemediesAnswer(rsp)
+}
+
+// PauseRemediesWithBodyWithResponse Pause remedies
+//
+// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+func (c *ClientWithResponses) PauseRemediesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseRemediesAnswer, error) {
+	rsp, err := c.PauseRemediesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseRemediesAnswer(rsp)
+}
+
+// PauseRemediesWithResponse Pause remedies
+//
+// All of them, or those of one check: nothing is started until somebody resumes them. What runs goes on, and what waits is left out.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/remedies/pause (the `PauseRemedies` operationId).
+func (c *ClientWithResponses) PauseRemediesWithResponse(ctx context.Context, body PauseRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseRemediesAnswer, error) {
+	rsp, err := c.PauseRemedies(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseRemediesAnswer(rsp)
+}
+
+// ResumeRemediesWithBodyWithResponse Resume remedies
+//
+// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+func (c *ClientWithResponses) ResumeRemediesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResumeRemediesAnswer, error) {
+	rsp, err := c.ResumeRemediesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeRemediesAnswer(rsp)
+}
+
+// ResumeRemediesWithResponse Resume remedies
+//
+// Also those of a check that have stopped by themselves. What was left out meanwhile is not made up for.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/remedies/resume (the `ResumeRemedies` operationId).
+func (c *ClientWithResponses) ResumeRemediesWithResponse(ctx context.Context, body ResumeRemediesJSONRequestBody, reqEditors ...RequestEditorFn) (*ResumeRemediesAnswer, error) {
+	rsp, err := c.ResumeRemedies(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeRemediesAnswer(rsp)
+}
+
+// ShowRemedyWithResponse Show a remedy
+//
+// Which change called for it, its run, and what came of it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/remedies/{id} (the `ShowRemedy` operationId).
+func (c *ClientWithResponses) ShowRemedyWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*ShowRemedyAnswer, error) {
+	rsp, err := c.ShowRemedy(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowRemedyAnswer(rsp)
+}
+
 // PreviewRosterWithBodyWithResponse Preview a run
 //
 // Fixes which nodes a filter means now. A run of the roster asks exactly them.
@@ -22325,6 +23254,138 @@ func ParseReleaseTargetsAnswer(rsp *http.Response) (*ReleaseTargetsAnswer, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Released
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRemediesAnswer parses an HTTP response from a ListRemediesWithResponse call
+func ParseListRemediesAnswer(rsp *http.Response) (*ListRemediesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRemediesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RemedyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePauseRemediesAnswer parses an HTTP response from a PauseRemediesWithResponse call
+func ParsePauseRemediesAnswer(rsp *http.Response) (*PauseRemediesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseRemediesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RemedyPause
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseResumeRemediesAnswer parses an HTTP response from a ResumeRemediesWithResponse call
+func ParseResumeRemediesAnswer(rsp *http.Response) (*ResumeRemediesAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeRemediesAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RemedyPause
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowRemedyAnswer parses an HTTP response from a ShowRemedyWithResponse call
+func ParseShowRemedyAnswer(rsp *http.Response) (*ShowRemedyAnswer, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowRemedyAnswer{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RemedyInfo
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
