@@ -50,7 +50,7 @@ type Verdict struct {
 	Shadowed   []NodeID                 `json:"shadowed,omitempty"`    // those left out because of what they depend on, sorted
 	SilencedBy []SilencedBy             `json:"silenced_by,omitempty"` // which silences those are
 	Output     map[NodeID]string        `json:"output,omitempty"`      // first line of nodes that are not ok, the worst first; at most MaxOutputs
-	Perf       []PerfFold               `json:"perf,omitempty"`        // perfdata folded over all nodes of a check; not over a filter
+	Perf       []PerfFold               `json:"perf,omitempty"`        // perfdata folded over the nodes of a check, or of a group that is one check
 	Members    []VerdictMember          `json:"members,omitempty"`     // of a group, as they are defined
 	ByFact     string                   `json:"by_fact,omitempty"`     // the path by whose values By has verdicts
 	By         []Verdict                `json:"by,omitempty"`          // one for each value, the worst first; at most MaxBy

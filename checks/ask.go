@@ -116,7 +116,11 @@ func (b *Board) Ask(q Question, now fettle.Millis) (fettle.Verdict, error) {
 
 func (b *Board) ask(q Question, now fettle.Millis) (fettle.Verdict, error) {
 	if g := b.groups[q.Name]; g != nil {
-		return b.askGroup(g, q, now)
+		v, err := b.askGroup(g, q, now)
+		if perf := g.perfOf(b, q.Where, "", ""); err == nil && perf != nil {
+			v.Perf = perf.folds(fettle.MaxPerf)
+		}
+		return v, err
 	}
 	s, err := b.sheet(q.Name)
 	if err != nil {
@@ -138,9 +142,7 @@ func (b *Board) ask(q Question, now fettle.Millis) (fettle.Verdict, error) {
 	v := one.verdict(s.check.Name, fettle.MaxOutputs, text)
 	v.Tally.Undefined += left
 	v.Status, v.Reason = th.status(v.Tally)
-	if q.Where == "" {
-		v.Perf = s.perf.folds(fettle.MaxPerf)
-	}
+	v.Perf = s.perfOf(CutSpec{q.Where, ""}, InPart).folds(fettle.MaxPerf)
 	if q.By != "" && q.By != NoBy {
 		return v, s.askBy(&v, q, th, text)
 	}

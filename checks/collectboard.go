@@ -25,13 +25,25 @@ func (b *Board) NamedVerdicts(now fettle.Millis) []NamedVerdict {
 		if err != nil {
 			continue
 		}
-		out = append(out, NamedVerdict{Name: name, Verdict: v})
+		out = append(out, b.withPerf(NamedVerdict{Name: name, Verdict: v}, "", ""))
 		for _, one := range v.By {
 			one.Check, one.Settling = name, v.Settling
-			out = append(out, NamedVerdict{Name: name + ": " + one.Value, Verdict: one})
+			out = append(out, b.withPerf(NamedVerdict{Name: name + ": " + one.Value, Verdict: one}, v.ByFact, one.Value))
 		}
 	}
 	return out
+}
+
+// withPerf adds its perfdata to the verdict of a group that is one check.
+func (b *Board) withPerf(n NamedVerdict, by, value string) NamedVerdict {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if g := b.groups[n.Verdict.Check]; g != nil {
+		if perf := g.perfOf(b, "", by, value); perf != nil {
+			n.Perf, n.Dropped = perf.sums(MaxLabels)
+		}
+	}
+	return n
 }
 
 // allNames gives the names of all checks and groups, each sorted.

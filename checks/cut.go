@@ -58,6 +58,9 @@ func (b *Board) PutPart(spec CutSpec, node fettle.NodeID, value string) {
 				slice.move(s, node, was, value)
 			}
 		}
+		if p, cell := s.perfCuts[c], s.cells[node]; p != nil && cell != nil {
+			p.hear(cell)
+		}
 	}
 	b.change++
 }
@@ -73,6 +76,7 @@ func (b *Board) dropCut(spec CutSpec) {
 	for _, s := range b.sheets {
 		delete(s.slices, sliceKey{b.cuts[spec], false})
 		delete(s.slices, sliceKey{b.cuts[spec], true})
+		delete(s.perfCuts, b.cuts[spec])
 	}
 	delete(b.cuts, spec)
 }

@@ -33,7 +33,7 @@ type States struct {
 // counted; the output of a member whose last result disagrees says so. Nodes for which the filter is undefined stand beside the total,
 // unless the check says what to count them as.
 func Fold(g States) fettle.Verdict {
-	f := newFolding(g.Check.Name)
+	f, perf := newFolding(g.Check.Name), newPerfBook()
 	for _, m := range g.Members {
 		raw := standingOf(m.State, g.Check, m.Silent, g.Now)
 		place := counted{standing: raw, soft: isSoft(raw, m.State), flapping: isFlapping(raw, m.State)}
@@ -43,9 +43,12 @@ func Fold(g States) fettle.Verdict {
 			place.standing = shadowed
 		}
 		f.add(m.Node, place, outputOf(raw, m.State, g.Check.Attempts))
+		perf.count(&cell{raw: raw, state: m.State})
 	}
 	f.addUndefined(g.Undefined, g.Check.Undefined)
-	return f.verdict(g.Thresholds)
+	v := f.verdict(g.Thresholds)
+	v.Perf = perf.folds(fettle.MaxPerf)
+	return v
 }
 
 // Answers is what FoldLive folds: the answers to a run that was made to ask a check now.

@@ -37,25 +37,30 @@ func (b *perfBook) count(c *cell) {
 		b.drop(c)
 		return
 	}
+	c.shares = b.put(c.shares, c.state.Perfdata)
+}
+
+// put puts values in the place of those that a node gave before, and gives what it has given now.
+func (b *perfBook) put(shares []share, values []fettle.Perf) []share {
 	i := 0
-	for _, p := range c.state.Perfdata {
+	for _, p := range values {
 		value, unit, good := baseValue(p)
 		if !good {
 			continue
 		}
-		if i < len(c.shares) && c.shares[i].is(p.Label, unit) {
-			c.shares[i].move(value)
+		if i < len(shares) && shares[i].is(p.Label, unit) {
+			shares[i].move(value)
 		} else {
-			if i < len(c.shares) {
-				b.take(c.shares[i:])
-				c.shares = c.shares[:i]
+			if i < len(shares) {
+				b.take(shares[i:])
+				shares = shares[:i]
 			}
-			c.shares = append(c.shares, b.give(perfKey{p.Label, unit}, value))
+			shares = append(shares, b.give(perfKey{p.Label, unit}, value))
 		}
 		i++
 	}
-	b.take(c.shares[i:])
-	c.shares = c.shares[:i]
+	b.take(shares[i:])
+	return shares[:i]
 }
 
 // drop takes away all that c gave.

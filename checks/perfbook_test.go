@@ -94,12 +94,15 @@ func TestBaseValue(t *testing.T) {
 	}
 }
 
-// foldPlainly folds the perfdata of a board as one would who has time.
-func foldPlainly(s *sheet) map[perfKey][]float64 {
+// foldPlainly folds the perfdata of a board as one would who has time: of the nodes in a part of a cut, or of all.
+func foldPlainly(s *sheet, c *cut, part string) map[perfKey][]float64 {
 	all := map[perfKey][]float64{}
-	for _, c := range s.cells {
-		for _, p := range c.state.Perfdata {
-			if value, unit, good := baseValue(p); good && c.raw.speaks() {
+	for node, one := range s.cells {
+		if c != nil && c.parts[node] != part {
+			continue
+		}
+		for _, p := range one.state.Perfdata {
+			if value, unit, good := baseValue(p); good && one.raw.speaks() {
 				all[perfKey{p.Label, unit}] = append(all[perfKey{p.Label, unit}], value)
 			}
 		}
@@ -112,13 +115,17 @@ func TestPerfdataIsThatOfTheStates(t *testing.T) {
 	check := fettle.Check{Name: "c", Interval: 60_000}
 	b := NewBoard()
 	b.Define(check, Thresholds{}, 0)
+	spec := CutSpec{"facts.f", "facts.customer"}
+	b.PutCut(spec, nil)
 	now := fettle.Millis(0)
 	for step := range 4000 {
 		now += fettle.Millis(rng.IntN(400))
 		node := fettle.NodeID(fmt.Sprintf("n%d", rng.IntN(40)))
-		switch rng.IntN(12) {
+		switch rng.IntN(13) {
 		case 0:
 			b.Forget(node, now)
+		case 12:
+			b.PutPart(spec, node, []string{"", UndefinedPart, "acme", "globex"}[rng.IntN(4)])
 		case 1:
 			b.SetSilent(node, rng.IntN(2) == 0, now)
 		case 2:
@@ -145,23 +152,71 @@ func TestPerfdataIsThatOfTheStates(t *testing.T) {
 		if err != nil || dropped != 0 {
 			t.Fatal(dropped, err)
 		}
-		got, want := map[perfKey]PerfSum{}, map[perfKey]PerfSum{}
-		for _, s := range sums {
-			got[perfKey{s.Label, s.Unit}] = s
+		samePerf(t, fmt.Sprintf("step %d", step), sums, foldPlainly(b.sheets["c"], nil, ""))
+		for _, part := range []string{"acme", "globex"} {
+			sums, _ := b.sheets["c"].perfOf(spec, part).sums(1000)
+			samePerf(t, fmt.Sprintf("step %d, %s", step, part), sums, foldPlainly(b.sheets["c"], b.cuts[spec], part))
 		}
-		for key, values := range foldPlainly(b.sheets["c"]) {
-			slices.Sort(values)
-			s := PerfSum{Label: key.label, Unit: key.unit, Nodes: len(values), Min: values[0], Max: values[len(values)-1]}
-			for _, v := range values {
-				s.Sum += v
-			}
-			at := func(q float64) float64 { return values[max(int(math.Ceil(q*float64(len(values))))-1, 0)] }
-			s.P50, s.P90, s.P99 = at(0.5), at(0.9), at(0.99)
-			want[key] = s
+	}
+	b.DropCut(spec)
+	if len(b.sheets["c"].perfCuts) != 0 {
+		t.Error("the perfdata of a cut that is gone is kept")
+	}
+}
+
+// samePerf compares what is kept with what was folded by hand.
+func samePerf(t *testing.T, when string, sums []PerfSum, plainly map[perfKey][]float64) {
+	t.Helper()
+	got, want := map[perfKey]PerfSum{}, map[perfKey]PerfSum{}
+	for _, s := range sums {
+		got[perfKey{s.Label, s.Unit}] = s
+	}
+	for key, values := range plainly {
+		slices.Sort(values)
+		s := PerfSum{Label: key.label, Unit: key.unit, Nodes: len(values), Min: values[0], Max: values[len(values)-1]}
+		for _, v := range values {
+			s.Sum += v
 		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 1e-12)); diff != "" {
-			t.Fatalf("step %d (-want +got):\n%s", step, diff)
+		at := func(q float64) float64 { return values[max(int(math.Ceil(q*float64(len(values))))-1, 0)] }
+		s.P50, s.P90, s.P99 = at(0.5), at(0.9), at(0.99)
+		want[key] = s
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-12, 1e-12)); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", when, diff)
+	}
+}
+
+func TestPerfdataOverAFilter(t *testing.T) {
+	b := NewBoard()
+	check := fettle.Check{Name: "load", Interval: 60_000}
+	b.Define(check, Thresholds{}, 0)
+	for i := range 10 {
+		node := fettle.NodeID(fmt.Sprintf("n%d", i))
+		noFault(t, b.Put("load", node, Member, 0))
+		r, v := result(check, node, "ok"), float64(i+1)
+		r.Output.Perfdata = []fettle.Perf{{Label: "load1", Value: &v}}
+		b.Take(r, Order{"s", int64(i + 1)}, 1)
+	}
+	const db = fettle.Filter("facts.role == 'db'")
+	b.PutCut(CutSpec{db, ""}, map[fettle.NodeID]string{"n0": InPart, "n4": InPart, "n9": UndefinedPart})
+	b.PutCut(CutSpec{db, "facts.customer"}, map[fettle.NodeID]string{"n0": "acme", "n4": "globex", "n9": UndefinedPart})
+	member := []fettle.GroupMember{{Check: "load", Filter: db}}
+	b.DefineGroup(GroupDef{Group: fettle.Group{Name: "dbs", Members: member, By: "facts.customer"}, Rules: make([]*Thresholds, 1)}, 1)
+	b.DefineGroup(GroupDef{Group: fettle.Group{Name: "both", Members: append(member, fettle.GroupMember{Check: "load"})}, Rules: make([]*Thresholds, 2)}, 1)
+	for name, q := range map[string]Question{"a check over a filter": {Name: "load", Where: db}, "a group that is a check": {Name: "dbs", By: NoBy}} {
+		v, err := b.Ask(q, 2)
+		if want := []fettle.PerfFold{{Label: "load1", Nodes: 2, Sum: 6, Avg: 3, Min: 1, Max: 5}}; err != nil || !cmp.Equal(v.Perf, want) {
+			t.Errorf("%s: %v %+v", name, err, v.Perf)
 		}
+	}
+	got := map[string]float64{}
+	for _, n := range b.NamedVerdicts(2) {
+		for _, p := range n.Perf {
+			got[n.Name] = p.Max
+		}
+	}
+	if want := map[string]float64{"load": 10, "dbs": 5, "dbs: acme": 1, "dbs: globex": 5}; !cmp.Equal(got, want) {
+		t.Errorf("the greatest value of each verdict is %v, want %v", got, want)
 	}
 }
 

@@ -32,6 +32,7 @@ type sheet struct {
 	fleetwide  []*parent               // the same, and groups, as a whole
 	children   []*sheet                // checks that depend on this one
 	perf       *perfBook
+	perfCuts   map[*cut]*perfCut // those that somebody asked for
 }
 
 // cell is one node on a sheet.
@@ -50,7 +51,7 @@ type cell struct {
 func (b *Board) newSheet(check fettle.Check, th Thresholds) *sheet {
 	return &sheet{
 		board: b, check: check, thresholds: th, cells: map[fettle.NodeID]*cell{}, slices: map[sliceKey]*slice{}, expired: map[fettle.NodeID]*cell{},
-		perf: newPerfBook(),
+		perf: newPerfBook(), perfCuts: map[*cut]*perfCut{},
 	}
 }
 
@@ -83,6 +84,9 @@ func (s *sheet) count(c *cell, now fettle.Millis) {
 		s.tellChildren(c.node, now)
 	}
 	s.perf.count(c)
+	for _, p := range s.perfCuts {
+		p.hear(c)
+	}
 }
 
 // tellChildren counts a node anew on the checks that depend on this one.

@@ -172,6 +172,10 @@ checks:
 	m.holds(`fettle_verdict_nodes{check="used",state="ok"} == 6`, 1)
 	m.holds(`fettle_verdict_status{check="tier",verdict=~"tier: .*"} == 0`, len(customers))
 	m.holds(`fettle_verdict_perfdata_ratio{check="used",fold=~"sum|min|max|avg|p50|p90|p99"}`, 7)
+	m.holds(`fettle_verdict_perfdata_ratio{check="tier",fold="p90"}`, len(customers)+1)
+	if text := command(t, []string{"FETTLE_CONTEXT=" + p.ready["context"]}, pluginBin, "--check", "used", "-I", lab[0]).stdout; !regexp.MustCompile(`\|total=1 ok=1 .* used_avg=[0-9.]+% used_max=[0-9.]+%`).MatchString(text) {
+		t.Errorf("check_fettle says of one node: %s", text)
+	}
 	t.Run("promtool finds nothing wrong with the page, and nothing is there twice", func(t *testing.T) { promClean(t, base) })
 
 	t.Run("targets are those of the filter, with their labels and ports", func(t *testing.T) {
