@@ -42,7 +42,7 @@ on_change:
   per_hour: 4
 `)
 	begin := func() *process {
-		return start(t, "dev", "--state", state, "--http", "127.0.0.1:0", "--stomp", "127.0.0.1:0", "--identity", "web1.acme.net", "--nrpe-config", nrpe, "--beat-interval", "500ms")
+		return start(t, "dev", "--state", state, "--http", "127.0.0.1:0", "--stomp", "127.0.0.1:0", "--identity", "web1.acme.net", "--nrpe-config", nrpe, "--beat-interval", "1s")
 	}
 	server := begin()
 	ask(t, server, "checks", "apply", "-f", check).want(t, 0)
