@@ -170,6 +170,9 @@ func objectArg(text string) (string, error) {
 	return strings.NewReplacer("!", `\!`, ";", `\;`, "$", "$$").Replace(text), nil
 }
 
+// PartName names the service of one value of a verdict's fact, as "shop acme": a service for each customer, say.
+func PartName(check, value string) string { return ObjectName(check + " " + value) }
+
 // Askable tells whether a check of that name can be an argument of a command of Nagios: others can only be passive.
 func Askable(name string) bool {
 	return name != "" && strings.TrimSpace(name) == name && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\'' || r == '\\' })

@@ -25,7 +25,7 @@ import (
 )
 
 // patience bounds what a test waits for; it is never a measure.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // house is a server that runs on SQLite, with nodes that a test plays, and its pages and REST on one engine.
 type house struct {

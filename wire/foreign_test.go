@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds what a test waits for; it is never a measure.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // real is a broker that test/services runs.
 type real struct {

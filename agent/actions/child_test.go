@@ -43,12 +43,12 @@ func processes(t *testing.T, file string, want int) (pids []int) {
 	return pids
 }
 
-// eventually waits until done says so, and fails after ten seconds.
+// eventually waits until done says so, and fails after a minute.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for !done() {
 		select {
 		case <-tick.C:

@@ -18,6 +18,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/nagios"
+	"github.com/fettle-dev/fettle/server/api/client"
 )
 
 // nagiosFile is where a configuration goes, and what happens when it has changed.
@@ -56,6 +57,7 @@ more than --max-shrink, the file is left as it is and the exit code is 1: more l
 		Example: `  fettle nagios config --all
   fettle nagios config -W environment=production --out /etc/nagios4/conf.d/fettle.cfg --verify 'nagios4 -v /etc/nagios4/nagios.cfg' --reload 'systemctl reload nagios4'
   fettle nagios config @web --services active --group-by os.family,environment
+  fettle nagios config --all --verdicts passive --by facts.customer
   fettle nagios config --print-template >own.tmpl
   fettle nagios config --all --template own.tmpl`,
 		Args: takes("FILTER?"), ValidArgsFunction: a.namesOf(0, savedNames),
@@ -74,6 +76,7 @@ more than --max-shrink, the file is left as it is and the exit code is 1: more l
 	flags.StringVar(&o.states, "services", servicesPassive, "services of a node for its checks: `KIND` passive, active or none")
 	flags.StringVar(&o.verdicts, "verdicts", servicesActive, "services of --verdict-host for the verdicts: `KIND` passive, active or none")
 	flags.StringVar(&o.verdictHost, "verdict-host", "fleet", "`NAME` of the host whose services the verdicts are")
+	flags.StringVar(&o.by, "by", "", "beside the verdict of each check a passive service for each value of this fact `PATH`, as the server's setting passive has by")
 	flags.StringVar(&o.plugin, "plugin", "/usr/local/bin/check_fettle --context /etc/fettle/nagios.yaml", "`COMMAND` with which Nagios calls check_fettle, and where its server is")
 	flags.StringVar(&o.hostUse, "host-template", "generic-host", "`NAME` of Nagios' template that hosts use; empty: none")
 	flags.StringVar(&o.checkUse, "service-template", "generic-service", "`NAME` of Nagios' template that services use; empty: none")
@@ -83,7 +86,7 @@ more than --max-shrink, the file is left as it is and the exit code is 1: more l
 	for _, name := range []string{"services", "verdicts"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, kinds) // the flag is there
 	}
-	flagNames(cmd, map[string]complete{"group-by": a.namesOf(-1, fieldNames), "address": a.namesOf(-1, pathNames)})
+	flagNames(cmd, map[string]complete{"group-by": a.namesOf(-1, fieldNames), "address": a.namesOf(-1, pathNames), "by": a.namesOf(-1, pathNames)})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if printTemplate {
 			_, err := fmt.Fprint(a.stdout, nagios.DefaultObjects)
@@ -130,6 +133,16 @@ func (a *app) nagiosConfig(ctx context.Context, m *aim, o nagiosOrder, args []st
 	verdicts, err := c.Verdicts(ctx)
 	if err != nil {
 		return nil, 0, err
+	}
+	for i, v := range verdicts {
+		if o.by == "" || v.ByFact != "" || o.verdicts == servicesNone {
+			continue
+		}
+		by, err := c.Verdict(ctx, v.Check, &client.AskVerdictParams{By: pointer(o.by)})
+		if err != nil {
+			return nil, 0, fmt.Errorf("check %s by %s: %w", v.Check, o.by, err)
+		}
+		verdicts[i] = *by
 	}
 	objects, skipped := o.objects(found.Nodes, verdicts)
 	if len(skipped) > 0 {

@@ -25,6 +25,7 @@ type nagiosOrder struct {
 	groupBy, address  string // fields
 	verdicts, states  string // one of servicesNone, …
 	verdictHost       string
+	by                string // path of a fact
 	plugin            string
 	hostUse, checkUse string
 }
@@ -74,6 +75,9 @@ func (o nagiosOrder) objects(nodes []client.NodeItem, verdicts []fettle.Verdict)
 			skipped = append(skipped, s.Check)
 		}
 	}
+	if o.verdicts != servicesNone {
+		out.Verdicts = withParts(out.Verdicts, verdicts)
+	}
 	groups := map[string]*nagios.ObjectGroup{}
 	for _, n := range nodes {
 		host := o.host(n)
@@ -92,6 +96,25 @@ func (o nagiosOrder) objects(nodes []client.NodeItem, verdicts []fettle.Verdict)
 	slices.SortFunc(out.Hosts, func(a, b nagios.ObjectHost) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(out.Groups, func(a, b nagios.ObjectGroup) int { return strings.Compare(a.Name, b.Name) })
 	return out, skipped
+}
+
+// withParts adds a service for each value of the fact that a verdict is asked by. They are told, whatever the others are: the server has them at hand.
+func withParts(all []nagios.ObjectService, verdicts []fettle.Verdict) []nagios.ObjectService {
+	taken := map[string]bool{}
+	for _, s := range all {
+		taken[s.Name] = true
+	}
+	for _, v := range verdicts {
+		for _, part := range v.By {
+			name := nagios.PartName(v.Check, part.Value)
+			if !taken[name] { // those that fall together are told as one, the worst of them
+				all = append(all, nagios.ObjectService{Name: name, Check: v.Check, Passive: true})
+			}
+			taken[name] = true
+		}
+	}
+	slices.SortFunc(all, func(a, b nagios.ObjectService) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // host makes a host of a node.

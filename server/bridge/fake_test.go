@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds what a test waits for; it is never a measure.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // foreign is a broker of which a test plays every frame.
 type foreign struct {

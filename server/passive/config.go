@@ -37,6 +37,7 @@ type Target struct {
 
 	Verdicts    []string      `yaml:"verdicts" help:"names of checks and groups whose verdicts are told, or patterns such as disk*; default: all, unless nodes is there"`
 	VerdictHost string        `yaml:"verdict-host" help:"host whose services the verdicts are; default: fleet"`
+	By          string        `yaml:"by" help:"path of a fact, such as facts.customer: each verdict of a check is told for each of its values, too, as a service CHECK VALUE; a group with by of its own always is"`
 	Nodes       fettle.Filter `yaml:"nodes" help:"filter: the states of these nodes are told one by one; empty: none"`
 	Checks      []string      `yaml:"checks" help:"of nodes: names of checks, or patterns; default: all"`
 	Hosts       bool          `yaml:"hosts" help:"of nodes: tell also whether the node is up: it is down when it is silent"`
@@ -115,6 +116,11 @@ func (t Target) validate(bad func(key, format string, args ...any)) {
 			if _, err := path.Match(p, ""); err != nil {
 				bad(key, "%q is no pattern such as disk*", p)
 			}
+		}
+	}
+	if t.By != "" {
+		if _, err := fettle.ParsePath(t.By); err != nil {
+			bad("by", "%v", err)
 		}
 	}
 	filled := t.filled()

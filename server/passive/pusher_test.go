@@ -41,6 +41,25 @@ func (f *fleet) Verdicts(context.Context) ([]fettle.Verdict, error) {
 	return f.verdicts, f.err
 }
 
+func (f *fleet) Verdict(_ context.Context, q server.VerdictQuery) (fettle.Verdict, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, v := range f.verdicts {
+		if v.Check == q.Check && q.Check != "odd" {
+			v.ByFact, v.By = q.By, parts()
+			return v, nil
+		}
+	}
+	return fettle.Verdict{}, errors.New("too many values")
+}
+
+// parts are those of two customers.
+func parts() []fettle.Verdict {
+	acme, none := verdict("", fettle.CheckCritical, 3), verdict("", fettle.CheckOK, 0)
+	acme.Value, none.Value = "acme", "(none)"
+	return []fettle.Verdict{acme, none}
+}
+
 func (f *fleet) States(context.Context, server.Selection) ([]server.NodeStates, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -284,4 +303,31 @@ func TestValidate(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAServiceForEachValueOfAFact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		group := verdict("shop", fettle.CheckCritical, 1)
+		group.Kind, group.ByFact, group.By = fettle.KindGroup, "customer", parts()
+		f := &fleet{verdicts: []fettle.Verdict{verdict("disk", fettle.CheckCritical, 3), verdict("odd", fettle.CheckOK, 0), group}}
+		log := &bytes.Buffer{}
+		b, _ := pushing(t, Target{By: "facts.customer", VerdictHost: "fleet"}, f, slog.New(slog.NewTextHandler(log, nil)))
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		want := []string{
+			"fleet/disk 2 disk: OK: 7 WARNING: 0 CRITICAL: 3 UNKNOWN: 0",
+			"fleet/disk _none_ 0 disk (none): OK: 10 WARNING: 0 CRITICAL: 0 UNKNOWN: 0",
+			"fleet/disk acme 2 disk acme: OK: 7 WARNING: 0 CRITICAL: 3 UNKNOWN: 0",
+			"fleet/odd 0 odd: OK: 10 WARNING: 0 CRITICAL: 0 UNKNOWN: 0",
+			"fleet/shop 2 shop: OK: 9 WARNING: 0 CRITICAL: 1 UNKNOWN: 0",
+			"fleet/shop _none_ 0 shop (none): OK: 10 WARNING: 0 CRITICAL: 0 UNKNOWN: 0",
+			"fleet/shop acme 2 shop acme: OK: 7 WARNING: 0 CRITICAL: 3 UNKNOWN: 0",
+		}
+		if diff := cmp.Diff(want, b.taken()); diff != "" {
+			t.Error(diff)
+		}
+		if !strings.Contains(log.String(), "too many values") {
+			t.Errorf("the log: %s", log)
+		}
+	})
 }

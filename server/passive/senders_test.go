@@ -34,7 +34,7 @@ func TestCommandFile(t *testing.T) {
 		if n != 0 || !errors.Is(err, fettle.ErrUnavailable) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %d taken, %v", name, n, err)
 		}
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: it took %s", name, took)
 		}
 	}

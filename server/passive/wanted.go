@@ -17,6 +17,7 @@ import (
 // Source is what is told of. *server.Server is one. Its methods are called from several goroutines.
 type Source interface {
 	Verdicts(ctx context.Context) ([]fettle.Verdict, error)
+	Verdict(ctx context.Context, q server.VerdictQuery) (fettle.Verdict, error)
 	States(ctx context.Context, sel server.Selection) ([]server.NodeStates, error)
 	// Silenced tells whether a state of a check on a node that is not ok is to be told to nobody, and why.
 	Silenced(check string, node fettle.NodeID) (fettle.SilencedBy, bool)
@@ -71,8 +72,7 @@ func (t *target) wanted(ctx context.Context, src Source) ([]nagios.Passive, erro
 		}
 		for _, v := range verdicts {
 			if matches(t.cfg.Verdicts, v.Check) {
-				text, code := nagios.FormatVerdict(v, 0)
-				out = append(out, nagios.Passive{Host: nagios.ObjectName(t.cfg.VerdictHost), Service: nagios.ObjectName(v.Check), Code: code, Text: text})
+				out = append(out, t.ofVerdict(ctx, src, v)...)
 			}
 		}
 	}
@@ -91,6 +91,30 @@ func (t *target) wanted(ctx context.Context, src Source) ([]nagios.Passive, erro
 		out = append(out, more...)
 	}
 	return worstOf(out), nil
+}
+
+// ofVerdict gives what is told of one verdict: itself, and each value of the fact that it is asked by. One that cannot be asked so is told as it is.
+func (t *target) ofVerdict(ctx context.Context, src Source, v fettle.Verdict) (out []nagios.Passive) {
+	if t.cfg.By != "" && v.ByFact == "" && v.Reason == "" {
+		by, err := src.Verdict(ctx, server.VerdictQuery{Check: v.Check, By: t.cfg.By})
+		if err == nil {
+			v = by
+		} else if reason := "by: " + err.Error(); !t.refused[reason] && len(t.refused) < maxRefused {
+			t.refused[reason] = true
+			t.log.Warn("a verdict is told as a whole only", "check", v.Check, "err", err)
+		}
+	}
+	host := nagios.ObjectName(t.cfg.VerdictHost)
+	tell := func(service string, v fettle.Verdict) {
+		text, code := nagios.FormatVerdict(v, 0)
+		out = append(out, nagios.Passive{Host: host, Service: service, Code: code, Text: text})
+	}
+	tell(nagios.ObjectName(v.Check), v)
+	for _, part := range v.By {
+		part.Check = v.Check + " " + part.Value
+		tell(nagios.PartName(v.Check, part.Value), part)
+	}
+	return out
 }
 
 // ofNode gives what is told of one node.

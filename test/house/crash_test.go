@@ -143,7 +143,7 @@ func (c *crowd) account(t *testing.T, interrupted bool) {
 			}
 			return list
 		}
-		if !within(10*time.Second, func() bool { return len(missing()) == 0 }) {
+		if !within(patience, func() bool { return len(missing()) == 0 }) {
 			t.Errorf("begun, and without a result: %s", strings.Join(missing(), "\n"))
 		}
 		lost := 0

@@ -128,7 +128,7 @@ func TestAPacedRunIsTakenUpAgain(t *testing.T) {
 		p.must(http.MethodDelete, "/standing/ping", nil, nil)
 		eventually(t, "the last round ends", func() bool { return p.paced(st.Last).Ended != nil })
 	})
-	if took := server.stop(); took > 10*time.Second {
+	if took := server.stop(); took > patience {
 		t.Errorf("the server took %s to stop", took)
 	}
 }

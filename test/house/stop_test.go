@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// grace is how long a part may take to stop in good order.
-const grace = 5 * time.Second
+// grace is how long a part may take to stop in good order, on a machine that has much else to do: a tenth of what the task that runs takes.
+const grace = time.Minute
 
 // TestStoppingUnderLoad stops every part while work flows, and with a task running that takes longer than there is time for.
 func TestStoppingUnderLoad(t *testing.T) {

@@ -104,7 +104,7 @@ func (s stranger) speak(t *testing.T, addr, version string, args ...string) (str
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.program, append([]string{s.script, port, version}, args...)...)
 	cmd.Env = append(os.Environ(), "NODE_PATH="+setting(t, "FETTLE_TEST_NPM_STOMP"))
