@@ -72,7 +72,11 @@ func parseWhen(text string, compile func(string) (When, error)) (When, error) {
 	if compile == nil || strings.Trim(text, "0123456789.:@~%-+ ") == "" {
 		return nil, err // it was meant as a range: that error tells more than one of the expression's
 	}
-	return compile(text)
+	when, fault := compile(text)
+	if fault != nil && !strings.ContainsAny(text, "<>=!&|(") {
+		return nil, fmt.Errorf("%w; CEL over the tally would be critical > 2", err) // no comparison was meant
+	}
+	return when, fault
 }
 
 // status gives what t means, and why where it cannot be said. Where all are left out, nothing is wrong that somebody ought to hear of.

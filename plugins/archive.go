@@ -42,14 +42,17 @@ func Digest(archive []byte) string {
 // mode 0755 or 0644 and no owner. A link, or what else is neither file nor folder, is ErrInvalid, and so is a folder that is out of bounds or has
 // no manifest.
 func Pack(dir string) (archive []byte, m Manifest, err error) {
-	names, err := listFiles(dir)
-	if err != nil {
+	if _, err := os.Stat(dir); err != nil {
 		return nil, m, err
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, ManifestName))
+	raw, err := os.ReadFile(filepath.Join(dir, ManifestName)) // first: a folder without it is no plugin, whatever else is in it
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, m, fmt.Errorf("%s has no %s: fettle plugin new makes one: %w", dir, ManifestName, fettle.ErrInvalid)
 	} else if err != nil {
+		return nil, m, err
+	}
+	names, err := listFiles(dir)
+	if err != nil {
 		return nil, m, err
 	}
 	if m, err = ParseManifest(raw); err != nil {

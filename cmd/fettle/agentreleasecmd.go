@@ -36,7 +36,7 @@ func (a *app) agentReleaseListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"VERSION", "PLATFORM", "NODES", "SIZE", "PUSHED", "BY", "+DIGEST", "+FAULT"}, object: client.AgentReleaseList{Releases: all}}
+		l := listing{columns: []string{"VERSION", "PLATFORM", "NODES", "SIZE", "PUSHED", "BY", "+DIGEST", "+FAULT"}, object: client.AgentReleaseList{Releases: all}, none: "no version of the agent was pushed; \"agent-release push FILE\" does it"}
 		for _, r := range all {
 			l.lines = append(l.lines, r)
 			l.rows = append(l.rows, []string{

@@ -33,7 +33,7 @@ func (a *app) listAlerts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := listing{columns: []string{"ALERT", "STATE", "STATUS", "SINCE", "TOLD", "SUMMARY", "+OWNER", "+RUNBOOK", "+NOTES", "+URL"}, object: list}
+	l := listing{columns: []string{"ALERT", "STATE", "STATUS", "SINCE", "TOLD", "SUMMARY", "+OWNER", "+RUNBOOK", "+NOTES", "+URL"}, object: list, none: "nothing is wrong that somebody is to be told of"}
 	for _, one := range list.Alerts {
 		var told []string
 		for _, t := range one.Told {

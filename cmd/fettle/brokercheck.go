@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -218,6 +219,7 @@ func (o *brokerOrder) askQueue(ctx context.Context, c *client.API) (string, []fe
 
 func perf(label, unit string, value float64) fettle.Perf {
 	least := 0.0
+	value = math.Round(value*1000) / 1000 // a rate is a quotient, and nobody wants seventeen digits of it
 	return fettle.Perf{Label: label, Unit: unit, Value: &value, Min: &least}
 }
 

@@ -37,7 +37,7 @@ func (a *app) checksListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"NAME", "ASKS", "FILTER", "EVERY", "ATTEMPTS", "OWNER", "+REV", "+SOURCE", "+UPDATED"}, object: client.CheckList{Checks: list}}
+		l := listing{columns: []string{"NAME", "ASKS", "FILTER", "EVERY", "ATTEMPTS", "OWNER", "+REV", "+SOURCE", "+UPDATED"}, object: client.CheckList{Checks: list}, none: "no check is defined; \"checks apply -f FILE\" makes one"}
 		for _, k := range list {
 			owner := k.Owner
 			if k.Source != "" {

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +40,12 @@ func (a *app) explain(cmd *cobra.Command, err error) {
 
 // reason is err for a person: without the word of its kind at the end of each line, which says nothing that the text does not.
 func reason(err error) string {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	text := err.Error()
+	var file *fs.PathError
+	if errors.As(err, &file) && strings.HasSuffix(file.Op, "stat") {
+		text = strings.Replace(text, file.Op+" "+file.Path, file.Path, 1) // how it was looked at is nobody's business
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
 		for _, kind := range []error{fettle.ErrNotFound, fettle.ErrInvalid, fettle.ErrConflict, fettle.ErrDenied, fettle.ErrUnavailable} {
 			line = strings.TrimSuffix(line, ": "+kind.Error())
@@ -57,6 +64,8 @@ func (a *app) advice(cmd *cobra.Command, err error) string {
 		return tls
 	case exitCode(err) == exitUsage && cmd != nil:
 		return fmt.Sprintf("see: %s --help", cmd.CommandPath())
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there, another fettle perhaps; --http and --stomp take other addresses, and port 0 is any that is free"
 	case a.where.URL == "":
 		return ""
 	case fromServer && errors.Is(err, fettle.ErrDenied):

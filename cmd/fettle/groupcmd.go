@@ -34,7 +34,7 @@ func (a *app) groupListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"NAME", "FOLD", "MEMBERS", "BY", "+OWNER", "+UPDATED"}, object: client.GroupList{Groups: groups}}
+		l := listing{columns: []string{"NAME", "FOLD", "MEMBERS", "BY", "+OWNER", "+UPDATED"}, object: client.GroupList{Groups: groups}, none: "there is no group; \"group apply FILE\" makes one"}
 		for _, g := range groups {
 			l.rows = append(l.rows, []string{g.Name, foldText(g), membersText(g.Members), word(g.By), word(g.Owner), g.Updated.UTC().Format(time.RFC3339)})
 			l.lines = append(l.lines, g)

@@ -102,7 +102,7 @@ func (a *app) joinTokenListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"ID", "NAME", "USED", "OF", "EXPIRES", "POOL", "LABELS", "APPROVAL", "STATE"}, object: client.JoinTokenList{Tokens: tokens}}
+		l := listing{columns: []string{"ID", "NAME", "USED", "OF", "EXPIRES", "POOL", "LABELS", "APPROVAL", "STATE"}, object: client.JoinTokenList{Tokens: tokens}, none: "there is no join token; \"join-token create\" makes one"}
 		for _, t := range tokens {
 			of, expires, state := "any", "never", "open"
 			if t.Uses >= 0 {

@@ -81,7 +81,7 @@ come first. They are kept for 30 days, 10,000 of them at most, and of each the f
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"SEQ", "WHEN", "SENDER", "DESTINATION", "SIZE", "KIND", "REASON"}, object: client.DeadLetterList{Letters: list.items}}
+		l := listing{columns: []string{"SEQ", "WHEN", "SENDER", "DESTINATION", "SIZE", "KIND", "REASON"}, object: client.DeadLetterList{Letters: list.items}, none: "no message was refused"}
 		for _, d := range list.items {
 			l.rows = append(l.rows, []string{
 				strconv.FormatInt(d.Seq, 10), d.At.Local().Format(time.DateTime), orDash(d.Sender), d.Destination, byteText(float64(d.Size)), d.Kind, d.Reason,

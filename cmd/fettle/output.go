@@ -49,6 +49,7 @@ type listing struct {
 	object  any      // what -o json and yaml print
 	lines   []any    // what -o jsonl prints, one object a line
 	footer  string   // for people, below a table
+	none    string   // for people at a terminal, in the place of a table without rows
 }
 
 // write prints l as -o says.
@@ -118,6 +119,9 @@ func (l listing) table(a *app) error {
 	}
 	if err := t.write(a.stdout); err != nil {
 		return err
+	}
+	if len(l.rows) == 0 && l.none != "" && terminal(a.stderr) {
+		fmt.Fprintln(a.stderr, l.none)
 	}
 	if l.footer != "" {
 		fmt.Fprintln(a.stderr, l.footer)

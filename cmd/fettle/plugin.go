@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -104,8 +105,12 @@ Without thresholds one critical node is CRITICAL, else one unknown node is UNKNO
 	return cmd
 }
 
+// caret is what shows people where in a filter a fault is, on lines of its own.
+var caret = regexp.MustCompile(`\n *\d+ \| (.*)\n *\| *\^`)
+
 // plainLine makes text one line that Nagios reads as text: without '|', after which it looks for perfdata, and with at most limit bytes.
 func plainLine(text string, limit int) string {
+	text = caret.ReplaceAllString(text, " in: $1")
 	text = strings.Join(strings.Fields(clean(strings.ReplaceAll(text, "|", "!"))), " ")
 	if len(text) <= limit {
 		return text

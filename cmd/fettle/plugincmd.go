@@ -41,7 +41,7 @@ func (a *app) pluginListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"PLUGIN", "VERSION", "USED", "NODES", "SIZE", "PUSHED", "BY", "+DIGEST", "+DESCRIPTION"}, object: client.PluginList{Plugins: all}}
+		l := listing{columns: []string{"PLUGIN", "VERSION", "USED", "NODES", "SIZE", "PUSHED", "BY", "+DIGEST", "+DESCRIPTION"}, object: client.PluginList{Plugins: all}, none: "no plugin was pushed; \"plugin new NAME\" begins one"}
 		for _, p := range all {
 			l.names = append(l.names, p.Name)
 			l.lines = append(l.lines, p)
@@ -50,10 +50,6 @@ func (a *app) pluginListCommand() *cobra.Command {
 					p.Name, v.Version, useOf(p, v), strconv.Itoa(int(v.Nodes)), strconv.Itoa(int(v.Size)), v.Pushed.UTC().Format(time.RFC3339), v.By, v.Digest[:min(12, len(v.Digest))], p.Description,
 				})
 			}
-		}
-		if len(all) == 0 && a.output == "table" {
-			_, err := fmt.Fprintln(a.stdout, "no plugin was pushed yet; fettle plugin new makes one")
-			return err
 		}
 		return l.write(a)
 	}

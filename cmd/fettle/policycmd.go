@@ -37,7 +37,7 @@ func (a *app) policyListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"NAME", "EFFECT", "ACTIONS", "WHEN", "OWNER", "+DESCRIPTION", "+UPDATED"}, object: client.PolicyList{Policies: policies}}
+		l := listing{columns: []string{"NAME", "EFFECT", "ACTIONS", "WHEN", "OWNER", "+DESCRIPTION", "+UPDATED"}, object: client.PolicyList{Policies: policies}, none: "there is no policy: roles alone decide; \"policy apply FILE\" makes one"}
 		for _, p := range policies {
 			l.rows = append(l.rows, []string{p.Name, word(p.Effect), strings.Join(p.Actions, ","), p.When, p.Owner, word(p.Description), p.Updated.UTC().Format(time.RFC3339)})
 			l.lines = append(l.lines, p)

@@ -226,6 +226,7 @@ func (a *app) run(ctx context.Context, o order) error {
 	if err != nil {
 		return a.unknownAction(ctx, c, o.action, err)
 	}
+	a.tellMisspelt(ctx, c, started)
 	unknown, err := unknownNames(ctx, c, o.aim.named(), started.Tally.Roster)
 	if err != nil {
 		return err
@@ -300,7 +301,26 @@ func (a *app) unknownAction(ctx context.Context, c *client.API, action string, e
 	if slices.Contains(names, action) {
 		return err // it is the roster that is not there
 	}
-	return fmt.Errorf("there is no action %s%s; there are: %s: %w", action, didYouMean(action, names), strings.Join(names, " "), fettle.ErrNotFound)
+	meant := didYouMean(action, names)
+	if meant == "" { // all of them say less than the nearest one
+		meant = "; there are: " + strings.Join(names, " ")
+	}
+	return fmt.Errorf("there is no action %s%s: %w", action, meant, fettle.ErrNotFound)
+}
+
+// tellMisspelt says which facts no node has, where a run had nobody to ask because its filter is undefined.
+func (a *app) tellMisspelt(ctx context.Context, c *client.API, r *client.RunSummary) {
+	where := valueOf(r.Filter)
+	if r.Tally.Roster > 0 || r.Undefined == 0 || where == "" {
+		return
+	}
+	found, err := find(ctx, c, question{where: fettle.Filter(where), count: true})
+	if err != nil {
+		return // the run itself went well
+	}
+	for _, hint := range found.Hints {
+		a.hint(hint)
+	}
 }
 
 // runExit gives the exit code of a tally.

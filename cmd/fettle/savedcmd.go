@@ -62,7 +62,7 @@ func (a *app) savedCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"NAME", "FILTER", "OWNER", "DESCRIPTION", "+UPDATED"}, object: client.SavedFilterList{Filters: filters}}
+		l := listing{columns: []string{"NAME", "FILTER", "OWNER", "DESCRIPTION", "+UPDATED"}, object: client.SavedFilterList{Filters: filters}, none: "no filter is saved; \"filter save NAME FILTER\" does it"}
 		for _, f := range filters {
 			l.rows = append(l.rows, []string{f.Name, string(f.Filter), f.Owner, f.Description, f.Updated.UTC().Format(time.RFC3339)})
 			l.lines = append(l.lines, f)

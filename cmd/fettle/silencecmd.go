@@ -196,7 +196,7 @@ func (a *app) silenceListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"ID", "PHASE", "UNTIL", "NODES", "CHECKS", "FILTER", "AUTHOR", "REASON", "+EXPIRES", "+CRON"}, object: client.SilenceList{Silences: list}}
+		l := listing{columns: []string{"ID", "PHASE", "UNTIL", "NODES", "CHECKS", "FILTER", "AUTHOR", "REASON", "+EXPIRES", "+CRON"}, object: client.SilenceList{Silences: list}, none: "nothing is silenced"}
 		for _, s := range list {
 			l.rows = append(l.rows, []string{s.Id, string(s.Phase), untilOf(s), fmt.Sprint(s.Nodes), strings.Join(s.Checks, ","), string(s.Filter), s.Author, s.Reason, s.Expires.UTC().Format(time.RFC3339), word(s.Cron)})
 			l.lines = append(l.lines, s)

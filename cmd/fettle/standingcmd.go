@@ -49,7 +49,7 @@ func (a *app) listStanding(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	l := listing{columns: []string{"NAME", "ACTION", "WHEN", "NEXT", "ROUNDS", "LAST", "OWNER", "+INPUTS", "+FILTER", "+PACE"}, object: client.StandingList{Standing: list}}
+	l := listing{columns: []string{"NAME", "ACTION", "WHEN", "NEXT", "ROUNDS", "LAST", "OWNER", "+INPUTS", "+FILTER", "+PACE"}, object: client.StandingList{Standing: list}, none: "no run stands; run with --every, --loop or --cron makes one"}
 	for _, st := range list {
 		l.rows = append(l.rows, []string{
 			st.Name, st.Action, whenText(&st), nextText(&st), strconv.FormatInt(st.Rounds, 10), shortRun(fettle.RunID(valueOf(st.Last))), st.Owner,

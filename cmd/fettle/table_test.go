@@ -42,6 +42,9 @@ func TestShellLine(t *testing.T) {
 }
 
 func TestPlainLine(t *testing.T) {
+	if got := plainLine("undeclared name \"os\"\n  1 | os.family | 3\n    | ^", 100); got != "undeclared name \"os\" in: os.family ! 3" {
+		t.Errorf("got %q", got)
+	}
 	if got := plainLine("a\n b\t|c\x1b[0m", 100); got != "a b !c [0m" {
 		t.Errorf("got %q", got)
 	}

@@ -325,3 +325,17 @@ func TestEmptyInventory(t *testing.T) {
 	}
 	s.shows(t, "no node has reported yet; start an agent: ")
 }
+
+func TestListsWithoutAnything(t *testing.T) {
+	f := newFleet(t, nil)
+	for _, line := range []struct{ args, says string }{
+		{"group list", "there is no group; "}, {"silence list", "nothing is silenced"}, {"filter list", "no filter is saved; "}, {"plugin list", "no plugin was pushed; "},
+		{"user list", "there is no user; "}, {"policy list", "there is no policy: "}, {"alerts", "nothing is wrong"}, {"join-token list -o wide", "there is no join token; "},
+	} {
+		s := newScreen(t)
+		if code := s.call(t.Context(), f, strings.Fields(line.args)...); code != 0 {
+			t.Errorf("%s: exit code %d", line.args, code)
+		}
+		s.shows(t, line.says)
+	}
+}

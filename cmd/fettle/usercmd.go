@@ -74,7 +74,7 @@ func (a *app) userListCommand() *cobra.Command {
 }
 
 func usersListing(users []client.UserInfo) listing {
-	l := listing{columns: []string{"NAME", "ROLE", "GROUPS", "SOURCE", "STATE", "LAST LOGIN", "+CREATED"}, object: client.UserList{Users: users}}
+	l := listing{columns: []string{"NAME", "ROLE", "GROUPS", "SOURCE", "STATE", "LAST LOGIN", "+CREATED"}, object: client.UserList{Users: users}, none: "there is no user; \"user add NAME\" makes one"}
 	for _, u := range users {
 		state, seen := "enabled", "never"
 		if u.Disabled {
