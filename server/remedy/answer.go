@@ -45,7 +45,7 @@ func (r *Remedies) Of(ctx context.Context, transitions []int64) (map[int64]One, 
 	return out, nil
 }
 
-// Last gives the last remedy of a check that was not left out, and the last one at all. ErrNotFound: there is none.
+// lastOf gives the number of the last remedy of a check, or of all; zero: there is none.
 func (r *Remedies) lastOf(ctx context.Context, check string) (int64, error) {
 	list, err := r.Store.Remedies(ctx, Query{Check: check, Limit: 1})
 	if err != nil || len(list) == 0 {

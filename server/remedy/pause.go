@@ -146,6 +146,8 @@ func (r *Remedies) Pause(ctx context.Context, p Pause) (Pause, error) {
 
 // Resume has remedies be started again, and gives the pause that is over; what was left out meanwhile stays so. ErrConflict: nothing is paused.
 func (r *Remedies) Resume(ctx context.Context, check, by string) (over Pause, err error) {
+	r.turn.Lock() // no remedy ends between what is counted and what counts no more
+	defer r.turn.Unlock()
 	last, err := r.lastOf(ctx, check)
 	if err != nil {
 		return over, err
@@ -167,6 +169,7 @@ func (r *Remedies) Resume(ctx context.Context, check, by string) (over Pause, er
 		return nil
 	})
 	if err == nil {
+		delete(r.book.failed, check)
 		r.Log.Info("remedies resumed", "check", check, "user", by)
 	}
 	return over, err
