@@ -126,7 +126,7 @@ alerts:
 	eventually(t, "the verdict is ok", func() bool {
 		return strings.Contains(get(t, p.ready["http"]+"/metrics", ""), `fettle_verdict_status{check="flag",verdict="flag"} 0`)
 	})
-	ask(t, p, "group", "apply", write("shop.yaml", `{kind: group, name: shop, members: [{check: flag}], owner: ann, notes: buy milk, runbook: "https://wiki.example.net/shop", labels: {team: db}}`+"\n", 0o600)).want(t, 0)
+	ask(t, p, "checks", "apply", "-f", write("shop.yaml", `{kind: group, name: shop, members: [{check: flag}], owner: ann, notes: buy milk, runbook: "https://wiki.example.net/shop", labels: {team: db}}`+"\n", 0o600)).want(t, 0)
 	if answer := ask(t, p, "alerts", "test", "post").want(t, 0); !strings.Contains(answer.stdout, "took it") {
 		t.Error(answer.stdout)
 	}

@@ -161,7 +161,7 @@ checks:
 	base := p.ready["http"]
 	fleet := start(t, "emulate", "--nodes", "6", "--prefix", "lab", "--checks", "--server", p.ready["stomp"], "--secret-file", filepath.Join(state, "broker.secret"), "--beat-interval", "1s")
 	ask(t, p, "filter", "save", "lab", `identity.startsWith("lab")`).want(t, 0)
-	ask(t, p, "group", "apply", write("tier.yaml", "{kind: group, name: tier, by: facts.customer, members: [{check: used}]}\n")).want(t, 0)
+	ask(t, p, "checks", "apply", "-f", write("tier.yaml", "{kind: group, name: tier, by: facts.customer, members: [{check: used}]}\n")).want(t, 0)
 	token := into[struct{ Token string }](t, ask(t, p, "token", "create", "prometheus", "--scope", "prometheus", "-o", "json").want(t, 0)).Token
 	m := startProm(t, base, token, savedJob)
 
