@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -106,7 +107,7 @@ type target struct {
 	log     *slog.Logger
 	told    map[key]telling
 	refused map[string]bool // reasons that the log has
-	failing bool            // the log has the fault
+	failing string          // the fault that the log has, without numbers; empty: there is none
 	meters  targetMeters
 }
 
@@ -194,22 +195,28 @@ func (t *target) took(p nagios.Passive, now time.Time, refused error) {
 // maxRefused is how many reasons of refusals the log has of one target.
 const maxRefused = 100
 
-// fault notes that the target cannot be told, once until it can.
+// fault notes that the target cannot be told, once until it can or there is another reason: a daemon that was away may not understand us when it is back.
 func (t *target) fault(err error) {
 	t.meters.failures.Inc()
 	t.meters.up.Set(0)
-	if !t.failing {
+	reason := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' { // ports differ each time
+			return -1
+		}
+		return r
+	}, err.Error())
+	if t.failing != reason {
 		t.log.Warn("passive results cannot be delivered", "err", err)
 	}
-	t.failing = true
+	t.failing = reason
 }
 
 func (t *target) recovered() {
 	t.meters.up.Set(1)
-	if t.failing {
+	if t.failing != "" {
 		t.log.Info("passive results are delivered again")
 	}
-	t.failing = false
+	t.failing = ""
 }
 
 // targetMeters count what was told to one target.
