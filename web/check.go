@@ -250,6 +250,7 @@ func (s *site) memberRows(members []fettle.VerdictMember) []memberRow {
 const (
 	maxAnswers   = 40  // that differ
 	namedAnswers = 60  // nodes of one answer that are links
+	namedInAll   = 300 // nodes of all answers that are
 	widestAnswer = 400 // characters of a line
 )
 
@@ -272,7 +273,10 @@ func gather(v fettle.Verdict) (out []answers, left int) {
 	for status, ids := range v.Nodes {
 		for _, id := range ids {
 			text, told := v.Output[id]
-			text = clean(text)
+			if len(text) > 2*widestAnswer { // what differs beyond what is shown is the same to who reads
+				text = strings.ToValidUTF8(text[:2*widestAnswer], "")
+			}
+			text = cut(clean(text), widestAnswer)
 			if !told {
 				left++
 				continue
@@ -282,7 +286,7 @@ func gather(v fettle.Verdict) (out []answers, left int) {
 		}
 	}
 	for k, ids := range by {
-		out = append(out, answers{Status: k.status, Text: cut(k.text, widestAnswer), Count: len(ids)})
+		out = append(out, answers{Status: k.status, Text: k.text, Count: len(ids)})
 		a := &out[len(out)-1]
 		slices.Sort(ids)
 		a.Names = fold(ids, 4*foldedWide)
@@ -296,5 +300,10 @@ func gather(v fettle.Verdict) (out []answers, left int) {
 	for _, a := range out[min(len(out), maxAnswers):] {
 		left += a.Count
 	}
-	return out[:min(len(out), maxAnswers)], left
+	out, links := out[:min(len(out), maxAnswers)], namedInAll
+	for i := range out {
+		out[i].Nodes = out[i].Nodes[:min(len(out[i].Nodes), links)]
+		links -= len(out[i].Nodes)
+	}
+	return out, left
 }

@@ -72,7 +72,7 @@ func (s *site) run(c *gin.Context) error {
 	}
 	action := s.actionOf(c, r.Action)
 	if err := s.digests.get(id).follow(ctx, s.fleet, id, action, func(d *digest) {
-		p.Failed = slices.Clone(d.failed)
+		p.Failed = slices.Clone(fitting(d.failed))
 		p.Answers, p.Left = d.gathered()
 		p.Sums = d.summaries()
 	}); err != nil {
@@ -89,6 +89,24 @@ func (s *site) run(c *gin.Context) error {
 		return s.draw(c, http.StatusOK, "run.html", "live", p)
 	}
 	return s.draw(c, http.StatusOK, "run.html", "layout", p)
+}
+
+// failedBytes is how much text of failures a page has, beside the markup: as many as fit are shown in full, and the first in any case.
+const failedBytes = 96 << 10
+
+// fitting gives the first failures whose texts fit on a page.
+func fitting(list []failure) []failure {
+	size := 0
+	for i, f := range list {
+		size += len(f.Node) + len(f.Message) + len(f.Output)
+		for _, row := range f.Rows {
+			size += len(row.Name) + len(row.Text)
+		}
+		if size > failedBytes && i > 0 {
+			return list[:i]
+		}
+	}
+	return list
 }
 
 func (s *site) fillUnanswered(c *gin.Context, p *runPage, id fettle.RunID, n int) error {
