@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // pacedRun is a run as REST tells of it, with what its pace makes of it.
