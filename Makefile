@@ -42,9 +42,9 @@ brokers: ## the embedded broker, RabbitMQ and ActiveMQ by the same clients; what
 idle: build ## what an agent costs that nobody asks, over SECONDS (600); fails above 20 MiB of its own, or 0.1 % of a core
 	@test/idle.sh $(or $(SECONDS),600)
 
-soak: build ## 500 NODES are asked and 100,000 documents, each for SOAK (10m); 2,000 keep 10 checks for 20m; faults. Fails when slow, silent, growing or lossy
+soak: build ## 500 NODES are asked and 100,000 documents, each for SOAK (10m); 2,000 keep ten checks each for 20m; faults. Fails when slow, silent, growing or lossy
 	go run ./test/soak -nodes $(or $(NODES),500) -for $(or $(SOAK),10m) && go run ./test/crowd -for $(or $(SOAK),10m)
-	go run ./test/soak -checks 10 -nodes 2000 -interval 30s -for 20m -away 5m
+	go run ./test/soak -checks 14 -nodes 2000 -interval 30s -for 20m -away 5m
 	go run ./test/faults -clock cmd/fettle -for $(or $(SOAK),10m) && go run ./test/faults -for $(or $(SOAK),10m) -database mariadb -away 10m
 
 release: ## stripped programs for Linux, macOS and Windows in dist/, with their SHA-256
