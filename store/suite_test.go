@@ -61,6 +61,7 @@ func suite(t *testing.T, open opener) {
 		{"what is older than its retention is pruned, and nothing else", testPrune},
 		{"pruning goes on until all is gone, and no number is given again", testPruneMany},
 		{"a migration that was cut short goes on", testMigrateAgain},
+		{"an older database with data in it becomes one of today", testMigrateOlder},
 		{"a schema from the future is refused", testMigrateBack},
 		{"a batch with a value that can never be stored leaves nothing behind", testPoison},
 		{"text that is not UTF-8 is stored mended", testForeignText},
