@@ -171,6 +171,23 @@ func TestAStoppedRun(t *testing.T) {
 	})
 }
 
+// Whoever read that a run has ended may retry it at once, though its end is still on its way to the disk.
+func TestRetryBeforeTheEndIsStored(t *testing.T) {
+	p := newParade(t, 1)
+	run := p.run(RunRequest{})
+	tasks := p.until(run, 1)
+	r := p.runs.get(run.ID)
+	r.saving.Lock() // a slow disk
+	p.answer(tasks["n0"], fettle.StatusFailed)
+	p.ended(run, fettle.Tally{Roster: 1, Failed: 1})
+	retried := make(chan error)
+	go func() { _, err := p.RetryRun(t.Context(), run.ID, "bob", Asker{}); retried <- err }()
+	r.saving.Unlock()
+	if err := <-retried; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCancelAPacedRun(t *testing.T) {
 	p := newParade(t, 4)
 	run := p.run(RunRequest{Pace: fettle.Pace{Batch: "1"}})

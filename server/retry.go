@@ -12,8 +12,13 @@ import (
 // RetryRun does a run again for those of its nodes that failed, were silent or were never asked, with the same options. ErrConflict: it goes on, or
 // nobody is left. ErrInvalid: it had secret inputs, which are kept nowhere.
 func (s *Server) RetryRun(ctx context.Context, id fettle.RunID, caller string, user Asker) (fettle.Run, error) {
-	if s.runs.get(id) != nil {
-		return fettle.Run{}, fmt.Errorf("run %s goes on; cancel it, or wait for its end: %w", id, fettle.ErrConflict)
+	if r := s.runs.get(id); r != nil {
+		if r.snapshot().Ended == 0 {
+			return fettle.Run{}, fmt.Errorf("run %s goes on; cancel it, or wait for its end: %w", id, fettle.ErrConflict)
+		}
+		if err := s.saveRun(ctx, r); err != nil { // it was told that it has ended; that this is not stored yet is nobody's business
+			return fettle.Run{}, fmt.Errorf("store the end of run %s: %w", id, err)
+		}
 	}
 	was, err := s.RunByID(ctx, id)
 	if err != nil {

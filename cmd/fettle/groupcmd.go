@@ -16,7 +16,7 @@ func (a *app) groupCommand() *cobra.Command {
 		Use: "group", Short: "verdicts that are folded into one", GroupID: groupChecks,
 		Long: `A group folds the verdicts of checks and groups into one: the worst of them; or one that is well is enough; or at least so many. With by there is one
 verdict for each value of a fact, too. "fettle check NAME" and "check_fettle --group NAME" ask for it; "fettle checks apply" makes groups and checks from files.`,
-		Example: "  fettle checks apply -f shop.yaml\n  fettle check shop",
+		Example: "  fettle checks apply -f shop.yaml   # a file with groups and checks\n  fettle group list\n  fettle group show shop\n  fettle check shop",
 	}, a.groupListCommand(), a.groupShowCommand(), a.groupDeleteCommand())
 }
 
@@ -34,7 +34,7 @@ func (a *app) groupListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := listing{columns: []string{"NAME", "FOLD", "MEMBERS", "BY", "+OWNER", "+UPDATED"}, object: client.GroupList{Groups: groups}, none: "there is no group; \"group apply FILE\" makes one"}
+		l := listing{columns: []string{"NAME", "FOLD", "MEMBERS", "BY", "+OWNER", "+UPDATED"}, object: client.GroupList{Groups: groups}, none: "there is no group; \"checks apply -f FILE\" makes one"}
 		for _, g := range groups {
 			l.rows = append(l.rows, []string{g.Name, foldText(g), membersText(g.Members), word(g.By), word(g.Owner), g.Updated.UTC().Format(time.RFC3339)})
 			l.lines = append(l.lines, g)
