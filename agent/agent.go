@@ -31,6 +31,7 @@ type Agent struct {
 	actions Actions
 	log     *slog.Logger
 	session string
+	ids     *idSeries
 	self    *self
 	link    *wire.Link
 	spool   *wire.Spool
@@ -86,12 +87,16 @@ func New(cfg Config, source Source, actions Actions, log *slog.Logger) (*Agent, 
 	}
 	a := &Agent{
 		cfg: cfg, dest: wire.Destinations{Collective: cfg.Collective}, source: source, actions: actions, log: log,
-		session: wire.NewID(), inbox: newInbox(), beatEvery: cfg.BeatInterval, meters: newMeters(cfg.Metrics),
+		inbox: newInbox(), beatEvery: cfg.BeatInterval, meters: newMeters(cfg.Metrics),
 		ready: make(chan struct{}), replays: trust.NewReplays(maxReplays), fetches: map[string]*fetching{},
 	}
 	if a.self, err = openSelf(cfg, log, a.serverTime); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
+	if a.ids, err = openIDs(filepath.Join(cfg.State, idsName), log); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	a.session = a.ids.next()
 	linkCfg.Identify, linkCfg.Refused = a.identify, a.refused
 	a.tasks = newTaskTable(cfg)
 	a.link = wire.NewLink(linkCfg, listener{a}, log)
@@ -155,7 +160,7 @@ const lastResort = 4500 * time.Millisecond
 
 func (a *Agent) close() {
 	a.inbox.close()
-	if err := errors.Join(a.spool.Close(), a.ledger.close()); err != nil {
+	if err := errors.Join(a.spool.Close(), a.ledger.close(), a.ids.close()); err != nil {
 		a.log.Warn("closing the state files", "err", err)
 	}
 }

@@ -151,7 +151,7 @@ func (a *Agent) check(ctx context.Context, check fettle.Check) fettle.CheckStatu
 	defer a.checks.running.Add(-1)
 	a.meters.checks.Inc()
 	task := fettle.Task{
-		ID: fettle.TaskID(wire.NewID()), Node: a.cfg.Identity, Action: check.Action, Inputs: check.Inputs, Timeout: check.Timeout,
+		ID: fettle.TaskID(a.ids.next()), Node: a.cfg.Identity, Action: check.Action, Inputs: check.Inputs, Timeout: check.Timeout,
 		Check: check.Name, CheckRev: check.Rev, Plugin: check.Plugin,
 	}
 	began := time.Now()

@@ -21,6 +21,7 @@ const (
 	spoolName  = "spool"
 	ledgerName = "ledger"
 	checksName = "checks.json"
+	idsName    = "ids.json"
 )
 
 // self is who the agent is, and whom it believes. It is safe for concurrent use.
@@ -93,7 +94,7 @@ func putAside(state string) error {
 	if err := os.MkdirAll(aside, 0o700); err != nil {
 		return fmt.Errorf("put old keys aside: %w", err)
 	}
-	for _, name := range []string{spoolName, ledgerName, checksName, trust.NodeFileName} { // the keys last: until then it is done again
+	for _, name := range []string{spoolName, ledgerName, checksName, idsName, trust.NodeFileName} { // the keys last: until then it is done again
 		if err := os.Rename(filepath.Join(state, name), filepath.Join(aside, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("put old keys aside: %w", err)
 		}

@@ -38,7 +38,7 @@ type Envelope struct {
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
-// NewID makes a UUID of version 7: it sorts after all that were made before it on this machine.
+// NewID makes a UUID of version 7: it sorts after all that this process made before, and by the clock after those of others.
 func NewID() string {
 	return uuid.Must(uuid.NewV7()).String() // crypto/rand never fails since Go 1.24
 }
