@@ -15,11 +15,12 @@ const maxDefined = 1000
 // CheckChange asks for a check to be made or changed.
 type CheckChange struct {
 	Definition fettle.CheckDefinition
-	Rev        int64 // of the one that was looked at; zero: whatever is there is replaced
-	New        bool  // it is not there yet: nothing is replaced
-	Caller     Asker // who asks
-	Admin      bool  // may write command lines, and change what is another's
-	DryRun     bool  // nothing is stored
+	Rev        int64    // of the one that was looked at; zero: whatever is there is replaced
+	New        bool     // it is not there yet: nothing is replaced
+	Caller     Asker    // who asks
+	Admin      bool     // may write command lines, and change what is another's
+	DryRun     bool     // nothing is stored
+	Coming     []string // of DryRun: checks and groups that are about to be made, on which this one may depend
 }
 
 // CheckDefinitions lists the checks that are defined, as they were written, by name.
@@ -57,7 +58,7 @@ func (s *Server) SaveCheck(ctx context.Context, c CheckChange) (fettle.KeptCheck
 	if err != nil {
 		return fettle.KeptCheck{}, err
 	}
-	def, err := s.tryCheck(ctx, next)
+	def, err := s.tryCheck(ctx, next, c.Coming)
 	if err != nil {
 		return fettle.KeptCheck{}, err
 	}
@@ -120,8 +121,8 @@ func (s *Server) changedCheck(c CheckChange) (next, old fettle.KeptCheck, err er
 	return next, old, nil
 }
 
-// tryCheck compiles a check as it would be, and looks for what only the server can: actions, inputs, saved filters, circles.
-func (s *Server) tryCheck(ctx context.Context, next fettle.KeptCheck) (definition, error) {
+// tryCheck compiles a check as it would be, and looks for what only the server can: actions, inputs, saved filters, what it depends on, circles.
+func (s *Server) tryCheck(ctx context.Context, next fettle.KeptCheck, coming []string) (definition, error) {
 	def, err := s.compileCheck(ctx, next)
 	if err != nil {
 		return def, err
@@ -145,8 +146,8 @@ func (s *Server) tryCheck(ctx context.Context, next fettle.KeptCheck) (definitio
 	if err := s.defs.fits(def); err != nil {
 		return def, err
 	}
-	if err := s.CheckDependencies(next.Name, next.DependsOn); err != nil {
-		return def, fmt.Errorf("depends_on: %w", err)
+	if err := s.tryDependencies(next.Name, next.DependsOn, coming); err != nil {
+		return def, err
 	}
 	return def, nil
 }

@@ -37,7 +37,7 @@ func (s *Server) TestCheck(ctx context.Context, t CheckTest) (tested []TestedNod
 	if err != nil {
 		return nil, 0, err
 	}
-	def, err := s.tryCheck(ctx, next)
+	def, err := s.tryCheck(ctx, next, next.DependsOn)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -194,15 +194,31 @@ func (s *Server) usesOf(next *fettle.Group) func(string) []string {
 	}
 }
 
-// CheckDependencies tells whether a check may depend on some checks and groups: ErrInvalid with the way round, if it would stand on itself.
-func (s *Server) CheckDependencies(name string, on []string) error {
+// tryDependencies tells whether a check may depend on some checks and groups: ErrInvalid where there is none of that name, nor in coming, and with
+// the way round, if it would stand on itself.
+func (s *Server) tryDependencies(name string, on, coming []string) error {
+	for i, above := range on {
+		_, isGroup := s.groups.get(above)
+		if _, isCheck := s.defs.get(above); isCheck || isGroup || slices.Contains(coming, above) {
+			continue
+		}
+		reason := fmt.Sprintf("there is no check or group %s; only what is defined has states", above)
+		if near := nearest(above, s.Board.Names()); near != "" {
+			reason = fmt.Sprintf("there is no check or group %s, did you mean %s?", above, near)
+		}
+		return &fettle.Fault{Key: fmt.Sprintf("depends_on[%d]", i), Reason: reason}
+	}
 	uses := s.usesOf(nil)
-	return checks.FindCycle(name, func(n string) []string {
+	err := checks.FindCycle(name, func(n string) []string {
 		if n == name {
 			return on
 		}
 		return uses(n)
 	})
+	if err != nil {
+		return fmt.Errorf("depends_on: %w", err)
+	}
+	return nil
 }
 
 // checkGroup gives a group with nothing left open, or tells what is wrong with it. What is about to be made counts as if it were there.

@@ -223,20 +223,25 @@ func (p *applying) wantedCheck(d files.Definition) *object {
 	return &object{
 		kind: "check", name: d.Name, place: d.Place, uses: d.DependsOn,
 		try: func(ctx context.Context) (string, error) {
-			kept, err := p.c.SaveCheck(ctx, d.CheckDefinition, 0, true)
+			kept, err := p.c.TryCheck(ctx, d.CheckDefinition, p.coming(d.DependsOn))
 			if err != nil {
 				return "", err
 			}
 			return files.Write(kept.CheckDefinition)
 		},
 		save: func(ctx context.Context) (int64, error) {
-			kept, err := p.c.SaveCheck(ctx, d.CheckDefinition, 0, false)
+			kept, err := p.c.SaveCheck(ctx, d.CheckDefinition)
 			if err != nil {
 				return 0, err
 			}
 			return kept.Rev, nil
 		},
 	}
+}
+
+// coming gives those of some names that are not there yet, and will be.
+func (p *applying) coming(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return p.wants[name] == nil || p.there[name] != nil })
 }
 
 func (p *applying) wantedGroup(g files.Group) *object {
@@ -246,8 +251,7 @@ func (p *applying) wantedGroup(g files.Group) *object {
 		if err != nil {
 			return "", err
 		}
-		coming := slices.DeleteFunc(slices.Clone(o.uses), func(name string) bool { return p.wants[name] == nil || p.there[name] != nil })
-		info, err := p.c.TryGroup(ctx, g.Name, body, coming)
+		info, err := p.c.TryGroup(ctx, g.Name, body, p.coming(o.uses))
 		if err != nil {
 			return "", err
 		}

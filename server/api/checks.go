@@ -30,8 +30,9 @@ type OneCheck struct {
 
 type saveCheckIn struct {
 	OneCheck
-	Rev    int64 `query:"rev" minimum:"0" doc:"Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced"`
-	DryRun bool  `query:"dry_run" doc:"Only say whether it could be saved, and what it would be"`
+	Rev    int64    `query:"rev" minimum:"0" doc:"Of the one that was looked at: a conflict if it has changed since. Left out: whatever is there is replaced"`
+	DryRun bool     `query:"dry_run" doc:"Only say whether it could be saved, and what it would be"`
+	Coming []string `query:"coming" maxItems:"500" doc:"Of dry_run: checks and groups that are about to be made; this one may depend on them"`
 	Body   fettle.CheckDefinition
 }
 
@@ -107,10 +108,13 @@ func (a *rest) saveCheck(ctx context.Context, in *saveCheckIn) (*output[fettle.K
 	if in.Body.Name != "" && in.Body.Name != in.Name {
 		return nil, &fettle.Fault{Key: "name", Reason: fmt.Sprintf("it is %s, and %s in the path", in.Body.Name, in.Name)}
 	}
+	if !in.DryRun && len(in.Coming) > 0 {
+		return nil, errComing
+	}
 	in.Body.Name = in.Name
 	person := auth.From(ctx)
 	kept, err := a.fleet.SaveCheck(ctx, server.CheckChange{
-		Definition: in.Body, Rev: in.Rev, Caller: asker(ctx), Admin: person.Role == auth.Admin, DryRun: in.DryRun,
+		Definition: in.Body, Rev: in.Rev, Caller: asker(ctx), Admin: person.Role == auth.Admin, DryRun: in.DryRun, Coming: in.Coming,
 	})
 	if err != nil {
 		return nil, err

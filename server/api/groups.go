@@ -122,10 +122,13 @@ type saveGroupIn struct {
 	Body   GroupBody
 }
 
+// errComing is of who would save something on what is not there yet.
+var errComing = &fettle.Fault{Key: "coming", Reason: "it is for dry_run: what is saved stands on what there is"}
+
 func (a *rest) saveGroup(ctx context.Context, in *saveGroupIn) (*output[GroupInfo], error) {
 	tell(ctx, in.Name, audit.Details{"fold": in.Body.Fold, "members": in.Body.Members, "by": in.Body.By, "dry_run": in.DryRun})
 	if !in.DryRun && len(in.Coming) > 0 {
-		return nil, &fettle.Fault{Key: "coming", Reason: "it is for dry_run: what is saved stands on what there is"}
+		return nil, errComing
 	}
 	var g fettle.Group
 	var err error

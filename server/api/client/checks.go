@@ -20,16 +20,15 @@ func (a *API) Check(ctx context.Context, name string) (*fettle.KeptCheck, error)
 	return read[fettle.KeptCheck](a.calls.ShowCheck(ctx, name))
 }
 
-// SaveCheck makes a check or changes one. With a rev, it is ErrConflict if the check has another one; with dryRun nothing is saved.
-func (a *API) SaveCheck(ctx context.Context, def fettle.CheckDefinition, rev int64, dryRun bool) (*fettle.KeptCheck, error) {
-	p := SaveCheckParams{}
-	if rev != 0 {
-		p.Rev = &rev
-	}
-	if dryRun {
-		p.DryRun = &dryRun
-	}
-	return read[fettle.KeptCheck](a.calls.SaveCheck(ctx, def.Name, &p, def))
+// SaveCheck makes a check, or puts it into the place of the one of that name.
+func (a *API) SaveCheck(ctx context.Context, def fettle.CheckDefinition) (*fettle.KeptCheck, error) {
+	return read[fettle.KeptCheck](a.calls.SaveCheck(ctx, def.Name, &SaveCheckParams{}, def))
+}
+
+// TryCheck gives a check as SaveCheck would keep it, with its errors, and keeps nothing. The checks and groups in coming are about to be made.
+func (a *API) TryCheck(ctx context.Context, def fettle.CheckDefinition, coming []string) (*fettle.KeptCheck, error) {
+	dry := true
+	return read[fettle.KeptCheck](a.calls.SaveCheck(ctx, def.Name, &SaveCheckParams{DryRun: &dry, Coming: coming}, def))
 }
 
 // DeleteCheck takes a check away. ErrConflict: another depends on it, or it is defined in the server's configuration.

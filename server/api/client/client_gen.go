@@ -3096,6 +3096,9 @@ type SaveCheckParams struct {
 
 	// DryRun Only say whether it could be saved, and what it would be
 	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// Coming Of dry_run: checks and groups that are about to be made; this one may depend on them
+	Coming []string `form:"coming,omitempty" json:"coming,omitempty"`
 }
 
 // ShowAvailabilityParams defines parameters for ShowAvailability.
@@ -7902,6 +7905,18 @@ func NewSaveCheckRequestWithBody(server string, name string, params *SaveCheckPa
 		if params.DryRun != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Coming != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "coming", params.Coming, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
