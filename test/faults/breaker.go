@@ -125,7 +125,7 @@ func (b *breaker) faults() (list []fault) {
 			list = append(list, fault{"server", "disk full", diskFull(b.serverDir)})
 		}
 		if b.clock != "" {
-			list = append(list, fault{"server", "clock set", b.stepClock})
+			list = append(list, fault{"server", "clock set", b.stepClock("server")})
 		}
 		if b.db != nil {
 			list = append(list, fault{"database", "kill -9", b.restartDatabase})
@@ -136,6 +136,10 @@ func (b *breaker) faults() (list []fault) {
 		list = append(list, fault{g.prefix, "kill -9", b.restartGroup(g)})
 		if b.disks {
 			list = append(list, fault{g.prefix, "disk full", diskFull(g.dir)})
+		}
+		if b.clock != "" {
+			list = append(list, fault{g.prefix, "clock set", b.stepClock(g.name())})
+			list = append(list, fault{g.prefix, "clock set over a kill -9", b.restartStepped(g)})
 		}
 		list = append(list, b.networkFaults(g.prefix, g.net)...)
 	}
@@ -175,6 +179,30 @@ func (b *breaker) restartGroup(g *group) func(context.Context, time.Duration, *r
 		g.running.Kill()
 		pause(ctx, lasts/2)
 		return b.startGroup(g)
+	}
+}
+
+// restartStepped sets the clock of a group, and kills it with one clock and starts it with another.
+func (b *breaker) restartStepped(g *group) func(context.Context, time.Duration, *rand.Rand) error {
+	restart := b.restartGroup(g)
+	return func(ctx context.Context, lasts time.Duration, random *rand.Rand) error {
+		first, second := random.Int64N(7200)-3600, int64(0)
+		if random.IntN(2) == 0 {
+			first, second = second, first
+		}
+		err := b.setClock(g.name(), first)
+		if err == nil {
+			pause(ctx, lasts/2)
+			err = restart(ctx, lasts/2, random)
+		}
+		if err == nil {
+			err = b.setClock(g.name(), second)
+		}
+		if err == nil {
+			pause(ctx, lasts/2)
+			err = restart(ctx, lasts/2, random)
+		}
+		return errors.Join(err, b.setClock(g.name(), 0))
 	}
 }
 

@@ -15,39 +15,38 @@ import (
 	"time"
 )
 
-// The clock of a machine cannot be set for one program, and no library can be put between Go and the kernel. So the program is built once more,
-// and the one line of it that says what the server is made of hands it a clock that adds what stands in a file to the wall time. The monotonic
-// time goes on, as it does where a real clock is set.
+// The clock of a machine cannot be set for one program, and no library can be put between Go and the kernel. So the program is built once more with a
+// package time whose Now adds what stands in a file to the wall time. The monotonic time goes on, as it does where a real clock is set.
 const (
 	clockVariable = "FETTLE_FAULTS_CLOCK" // names the file
-	partsBefore   = "server.Parts{"
-	partsAfter    = "server.Parts{Now: steppedNow, "
-	steppedNow    = `package main
+	nowBefore     = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
+	nowAfter      = nowBefore + "\tsec += Stepped.Load()\n"
+	timeStepped   = `package time
+
+import "sync/atomic"
+
+// Stepped is by how much the wall clock is wrong, in seconds.
+var Stepped atomic.Int64
+`
+	mainStepped = `package main
 
 import (
 	"os"
 	"strconv"
-	"sync/atomic"
 	"time"
-	"unsafe"
 )
 
-var stepped atomic.Int64 // seconds
-
-// steppedNow moves the seconds of the wall clock alone, which a Time holds from bit 30 on where it has a monotonic reading too.
-func steppedNow() time.Time {
-	t := time.Now()
-	*(*uint64)(unsafe.Pointer(&t)) += uint64(stepped.Load()) << 30
-	return t
-}
-
 func init() {
+	set := func() {
+		raw, _ := os.ReadFile(os.Getenv("` + clockVariable + `"))
+		if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+			time.Stepped.Store(n)
+		}
+	}
+	set()
 	go func() {
 		for range time.Tick(20 * time.Millisecond) {
-			raw, _ := os.ReadFile(os.Getenv("` + clockVariable + `"))
-			if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
-				stepped.Store(n)
-			}
+			set()
 		}
 	}()
 }
@@ -59,25 +58,35 @@ func buildStepped(ctx context.Context, dir, folder string) (program string, err 
 	if folder, err = filepath.Abs(folder); err != nil {
 		return "", err
 	}
-	original := filepath.Join(folder, "serve.go")
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env: %w", err)
+	}
+	std := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
+	original := filepath.Join(std, "time.go")
 	text, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
 	}
-	if strings.Count(string(text), partsBefore) != 1 {
-		return "", fmt.Errorf("%s does not say %q in one place", original, partsBefore)
+	if strings.Count(string(text), nowBefore) != 1 {
+		return "", fmt.Errorf("%s does not say %q in one place: this Go is another than that for which the clock was made", original, nowBefore)
 	}
-	changed, clock := filepath.Join(dir, "serve.go.txt"), filepath.Join(dir, "clock.go.txt")
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed, filepath.Join(folder, "faults_clock.go"): clock}})
+	replaced := map[string]string{}
+	for file, content := range map[string]string{
+		original: strings.Replace(string(text), nowBefore, nowAfter, 1), filepath.Join(std, "stepped.go"): timeStepped, filepath.Join(folder, "faults_clock.go"): mainStepped,
+	} {
+		changed := filepath.Join(dir, filepath.Base(file)+".txt")
+		if err := os.WriteFile(changed, []byte(content), 0o600); err != nil {
+			return "", err
+		}
+		replaced[file] = changed
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": replaced})
 	if err != nil {
 		return "", err
 	}
-	for file, content := range map[string]string{
-		changed: strings.Replace(string(text), partsBefore, partsAfter, 1), clock: steppedNow, filepath.Join(dir, "overlay.json"): string(overlay),
-	} {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			return "", err
-		}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		return "", err
 	}
 	program = filepath.Join(dir, "fettle")
 	build := exec.CommandContext(ctx, "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, ".")
@@ -88,17 +97,20 @@ func buildStepped(ctx context.Context, dir, folder string) (program string, err 
 	return program, nil
 }
 
-// clockFile is what the server reads its clock from.
-func (h *house) clockFile() string { return filepath.Join(h.dir, "server.clock") }
+// clockFile is what a part reads its clock from.
+func (h *house) clockFile(name string) string { return filepath.Join(h.dir, name+".clock") }
 
-// stepClock sets the server's wall clock, by up to an hour forth or back, and right again.
-func (h *house) stepClock(ctx context.Context, lasts time.Duration, random *rand.Rand) error {
-	set := func(seconds int64) error {
-		return os.WriteFile(h.clockFile(), []byte(strconv.FormatInt(seconds, 10)), 0o600)
+// stepClock sets the wall clock of a part, by up to an hour forth or back, and right again.
+func (h *house) stepClock(name string) func(context.Context, time.Duration, *rand.Rand) error {
+	return func(ctx context.Context, lasts time.Duration, random *rand.Rand) error {
+		if err := h.setClock(name, random.Int64N(7200)-3600); err != nil {
+			return err
+		}
+		pause(ctx, lasts)
+		return h.setClock(name, 0)
 	}
-	if err := set(random.Int64N(7200) - 3600); err != nil {
-		return err
-	}
-	pause(ctx, lasts)
-	return set(0)
+}
+
+func (h *house) setClock(name string, seconds int64) error {
+	return os.WriteFile(h.clockFile(name), []byte(strconv.FormatInt(seconds, 10)), 0o600)
 }

@@ -46,6 +46,8 @@ type group struct {
 	repeater      *repeater
 }
 
+func (g *group) name() string { return "fleet " + g.prefix }
+
 // Sizes of the small disks, in MiB.
 const (
 	serverDisk = 768
@@ -181,7 +183,7 @@ func (h *house) startGroup(g *group) (err error) {
 	if h.restart {
 		address = h.stomp // nothing stands between: each connection would be three
 	}
-	g.running, err = start(filepath.Join(h.dir, fmt.Sprintf("group%d.log", g.number)), "fleet "+g.prefix, h.program, "emulate",
+	g.running, err = start(filepath.Join(h.dir, fmt.Sprintf("group%d.log", g.number)), g.name(), h.program, "emulate",
 		"--nodes", strconv.Itoa(g.nodes), "--prefix", g.prefix, "--server", "stomp://"+address,
 		"--secret-file", filepath.Join(h.serverDir, "broker.secret"), "--state", filepath.Join(g.dir, "state"),
 		"--record", record(h.dir, g.number), "--beat-interval", h.beat, "--slow", "30,400ms")

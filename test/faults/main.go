@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "of the order of faults")
 	flags.StringVar(&s.database, "database", "sqlite", "sqlite or mariadb, of which one is started")
 	flags.IntVar(&s.memory, "memory", 512, "MiB that the server may have")
-	flags.StringVar(&s.clock, "clock", "", "build the program of this folder with a wall clock that can be set, and set the server's: cmd/fettle")
+	flags.StringVar(&s.clock, "clock", "", "build the program of this folder with a wall clock that can be set, and set those of server and agents: cmd/fettle")
 	flags.BoolVar(&s.restart, "restart", false, "instead of faults: kill the server once, and measure how the agents come back")
 	flags.DurationVar(&s.down, "down", 2*time.Second, "with -restart, until the server is started again")
 	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's disturbances talk to a logger that nobody hands them
