@@ -100,7 +100,9 @@ func (a *app) check(ctx context.Context, o *verdictOrder, bare []string) error {
 		return err
 	}
 	began := time.Now()
+	over := a.waitsFor("an answer", time.Duration(o.timeout))
 	v, err := o.ask(ctx, c, bare)
+	over()
 	if errors.Is(err, fettle.ErrNotFound) && a.output == "table" {
 		fmt.Fprintf(a.stdout, "%s: UNKNOWN: %s\n", clean(o.check), clean(reason(err)))
 		if names, err := c.Commands(ctx); err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -55,7 +56,9 @@ the nodes are those that it means, or those of a filter. The exit code is that o
 		default:
 			return usage(fmt.Errorf("a name or -f FILE is wanted: %w", fettle.ErrInvalid))
 		}
+		over := a.waitsFor("the nodes", cmp.Or(order.Definition.Timeout, fettle.Span(fettle.DefaultTimeout)).Duration())
 		tested, err := c.TestCheck(cmd.Context(), order)
+		over()
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,7 +69,13 @@ numbers are summed up: a percentile is a value that occurs, the smallest one tha
 		if err != nil {
 			return err
 		}
-		return a.printValues(list, summary)
+		if err := a.printValues(list, summary); err != nil {
+			return err
+		}
+		if !summary && len(list.Values) == 0 {
+			return noSuchFact(cmd.Context(), c, list.Path)
+		}
+		return nil
 	}
 	return cmd
 }
@@ -94,11 +102,17 @@ func (a *app) printValues(list *client.ValueList, summary bool) error {
 	if err := l.write(a); err != nil {
 		return err
 	}
-	switch {
-	case summary && list.Numbers == nil:
+	if summary && list.Numbers == nil {
 		return &codeError{exitNobody, fmt.Errorf("no node has a number in %s", list.Path)}
-	case !summary && len(list.Values) == 0:
-		return &codeError{exitNobody, fmt.Errorf("no node has %s; \"fettle facts\" lists the paths that exist", list.Path)}
 	}
 	return nil
+}
+
+// noSuchFact says that no node that was asked about has a fact, and suggests the nearest, where none at all has it.
+func noSuchFact(ctx context.Context, c *client.API, path string) error {
+	near := ""
+	if names, err := pathNames(ctx, c, ""); err == nil && !slices.Contains(names, path) {
+		near = didYouMean(path, names)
+	}
+	return &codeError{exitNobody, fmt.Errorf("no node has %s%s; \"fettle facts\" lists the paths that exist", path, near)}
 }

@@ -48,7 +48,9 @@ func (o *liveOrder) check(cmd *cobra.Command, where fettle.Filter) error {
 
 // findLive asks the nodes themselves.
 func (a *app) findLive(ctx context.Context, c *client.API, where fettle.Filter, o liveOrder) error {
+	over := a.waitsFor("the nodes", time.Duration(o.timeout))
 	found, err := c.Live(ctx, &client.AskNodesParams{Where: pointer(string(where)), Timeout: pointer(time.Duration(o.timeout).String())})
+	over()
 	if err != nil {
 		return err
 	}

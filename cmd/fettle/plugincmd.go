@@ -238,15 +238,19 @@ func (a *app) pluginRemoveCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "all versions of it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := a.client()
+		if err != nil {
+			return err
+		}
 		version := ""
 		if len(args) > 1 {
 			version = args[1]
 		} else if !yes {
-			return usage(fmt.Errorf("all versions of %s would go: name one, or say --yes: %w", args[0], fettle.ErrInvalid))
-		}
-		c, err := a.client()
-		if err != nil {
-			return err
+			p, err := c.Plugin(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return usage(fmt.Errorf("%s of %s would go: name one, or say --yes: %w", plural(len(p.Versions), "version"), p.Name, fettle.ErrInvalid))
 		}
 		return c.RemovePlugin(cmd.Context(), args[0], version)
 	}

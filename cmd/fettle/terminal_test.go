@@ -131,6 +131,16 @@ func TestOnATerminal(t *testing.T) {
 			t.Errorf("the line of progress stays: %q", text)
 		}
 	})
+	t.Run("a wait has a word, and it is taken away", func(t *testing.T) {
+		s := newScreen(t)
+		if code := s.call(t.Context(), f, "check", "check_mute", "--live", "--timeout", "4s"); code != int(fettle.CodeUnknown) {
+			t.Errorf("exit code %d", code)
+		}
+		s.shows(t, "UNKNOWN: 1")
+		if text := s.String(); !strings.Contains(text, "waiting for an answer, up to 4s\r\x1b[K") {
+			t.Errorf("got %q", text)
+		}
+	})
 	t.Run("nobody: what to try", func(t *testing.T) {
 		s := newScreen(t)
 		if code := s.call(t.Context(), f, "find", `facts.kernel == "Plan9"`); code != exitNobody {
