@@ -14,7 +14,9 @@ import (
 // what it prints when it finds something.
 func TestNothingIsLost(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "faults")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/fettle-dev/fettle/test/faults").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "github.com/fettle-dev/fettle/test/faults")
+	build.Env = buildEnv
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	cmd := exec.CommandContext(t.Context(), program, "-program", fettleBin, "-for", "20s", "-every", "1s", "-longest", "4s", "-database", "mariadb", "-away", "8s")
