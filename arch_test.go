@@ -21,14 +21,15 @@ const anything = "*"
 var plan = map[string]room{
 	".": {floor: 0},
 
-	"calendar":   {floor: 1},
-	"facts":      {floor: 1},
-	"filter":     {floor: 1},
-	"nagios":     {floor: 1},
-	"plugins":    {floor: 1},
-	"store":      {floor: 1},
-	"wire":       {floor: 1},
-	"wire/trust": {floor: 1, may: []string{"wire"}},
+	"calendar":        {floor: 1},
+	"facts":           {floor: 1},
+	"filter":          {floor: 1},
+	"nagios":          {floor: 1},
+	"plugins":         {floor: 1},
+	"store":           {floor: 1},
+	"store/storetest": {floor: 1, may: []string{"store"}},
+	"wire":            {floor: 1},
+	"wire/trust":      {floor: 1, may: []string{"wire"}},
 
 	"audit":        {floor: 2, may: []string{"store"}},
 	"catalogue":    {floor: 2, may: []string{"filter", "plugins", "store", "wire"}},

@@ -15,6 +15,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 )
 
 // moody is a store that can be away.
@@ -43,16 +44,13 @@ func (m *moody) AppendAudit(ctx context.Context, es []store.AuditEntry) error {
 func newLog(t *testing.T) (*Log, *moody, string) {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(dir, "fettle.db")}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := storetest.Open(t)
 	m, file := &moody{Store: s}, filepath.Join(dir, "audit.log")
 	l, err := Open(file, m, nil, func() time.Time { return time.UnixMilli(1_763_700_000_123) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = errors.Join(l.Close(), s.Close()) })
+	t.Cleanup(func() { _ = l.Close() })
 	return l, m, file
 }
 

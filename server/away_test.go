@@ -8,6 +8,7 @@ import (
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -35,7 +36,7 @@ func (g *gone) Send(ctx context.Context, destination string, m wire.Message) (in
 // overForeign is a fleet that meets its server at a broker that is not the server's.
 func overForeign(t *testing.T, cfg Config) (*fleet, *gone) {
 	t.Helper()
-	f := idleFleet(t, cfg, "sqlite:"+t.TempDir()+"/fettle.db", newClock())
+	f := idleFleet(t, cfg, storetest.SQLite(t), newClock())
 	g := &gone{mail: f.mail}
 	f.Send, f.Away = g, g.err
 	f.BrokerLost()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -31,7 +31,7 @@ type yard struct {
 
 func newYard(b *testing.B, nodes int, list ...CheckConfig) *yard {
 	b.Helper()
-	db, err := store.Open(b.Context(), store.Config{DSN: "sqlite:" + filepath.Join(b.TempDir(), "fettle.db")}, nil)
+	db, err := store.Open(b.Context(), store.Config{DSN: storetest.SQLite(b)}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

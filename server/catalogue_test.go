@@ -9,6 +9,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/catalogue"
 	"github.com/fettle-dev/fettle/plugins"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/trust"
 )
@@ -16,7 +17,7 @@ import (
 // catalogueFleet is a server with a catalogue, which runs.
 func catalogueFleet(t *testing.T) *fleet {
 	t.Helper()
-	f := idleFleet(t, DefaultConfig(), "sqlite:"+filepath.Join(t.TempDir(), "fettle.db"), newClock())
+	f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 	keys, err := trust.OpenAuthority(t.TempDir(), time.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -23,7 +24,7 @@ func (f *fleet) collect(node fettle.NodeID, kind wire.Type, body any) <-chan err
 }
 
 func TestOneMessageThatCannotBeStored(t *testing.T) {
-	f := idleFleet(t, DefaultConfig(), "sqlite:"+t.TempDir()+"/fettle.db", newClock())
+	f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 	const good = 300
 	var receipts []<-chan error
 	for i := range good {
@@ -57,7 +58,7 @@ func TestOneMessageThatCannotBeStored(t *testing.T) {
 }
 
 func TestAMessageOnWhichTheServerTrips(t *testing.T) {
-	f := idleFleet(t, DefaultConfig(), "sqlite:"+t.TempDir()+"/fettle.db", newClock())
+	f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 	f.Inventory = nil // so that any hello panics
 	receipt := f.collect("n1", wire.TypeHello, wire.Hello{Session: session})
 	f.start()
@@ -71,7 +72,7 @@ func TestAMessageOnWhichTheServerTrips(t *testing.T) {
 }
 
 func TestReceiptsWhenTheServerStops(t *testing.T) {
-	f := idleFleet(t, DefaultConfig(), "sqlite:"+t.TempDir()+"/fettle.db", newClock())
+	f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 	receipt := f.collect("n1", wire.TypeHello, wire.Hello{Session: session})
 	f.stop()
 	if err := <-receipt; err == nil {

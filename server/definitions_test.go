@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -143,7 +143,7 @@ func TestACheckThatReachesItself(t *testing.T) {
 		"by way of all":    {{Name: "a", Filter: `checks.exists(c, checks[c].status == "critical")`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, nil)
+			db, err := store.Open(t.Context(), store.Config{DSN: storetest.SQLite(t)}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

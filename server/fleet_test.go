@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -110,7 +110,7 @@ type fleet struct {
 
 func newFleet(t *testing.T, cfg Config) *fleet {
 	t.Helper()
-	return openFleet(t, cfg, "sqlite:"+filepath.Join(t.TempDir(), "fettle.db"), newClock())
+	return openFleet(t, cfg, storetest.SQLite(t), newClock())
 }
 
 func openFleet(t *testing.T, cfg Config, dsn string, c *clock) *fleet {

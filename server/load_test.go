@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +14,7 @@ import (
 	"github.com/fettle-dev/fettle/checks"
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/test/sample"
 	"github.com/fettle-dev/fettle/wire"
 )
@@ -25,7 +25,7 @@ var loadNodes = flag.Int("nodes", 2000, "nodes of the store that the benchmark o
 // sampleStore makes a database with nodes of realistic facts.
 func sampleStore(tb testing.TB, nodes int) *store.Store {
 	tb.Helper()
-	db, err := store.Open(tb.Context(), store.Config{DSN: "sqlite:" + filepath.Join(tb.TempDir(), "fettle.db")}, nil)
+	db, err := store.Open(tb.Context(), store.Config{DSN: storetest.SQLite(tb)}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

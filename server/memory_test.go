@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	fettle "github.com/fettle-dev/fettle"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -52,7 +53,7 @@ func TestMemoryFollowsTheStore(t *testing.T) {
 		})
 	}
 	t.Run("several in one batch", func(t *testing.T) {
-		f := idleFleet(t, DefaultConfig(), "sqlite:"+t.TempDir()+"/fettle.db", newClock())
+		f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 		f.take("n1", wire.TypeHello, wire.Hello{Session: session})
 		var now wire.Document
 		for _, text := range documents {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -210,7 +210,7 @@ func TestRunsSurviveTheServer(t *testing.T) {
 
 // TestATaskThatIsTooLateIsNotSent: a run of thousands on a busy machine may not be sent before its deadline has passed. Nobody has to look at that.
 func TestATaskThatIsTooLateIsNotSent(t *testing.T) {
-	f := idleFleet(t, DefaultConfig(), "sqlite:"+filepath.Join(t.TempDir(), "fettle.db"), newClock())
+	f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 	var log bytes.Buffer
 	f.Log = slog.New(slog.NewTextHandler(&log, nil))
 	now := fettle.MillisOf(f.Now())

@@ -12,6 +12,7 @@ import (
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/plugins"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 	"github.com/fettle-dev/fettle/wire/trust"
 )
@@ -91,7 +92,7 @@ func (d *desk) Contested(id fettle.NodeID) string {
 // guarded is a fleet whose nodes have keys.
 func guarded(t *testing.T, nodes ...fettle.NodeID) (*fleet, *desk) {
 	t.Helper()
-	f := idleFleet(t, DefaultConfig(), "sqlite:"+t.TempDir()+"/fettle.db", newClock())
+	f := idleFleet(t, DefaultConfig(), storetest.SQLite(t), newClock())
 	d := newDesk(t, nodes...)
 	f.Enroller = d
 	f.start()

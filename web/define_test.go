@@ -14,6 +14,7 @@ import (
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 )
 
 // sent gives what a form of a page would send, with changes; the value of a key that is to be left out is "-".
@@ -59,7 +60,7 @@ func (h *house) made(changes ...string) string {
 
 func defining(t *testing.T) (*house, *audit.Log) {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "audit.db")}, nil)
+	db, err := store.Open(t.Context(), store.Config{DSN: storetest.SQLite(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/fettle-dev/fettle/server/api"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -85,7 +85,7 @@ func newHouse(t *testing.T) *house { return newHouseWith(t, Config{}, nil) }
 func newHouseWith(t *testing.T, cfg Config, wrap func(Fleet) Fleet) *house {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	db, err := store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, nil)
+	db, err := store.Open(ctx, store.Config{DSN: storetest.SQLite(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(homeless{m}, map[string]func(){programName: main, pluginName: main})
 }
 
+// homely is the environment from before nobody's home was ours, with the caches of builds.
+var homely []string
+
 // homeless runs the tests with a home directory of their own: nobody's context is touched.
 type homeless struct{ *testing.M }
 
@@ -25,6 +28,7 @@ func (h homeless) Run() int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // nothing is lost
+	homely = os.Environ()
 	for _, name := range []string{"HOME", "XDG_CONFIG_HOME"} {
 		if err := os.Setenv(name, filepath.Join(dir, name)); err != nil {
 			panic(err)

@@ -20,7 +20,7 @@ func TestExamplesOfPlugins(t *testing.T) {
 			}
 			if language == "go" {
 				build := exec.Command("go", "build", "-o", filepath.Join("bin", "hello-"+runtime.GOOS+"-"+runtime.GOARCH), ".")
-				build.Dir = dir
+				build.Dir, build.Env = dir, homely
 				if out, err := build.CombinedOutput(); err != nil {
 					t.Fatalf("build: %v\n%s", err, out)
 				}

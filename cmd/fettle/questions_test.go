@@ -23,6 +23,7 @@ import (
 	"github.com/fettle-dev/fettle/server/api"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -59,7 +60,7 @@ func newTown(t *testing.T) *town {
 	w := &town{t: t, context: filepath.Join(t.TempDir(), "context.yaml")}
 	ctx, cancel := context.WithCancel(t.Context())
 	log := slog.New(slog.DiscardHandler)
-	db, err := store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, log)
+	db, err := store.Open(ctx, store.Config{DSN: storetest.SQLite(t)}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,13 @@ package alerts
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 )
 
 // bench is alerts over verdicts that a test sets, at moments that it says, with a receiver that notes what it is told.
@@ -69,11 +69,7 @@ func verdict(name string, status fettle.CheckStatus) fettle.Verdict {
 // newBench has one receiver, told, that is a webhook in name only, and one route to it.
 func newBench(t *testing.T, route Route) *bench {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := storetest.Open(t)
 	route.Receivers = []string{"hook"}
 	b := &bench{
 		t: t, store: s, now: time.UnixMilli(1_700_000_000_000).UTC(), world: &world{verdicts: map[string]fettle.Verdict{}, about: map[string]About{}, flapping: map[fettle.NodeID]bool{}},

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +16,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/server/auth"
-	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 )
 
 // bench is the REST face on a fleet, with a token of each role.
@@ -53,12 +52,9 @@ func newBench(t *testing.T, cfg Config) *bench {
 	t.Helper()
 	b := &bench{t: t, fleet: newFleet(), tokens: map[auth.Role]string{}, log: &logBook{}}
 	log := slog.New(slog.NewTextHandler(b.log, nil))
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := storetest.Open(t)
 	b.keeper = auth.New(s, nil, nil)
+	var err error
 	for _, role := range []auth.Role{auth.Viewer, auth.Operator, auth.Admin} {
 		if b.tokens[role], err = b.keeper.CreateToken(t.Context(), string(role), role, 0); err != nil {
 			t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +15,7 @@ import (
 
 	fettle "github.com/fettle-dev/fettle"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 )
 
 // watched is a store that can fail, and counts how often a hash was looked up.
@@ -57,7 +57,7 @@ func (c *clock) add(d time.Duration) {
 
 func newKeeper(t *testing.T) (*Keeper, *watched, *clock) {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, slog.New(slog.DiscardHandler))
+	s, err := store.Open(t.Context(), store.Config{DSN: storetest.SQLite(t)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/fettle-dev/fettle/inventory"
 	"github.com/fettle-dev/fettle/server"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -68,7 +68,7 @@ func (m *mail) of(node fettle.NodeID) []fettle.Task {
 func newWard(t *testing.T, remedy fettle.Remedy, nodes ...fettle.NodeID) *ward {
 	t.Helper()
 	w := &ward{
-		t: t, now: time.Unix(1_800_000_000, 0), mail: &mail{tasks: map[fettle.NodeID][]fettle.Task{}}, dsn: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db"),
+		t: t, now: time.Unix(1_800_000_000, 0), mail: &mail{tasks: map[fettle.NodeID][]fettle.Task{}}, dsn: storetest.SQLite(t),
 		nodes: nodes, seq: map[fettle.NodeID]int64{},
 	}
 	w.open()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/fettle-dev/fettle/server/api/client"
 	"github.com/fettle-dev/fettle/server/auth"
 	"github.com/fettle-dev/fettle/store"
+	"github.com/fettle-dev/fettle/store/storetest"
 	"github.com/fettle-dev/fettle/wire"
 )
 
@@ -108,7 +108,7 @@ func newTown(t *testing.T, role auth.Role) (*town, *client.API) {
 	t.Helper()
 	w := &town{t: t, log: slog.New(slog.DiscardHandler), mute: map[fettle.NodeID]bool{}}
 	ctx, cancel := context.WithCancel(t.Context())
-	db, err := store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "fettle.db")}, w.log)
+	db, err := store.Open(ctx, store.Config{DSN: storetest.SQLite(t)}, w.log)
 	if err != nil {
 		t.Fatal(err)
 	}
