@@ -95,11 +95,12 @@ func TestIDs(t *testing.T) {
 	})
 	t.Run("a disk that takes nothing is told of once, and there are ids", func(t *testing.T) {
 		var said strings.Builder
-		s, err := openIDs(filepath.Join(path, "not a folder"), slog.New(slog.NewTextHandler(&said, nil)))
-		if err == nil {
+		log := slog.New(slog.NewTextHandler(&said, nil))
+		if _, err := openIDs(filepath.Join(path, "not a folder"), log); err == nil {
 			t.Fatal("a file is no folder")
 		}
-		if s, err = openIDs(filepath.Join(t.TempDir(), "none", "ids.json"), slog.New(slog.NewTextHandler(&said, nil))); err != nil {
+		s, err := openIDs(filepath.Join(t.TempDir(), "none", "ids.json"), log)
+		if err != nil {
 			t.Fatal(err)
 		}
 		last = ""

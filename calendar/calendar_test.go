@@ -45,8 +45,13 @@ func TestAfter(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ cron, zone, key string }{
-		{"", "", "cron"}, {"* * * *", "", "cron"}, {"* * * * * *", "", "cron"}, {"61 * * * *", "", "cron"}, {"@sometimes", "", "cron"},
-		{"0 0 * * *", "Mars/Olympus", "zone"}, {"0 0 * * *", "Local", "zone"},
+		{"", "", "cron"},
+		{"* * * *", "", "cron"},
+		{"* * * * * *", "", "cron"},
+		{"61 * * * *", "", "cron"},
+		{"@sometimes", "", "cron"},
+		{"0 0 * * *", "Mars/Olympus", "zone"},
+		{"0 0 * * *", "Local", "zone"},
 	} {
 		_, err := Parse(c.cron, c.zone)
 		var fault *fettle.Fault

@@ -100,7 +100,7 @@ func platformOf(program []byte) (string, error) {
 	}
 	info, err := buildinfo.Read(bytes.NewReader(program))
 	if err != nil {
-		return "", fmt.Errorf("this is no program of fettle: %v: %w", err, fettle.ErrInvalid)
+		return "", fmt.Errorf("this is no program of fettle: %w: %w", err, fettle.ErrInvalid)
 	}
 	if info.Path != programPath {
 		return "", fmt.Errorf("this is a program of %s, and not of fettle: %w", info.Path, fettle.ErrInvalid)

@@ -91,7 +91,7 @@ func tryTally(text string) (When, error) {
 
 // Faults takes an error apart that errors.Join has made; nil has none.
 func Faults(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // errors.Join's own, not one below
+	if many, is := err.(interface{ Unwrap() []error }); is { // errors.Join's own, not one below
 		return many.Unwrap()
 	}
 	if err == nil {

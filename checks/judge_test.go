@@ -65,8 +65,12 @@ func TestJudge(t *testing.T) {
 		t.Errorf("perfdata: %v", got)
 	}
 	for _, bad := range []fettle.Check{
-		{Rules: &fettle.CheckRules{Warning: "data.used >"}}, {Rules: &fettle.CheckRules{Status: "1", Warning: "true"}}, {Rules: &fettle.CheckRules{Output: "{{data.used"}},
-		{Rules: &fettle.CheckRules{Critical: "1"}}, {Expression: "nonsense"}, {Rules: &fettle.CheckRules{Perfdata: map[string]fettle.Filter{"a": ")"}}},
+		{Rules: &fettle.CheckRules{Warning: "data.used >"}},
+		{Rules: &fettle.CheckRules{Status: "1", Warning: "true"}},
+		{Rules: &fettle.CheckRules{Output: "{{data.used"}},
+		{Rules: &fettle.CheckRules{Critical: "1"}},
+		{Expression: "nonsense"},
+		{Rules: &fettle.CheckRules{Perfdata: map[string]fettle.Filter{"a": ")"}}},
 	} {
 		if _, err := NewJudge(bad); !errors.Is(err, fettle.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)

@@ -43,8 +43,10 @@ func neverAbsent(t *testing.T, v *inventory.Inventory) {
 		put(t, v, n)
 	}
 	var programs []*filter.Program
-	for _, text := range []fettle.Filter{`facts.stays`, `facts.i < 200 && "stays" in classes`, `identity.startsWith("s")`, `liveness != "silent" && identity < "t"`,
-		`has(facts.form) && (facts.form < 0 || facts.stays)`, `facts.i + 0 == facts.i && facts.stays`} {
+	for _, text := range []fettle.Filter{
+		`facts.stays`, `facts.i < 200 && "stays" in classes`, `identity.startsWith("s")`, `liveness != "silent" && identity < "t"`,
+		`has(facts.form) && (facts.form < 0 || facts.stays)`, `facts.i + 0 == facts.i && facts.stays`,
+	} {
 		programs = append(programs, compile(t, text))
 	}
 	var changers, askers sync.WaitGroup

@@ -18,9 +18,14 @@ func survey() plugins.Action {
 			{Name: "free", Type: plugins.Int, Unit: "bytes", Display: "free space"}, {Name: "version", Type: plugins.String}, {Name: "on", Type: plugins.Bool},
 		},
 		Summaries: []plugins.Summary{
-			{Output: "free", Function: plugins.Count}, {Output: "free", Function: plugins.Average}, {Output: "free", Function: plugins.Sum},
-			{Output: "free", Function: plugins.Min}, {Output: "free", Function: plugins.Max}, {Output: "version", Function: plugins.Histogram},
-			{Output: "version", Function: plugins.Count}, {Output: "on", Function: plugins.Histogram},
+			{Output: "free", Function: plugins.Count},
+			{Output: "free", Function: plugins.Average},
+			{Output: "free", Function: plugins.Sum},
+			{Output: "free", Function: plugins.Min},
+			{Output: "free", Function: plugins.Max},
+			{Output: "version", Function: plugins.Histogram},
+			{Output: "version", Function: plugins.Count},
+			{Output: "on", Function: plugins.Histogram},
 		},
 	}
 }

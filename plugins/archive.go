@@ -199,7 +199,7 @@ func Write(files []File, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // nothing is written through it
 	for _, f := range files {
 		if parent := path.Dir(f.Name); parent != "." {
 			if err := root.MkdirAll(parent, 0o755); err != nil {

@@ -78,7 +78,7 @@ func parseCase(raw []byte) (c Case, err error) {
 	}
 	for _, text := range append(slices.Collect(mapValues(c.Matches)), c.Message) {
 		if _, err := regexp.Compile(text); err != nil {
-			return c, fmt.Errorf(" %v: %w", err, fettle.ErrInvalid)
+			return c, fmt.Errorf(" %w: %w", err, fettle.ErrInvalid)
 		}
 	}
 	return c, nil

@@ -308,7 +308,7 @@ func (a Action) placed(at string, bad func(path, format string, args ...any)) {
 		}
 	}
 	if err := a.Check(); err != nil {
-		joined, _ := err.(interface{ Unwrap() []error }) //nolint:errorlint // errors.Join made it
+		joined, _ := err.(interface{ Unwrap() []error }) // errors.Join made it
 		for _, fault := range joined.Unwrap() {
 			text := strings.TrimSuffix(fault.Error(), ": "+fettle.ErrInvalid.Error())
 			bad(at+a.placeOf(strings.TrimPrefix(text, "action "+a.Name+": ")), "%s", text)

@@ -53,7 +53,13 @@ func TestWhen(t *testing.T) {
 
 func TestWhenRefuses(t *testing.T) {
 	for _, st := range []fettle.Standing{
-		{}, {Loop: 1000, Every: 1000}, {Every: 10}, {Loop: -1}, {Cron: "* * *"}, {Cron: "* * * * *", Zone: "Atlantis"}, {Every: 1000, Zone: "UTC"},
+		{},
+		{Loop: 1000, Every: 1000},
+		{Every: 10},
+		{Loop: -1},
+		{Cron: "* * *"},
+		{Cron: "* * * * *", Zone: "Atlantis"},
+		{Every: 1000, Zone: "UTC"},
 		{Every: 2 * MaxEvery.Milliseconds()},
 	} {
 		if _, err := NewWhen(st); !errors.Is(err, fettle.ErrInvalid) {

@@ -117,7 +117,7 @@ func (c CheckConfig) validate(bad func(key, format string, args ...any)) {
 
 // faultsOf takes an error apart that is many.
 func faultsOf(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // errors.Join's own, not one below
+	if many, is := err.(interface{ Unwrap() []error }); is { // errors.Join's own, not one below
 		return many.Unwrap()
 	}
 	if err == nil {

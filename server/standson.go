@@ -73,7 +73,7 @@ func (s *Server) tryStanders(ctx context.Context, name string, saved filter.Save
 // followFilter has all that stands on a saved filter, and keeps what it means, follow it.
 func (s *Server) followFilter(ctx context.Context, name string) {
 	fault := func(what, which string, err error) {
-		s.Log.Error(what+" does not follow its saved filter", "of", which, "filter", name, "err", err)
+		s.Log.Error("it does not follow its saved filter", what, which, "filter", name, "err", err)
 	}
 	s.defs.change.Lock()
 	for _, old := range s.defsOn(name) {
@@ -83,7 +83,7 @@ func (s *Server) followFilter(ctx context.Context, name string) {
 			err = s.keepCheck(ctx, def)
 		}
 		if err != nil {
-			fault("a check", old.Name, err)
+			fault("check", old.Name, err)
 		}
 	}
 	s.defs.change.Unlock()
@@ -108,14 +108,14 @@ func (s *Server) followGroups(ctx context.Context, names []string, fault func(wh
 		}
 		followed = true
 		if err := s.putGroup(ctx, g, fettle.MillisOf(s.Now())); err != nil {
-			fault("a group", g.Name, err)
+			fault("group", g.Name, err)
 		}
 	}
 	if !followed {
 		return
 	}
 	if err := s.cutForGroups(ctx); err != nil {
-		fault("a group", "", err)
+		fault("group", "", err)
 	}
 }
 
@@ -132,6 +132,6 @@ func (s *Server) followInSilences(ctx context.Context, names []string, fault fun
 			_ = s.phaseAfter(ctx, next)
 			continue
 		}
-		fault("a silence", k.ID, err)
+		fault("silence", k.ID, err)
 	}
 }

@@ -112,9 +112,12 @@ func (s *site) fillBroker(p *brokerPage) {
 	n := func(name string, v int, note string) brokerNumber { return brokerNumber{name, thousands(v), note} }
 	p.Numbers = []brokerNumber{
 		n("Connections", in.Connections, thousands(in.NodesThere)+" of nodes"), n("Subscriptions", in.Subscriptions, thousands(in.Destinations)+" topics and queues"),
-		{"In", rate(in.InRate), sizeOf(in.BytesInRate) + " a second"}, {"Out", rate(in.OutRate), sizeOf(in.BytesOutRate) + " a second"},
-		n("Committed", int(in.Committed), thousands(int(in.Redelivered))+" delivered again"), {"Wait to be read", sizeOf(float64(in.QueuedBytes)), thousands(in.HeldMessages) + " messages in queues"},
-		{"Not stored yet", sizeOf(float64(in.InflightBytes)), ""}, n("Dropped", int(in.Dropped), "to nobody, or delivered too often"),
+		{"In", rate(in.InRate), sizeOf(in.BytesInRate) + " a second"},
+		{"Out", rate(in.OutRate), sizeOf(in.BytesOutRate) + " a second"},
+		n("Committed", int(in.Committed), thousands(int(in.Redelivered))+" delivered again"),
+		{"Wait to be read", sizeOf(float64(in.QueuedBytes)), thousands(in.HeldMessages) + " messages in queues"},
+		{"Not stored yet", sizeOf(float64(in.InflightBytes)), ""},
+		n("Dropped", int(in.Dropped), "to nobody, or delivered too often"),
 		n("Cut off", int(in.Slow), "did not read"), n("Errors", int(in.Errors), thousands(int(in.RefusedConnections))+" connections refused"),
 	}
 	for reason, count := range in.RefusedLogins {

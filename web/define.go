@@ -126,7 +126,8 @@ func (s *site) definePage(c *gin.Context, f defineForm, kept *fettle.KeptCheck) 
 		}
 		p.Mine = kept.Source == "" && (p.Person.Role == auth.Admin || kept.Owner == p.Person.Name)
 		p.Same = []command{
-			{"CLI", "fettle checks show " + shellQuote(kept.Name)}, {"CLI", "fettle checks test " + shellQuote(kept.Name)},
+			{"CLI", "fettle checks show " + shellQuote(kept.Name)},
+			{"CLI", "fettle checks test " + shellQuote(kept.Name)},
 			{"REST", curl(c.Request, "/api/v1/checks/"+kept.Name, nil)},
 		}
 	}

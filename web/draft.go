@@ -73,14 +73,6 @@ func (d *draft) fill(v url.Values) {
 	d.Rest = strings.ReplaceAll(v.Get("rest"), "\r\n", "\n")
 }
 
-// get gives the value of a key.
-func (d *draft) get(key string) string {
-	if i := slices.IndexFunc(d.Fields, func(f field) bool { return f.Key == key }); i >= 0 {
-		return d.Fields[i].Value
-	}
-	return ""
-}
-
 // text gives all of it as YAML: a line for each field, in their order, then the rest; and the number of those lines.
 func (d *draft) text() (text string, lines int) {
 	if d.Whole {
@@ -231,7 +223,7 @@ func (d *draft) broken() bool {
 
 // faultsIn takes an error apart that is many.
 func faultsIn(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // errors.Join's own, and not one below
+	if many, is := err.(interface{ Unwrap() []error }); is { // errors.Join's own, and not one below
 		var out []error
 		for _, one := range many.Unwrap() {
 			out = append(out, faultsIn(one)...)

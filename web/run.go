@@ -11,9 +11,6 @@ import (
 	"github.com/fettle-dev/fettle/server/auth"
 )
 
-// unansweredShown is how many nodes without a result have names on a page.
-const unansweredShown = 2000
-
 // runPage is one run, as it goes on.
 type runPage struct {
 	base

@@ -43,8 +43,10 @@ func TestRunning(t *testing.T) {
 	t.Run("what cannot be run is said in the form", func(t *testing.T) {
 		h.get("/runs/new?action=nobody.knows").status(http.StatusOK).wants(".formed .notice", `There is no action "nobody.knows".`)
 		for _, form := range []url.Values{
-			{"action": {"shell.run"}, "in.command": {"uptime"}}, {"action": {"shell.run"}, "where": {"nginx"}},
-			{"action": {"shell.run"}, "where": {"facts.os.family =="}, "in.command": {"x"}}, {"action": {"shell.run"}, "where": {"nginx"}, "in.command": {"x"}, "timeout": {"soon"}},
+			{"action": {"shell.run"}, "in.command": {"uptime"}},
+			{"action": {"shell.run"}, "where": {"nginx"}},
+			{"action": {"shell.run"}, "where": {"facts.os.family =="}, "in.command": {"x"}},
+			{"action": {"shell.run"}, "where": {"nginx"}, "in.command": {"x"}, "timeout": {"soon"}},
 		} {
 			if a := h.do(http.MethodPost, "/runs/preview", form).status(http.StatusUnprocessableEntity); a.text(".formed .notice") == "" {
 				t.Error(a.body)

@@ -100,7 +100,8 @@ func commandsOfMap(r *http.Request, name, x, y string) []command {
 		return commandsOfCheck(r, name, false)
 	}
 	return []command{
-		{"CLI", "fettle check " + shellQuote(name) + " --by " + shellQuote(y)}, {"CLI", "fettle check " + shellQuote(name) + " --by " + shellQuote(x)},
+		{"CLI", "fettle check " + shellQuote(name) + " --by " + shellQuote(y)},
+		{"CLI", "fettle check " + shellQuote(name) + " --by " + shellQuote(x)},
 		{"REST", curl(r, "/api/v1/verdicts/"+name+"/map", []string{"x=" + x, "y=" + y})},
 	}
 }
@@ -113,8 +114,10 @@ func commandsOfHistory(r *http.Request, name string, node fettle.NodeID, span st
 		rest = append(rest, "node="+string(node))
 	}
 	return []command{
-		{"CLI", "fettle checks history " + words + " --since -" + span + " --hard"}, {"CLI", "fettle checks availability " + words + " --since -" + span},
-		{"REST", curl(r, "/api/v1/checks/"+name+"/history", rest)}, {"REST", curl(r, "/api/v1/checks/"+name+"/availability", rest)},
+		{"CLI", "fettle checks history " + words + " --since -" + span + " --hard"},
+		{"CLI", "fettle checks availability " + words + " --since -" + span},
+		{"REST", curl(r, "/api/v1/checks/"+name+"/history", rest)},
+		{"REST", curl(r, "/api/v1/checks/"+name+"/availability", rest)},
 	}
 }
 

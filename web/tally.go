@@ -32,9 +32,13 @@ const leastShare = 2.5
 func checkBar(t fettle.CheckTally) tallyBar {
 	b := tallyBar{Total: t.Total}
 	b.fill([]part{
-		{Class: "critical", Word: "critical", Count: t.Critical}, {Class: "unknown", Word: "unknown", Count: t.Unknown - min(t.Unknown, t.Stale)},
-		{Class: "stale", Word: "stale", Count: min(t.Unknown, t.Stale)}, {Class: "warning", Word: "warning", Count: t.Warning},
-		{Class: "silenced", Word: "silenced", Count: t.Silenced}, {Class: "shadowed", Word: "shadowed", Count: t.Shadowed}, {Class: "ok", Word: "ok", Count: t.OK},
+		{Class: "critical", Word: "critical", Count: t.Critical},
+		{Class: "unknown", Word: "unknown", Count: t.Unknown - min(t.Unknown, t.Stale)},
+		{Class: "stale", Word: "stale", Count: min(t.Unknown, t.Stale)},
+		{Class: "warning", Word: "warning", Count: t.Warning},
+		{Class: "silenced", Word: "silenced", Count: t.Silenced},
+		{Class: "shadowed", Word: "shadowed", Count: t.Shadowed},
+		{Class: "ok", Word: "ok", Count: t.OK},
 	})
 	for _, aside := range []struct {
 		n    int
@@ -51,8 +55,11 @@ func checkBar(t fettle.CheckTally) tallyBar {
 func runBar(t fettle.Tally) tallyBar {
 	b := tallyBar{Total: t.Roster}
 	b.fill([]part{
-		{Class: "critical", Word: "failed", Count: t.Failed}, {Class: "silent", Word: "silent", Count: t.Silent}, {Class: "never", Word: "never asked", Count: t.Never},
-		{Class: "ok", Word: "ok", Count: t.OK}, {Class: "pending", Word: "pending", Count: t.Pending},
+		{Class: "critical", Word: "failed", Count: t.Failed},
+		{Class: "silent", Word: "silent", Count: t.Silent},
+		{Class: "never", Word: "never asked", Count: t.Never},
+		{Class: "ok", Word: "ok", Count: t.OK},
+		{Class: "pending", Word: "pending", Count: t.Pending},
 	})
 	return b
 }

@@ -182,7 +182,7 @@ func TestFrameReader(t *testing.T) {
 		var got []string
 		for {
 			f, err := r.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

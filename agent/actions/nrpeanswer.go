@@ -52,7 +52,7 @@ func (f *nrpeFile) answer(ctx context.Context, n *nagios.NRPE, request string, l
 	switch {
 	case err != nil:
 		return fettle.CodeUnknown, err.Error()
-	case end.killed && ctx.Err() == context.DeadlineExceeded: //nolint:errorlint // it is given as it is
+	case end.killed && ctx.Err() == context.DeadlineExceeded: // it is given as it is
 		return fettle.CodeUnknown, fmt.Sprintf("NRPE: Command timed out after %.0f seconds", limit.Seconds())
 	case end.killed:
 		return fettle.CodeUnknown, "NRPE: the agent is about to end"

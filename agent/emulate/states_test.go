@@ -45,10 +45,11 @@ func TestStatesAreTheSameForTheSameSeed(t *testing.T) {
 	now := time.Unix(1_795_000_000, 0)
 	same := 0
 	for key := range uint64(400) {
-		if s.at(1, key, now) != s.at(1, key, now) {
+		one := s.at(1, key, now)
+		if again := s.at(1, key, now); again != one {
 			t.Fatalf("node %d has two states", key)
 		}
-		if s.at(1, key, now) == s.at(2, key, now) {
+		if one == s.at(2, key, now) {
 			same++
 		}
 	}

@@ -124,9 +124,18 @@ func (a *app) remedyShowCommand() *cobra.Command {
 
 func (a *app) tellRemedy(r *client.RemedyInfo) error {
 	rows := [][2]string{
-		{"remedy", strconv.FormatInt(r.Id, 10)}, {"check", r.Check}, {"node", string(r.Node)},
-		{"changed", fmt.Sprintf("%s, from %s to %s", r.At.UTC().Format(time.RFC3339), orGone(r.From), r.To)}, {"said", r.Output}, {"action", r.Action},
-		{"owner", word(r.Owner)}, {"phase", string(r.Phase)}, {"why", word(r.Why)}, {"run", word(r.Run)}, {"started", stamp(r.Started)}, {"ended", stamp(r.Ended)},
+		{"remedy", strconv.FormatInt(r.Id, 10)},
+		{"check", r.Check},
+		{"node", string(r.Node)},
+		{"changed", fmt.Sprintf("%s, from %s to %s", r.At.UTC().Format(time.RFC3339), orGone(r.From), r.To)},
+		{"said", r.Output},
+		{"action", r.Action},
+		{"owner", word(r.Owner)},
+		{"phase", string(r.Phase)},
+		{"why", word(r.Why)},
+		{"run", word(r.Run)},
+		{"started", stamp(r.Started)},
+		{"ended", stamp(r.Ended)},
 	}
 	for _, row := range rows {
 		if row[1] == "" {

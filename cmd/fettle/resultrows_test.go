@@ -13,7 +13,10 @@ import (
 
 func TestTableOfResults(t *testing.T) {
 	manifest := plugins.Action{Outputs: []plugins.Output{
-		{Name: "count", Type: plugins.Int, Display: "updates"}, {Name: "size", Type: plugins.Int, Unit: "bytes"}, {Name: "list", Type: plugins.Any}, {Name: "age", Type: plugins.Int, Unit: "s"},
+		{Name: "count", Type: plugins.Int, Display: "updates"},
+		{Name: "size", Type: plugins.Int, Unit: "bytes"},
+		{Name: "list", Type: plugins.Any},
+		{Name: "age", Type: plugins.Int, Unit: "s"},
 		{Name: "nobody", Type: plugins.String},
 	}}
 	seen := &seenRun{
@@ -26,11 +29,15 @@ func TestTableOfResults(t *testing.T) {
 	for format, want := range map[string][][]string{
 		"table": {
 			{"NODE", "STATUS", "+TOOK", "UPDATES", "SIZE", "AGE s", "EXTRA", "MESSAGE"},
-			{"a", "ok", "1.50 s", "2", "1 MiB", "7", "", "OK"}, {"b", "failed", "0 ms", "", "", "", "a b", "no"}, {"c", "silent", "", "", "", "", "", "silent: no answer"},
+			{"a", "ok", "1.50 s", "2", "1 MiB", "7", "", "OK"},
+			{"b", "failed", "0 ms", "", "", "", "a b", "no"},
+			{"c", "silent", "", "", "", "", "", "silent: no answer"},
 		},
 		"csv": {
 			{"NODE", "STATUS", "TOOK_MS", "count", "size", "list", "age", "extra", "time", "MESSAGE"},
-			{"a", "0", "1500", "2", "1048576", `[{"name":"x"}]`, "7", "", "1", "OK"}, {"b", "1", "0", "", "", "", "", "a\nb", "", "no"}, {"c", "", "", "", "", "", "", "", "", "silent: no answer"},
+			{"a", "0", "1500", "2", "1048576", `[{"name":"x"}]`, "7", "", "1", "OK"},
+			{"b", "1", "0", "", "", "", "", "a\nb", "", "no"},
+			{"c", "", "", "", "", "", "", "", "", "silent: no answer"},
 		},
 	} {
 		l := (&app{output: format}).resultRows(manifest, seen)

@@ -128,8 +128,14 @@ func (a *app) stand(ctx context.Context, c *client.API, o order, target client.P
 // tellStanding says what a standing run is.
 func (a *app) tellStanding(st *client.StandingInfo) error {
 	rows := [][2]string{
-		{"standing", st.Name}, {"action", st.Action + inputsText(st.Inputs)}, {"nodes", aimText(&client.RunSummary{Filter: st.Filter, All: st.All})},
-		{"when", whenText(st)}, {"pace", paceText(st.Pace)}, {"owner", st.Owner}, {"next", nextText(st)}, {"rounds", strconv.FormatInt(st.Rounds, 10)},
+		{"standing", st.Name},
+		{"action", st.Action + inputsText(st.Inputs)},
+		{"nodes", aimText(&client.RunSummary{Filter: st.Filter, All: st.All})},
+		{"when", whenText(st)},
+		{"pace", paceText(st.Pace)},
+		{"owner", st.Owner},
+		{"next", nextText(st)},
+		{"rounds", strconv.FormatInt(st.Rounds, 10)},
 	}
 	if last := valueOf(st.Last); last != "" {
 		rows = append(rows, [2]string{"last", last})

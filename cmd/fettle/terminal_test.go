@@ -339,8 +339,14 @@ func TestEmptyInventory(t *testing.T) {
 func TestListsWithoutAnything(t *testing.T) {
 	f := newFleet(t, nil)
 	for _, line := range []struct{ args, says string }{
-		{"group list", "there is no group; "}, {"silence list", "nothing is silenced"}, {"filter list", "no filter is saved; "}, {"plugin list", "no plugin was pushed; "},
-		{"user list", "there is no user; "}, {"policy list", "there is no policy: "}, {"alerts", "nothing is wrong"}, {"join-token list -o wide", "there is no join token; "},
+		{"group list", "there is no group; "},
+		{"silence list", "nothing is silenced"},
+		{"filter list", "no filter is saved; "},
+		{"plugin list", "no plugin was pushed; "},
+		{"user list", "there is no user; "},
+		{"policy list", "there is no policy: "},
+		{"alerts", "nothing is wrong"},
+		{"join-token list -o wide", "there is no join token; "},
 	} {
 		s := newScreen(t)
 		if code := s.call(t.Context(), f, strings.Fields(line.args)...); code != 0 {

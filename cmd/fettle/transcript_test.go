@@ -120,8 +120,13 @@ func (f *fleet) types(t *testing.T, line string, code *int) string {
 // masked takes away what is another each time: ids, times, and how long something took.
 func masked(text string) string {
 	for _, m := range [][2]string{
-		{`[0-9a-f]{8}-[0-9a-f]{4}(-[0-9a-f]{4}){2}-[0-9a-f]{12}`, "ID"}, {`\b[0-9a-f]{8}-[0-9a-f]{4}\b`, "ID"}, {`\d{4}-\d\d-\d\d[ T][\d:.]+Z?`, "TIME"},
-		{`\b\d+(\.\d+)? m?s\b`, "SPAN"}, {`"took_ms": ?\d+`, `"took_ms":N`}, {`\b(now|\d+[smh] ago)\b`, "AGE"}, {` +`, " "},
+		{`[0-9a-f]{8}-[0-9a-f]{4}(-[0-9a-f]{4}){2}-[0-9a-f]{12}`, "ID"},
+		{`\b[0-9a-f]{8}-[0-9a-f]{4}\b`, "ID"},
+		{`\d{4}-\d\d-\d\d[ T][\d:.]+Z?`, "TIME"},
+		{`\b\d+(\.\d+)? m?s\b`, "SPAN"},
+		{`"took_ms": ?\d+`, `"took_ms":N`},
+		{`\b(now|\d+[smh] ago)\b`, "AGE"},
+		{` +`, " "},
 	} {
 		text = regexp.MustCompile(m[0]).ReplaceAllString(text, m[1])
 	}

@@ -44,7 +44,8 @@ func (w *world) About(_ context.Context, name string) About { return w.about[nam
 func (w *world) Flaps(_ string, node fettle.NodeID) bool    { return w.flapping[node] }
 func (w *world) set(name string, status fettle.CheckStatus) { w.put(verdict(name, status)) }
 func (w *world) drop(name string)                           { w.mu.Lock(); defer w.mu.Unlock(); delete(w.verdicts, name) }
-func (w *world) put(v fettle.Verdict)                       { w.mu.Lock(); defer w.mu.Unlock(); w.verdicts[v.Check] = v }
+
+func (w *world) put(v fettle.Verdict) { w.mu.Lock(); defer w.mu.Unlock(); w.verdicts[v.Check] = v }
 
 // verdict is of three nodes, one of which is as the verdict is.
 func verdict(name string, status fettle.CheckStatus) fettle.Verdict {

@@ -457,8 +457,10 @@ func (f *fakeFleet) VerdictMap(_ context.Context, q server.MapQuery) (server.Ver
 	if q.Check != "check_load" {
 		return server.VerdictMap{}, fmt.Errorf("no check %s: %w", q.Check, fettle.ErrNotFound)
 	}
-	return server.VerdictMap{Check: q.Check, X: fettle.Path{q.X}, Y: fettle.Path{q.Y}, Columns: []string{"r1"}, Rows: []string{"web", "(others)"}, MoreY: q.Rows, Total: 3, Bad: 1,
-		Cells: [][]server.MapCell{{{Total: 2, OK: 1, Critical: 1}}, {{Total: 1, OK: 1}}}}, nil
+	return server.VerdictMap{
+		Check: q.Check, X: fettle.Path{q.X}, Y: fettle.Path{q.Y}, Columns: []string{"r1"}, Rows: []string{"web", "(others)"}, MoreY: q.Rows, Total: 3, Bad: 1,
+		Cells: [][]server.MapCell{{{Total: 2, OK: 1, Critical: 1}}, {{Total: 1, OK: 1}}},
+	}, nil
 }
 
 func (f *fakeFleet) Verdicts(ctx context.Context) ([]fettle.Verdict, error) {

@@ -43,7 +43,7 @@ func (a *rest) families() ([]*dto.MetricFamily, error) {
 
 // writePage writes families as the request wants them: OpenMetrics or the Prometheus text format, and compressed where that is taken.
 func writePage(c *gin.Context, families []*dto.MetricFamily) error {
-	format := expfmt.NegotiateIncludingOpenMetrics(c.Request.Header)
+	format := expfmt.NegotiateAccept(c.Request.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	if kind := format.FormatType(); kind != expfmt.TypeOpenMetrics && kind != expfmt.TypeTextPlain {
 		format = expfmt.NewFormat(expfmt.TypeTextPlain)
 	}

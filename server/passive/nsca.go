@@ -72,5 +72,5 @@ func (n nsca) listen(conn net.Conn) error {
 }
 
 func (n nsca) hungUp(err error) error {
-	return fmt.Errorf("nsca %s hung up (%v): are its password and decryption_method those of password and encryption (%s) here? %w", n.address, err, n.method, fettle.ErrUnavailable)
+	return fmt.Errorf("nsca %s hung up (%w): are its password and decryption_method those of password and encryption (%s) here? %w", n.address, err, n.method, fettle.ErrUnavailable)
 }

@@ -142,7 +142,7 @@ func TestAServerThatIsAwayMissesNoChange(t *testing.T) {
 	gone := len(lines(t, made))
 	eventually(t, "the agent goes on", func() bool { return len(lines(t, made)) >= gone+6 })
 	back := len(lines(t, made))
-	server = p.open()
+	p.open()
 
 	known := func() int { return len(p.changes("gauge", "n1")) }
 	eventually(t, "what was made meanwhile has arrived", func() bool {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,7 +16,6 @@ import (
 // monitor is a real Nagios of a test.
 type monitor struct {
 	dir string
-	cmd *exec.Cmd // as Nagios, where that is another user than ours
 }
 
 // newMonitor makes a folder that Nagios reaches, with check_fettle and the context of a server in it.

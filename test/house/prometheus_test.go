@@ -43,7 +43,6 @@ type promAlert struct {
 type prom struct {
 	t             *testing.T
 	address, file string
-	config        string
 }
 
 // startProm starts a Prometheus with the files of examples/prometheus: its paths and its server are those of the test, and its minutes last a second.

@@ -246,12 +246,22 @@ func (a *account) print() {
 		what string
 		n    any
 	}{
-		{"samples", a.samples}, {"of these settling", a.settled}, {"tallies held against the inventory", a.counts},
-		{"nodes by which counts were apart", a.apart}, {"results on record", a.made.all}, {"of these while the server was away", away},
-		{"changes of state meanwhile", changed}, {"states in the store", a.states}, {"hard changes in the store", a.transitions},
-		{"made as their agent ended", a.cutOff}, {"all verdicts, median", middle(a.took).Round(100 * time.Microsecond)},
-		{"all verdicts, longest", longest(a.took).Round(100 * time.Microsecond)}, {"server, MiB at most", slices.Max(a.memory[0])},
-		{"fleet, MiB at most", slices.Max(a.memory[1])}, {"server, processor time", a.cpu.Round(time.Second)}, {"broken promises", len(a.faults)},
+		{"samples", a.samples},
+		{"of these settling", a.settled},
+		{"tallies held against the inventory", a.counts},
+		{"nodes by which counts were apart", a.apart},
+		{"results on record", a.made.all},
+		{"of these while the server was away", away},
+		{"changes of state meanwhile", changed},
+		{"states in the store", a.states},
+		{"hard changes in the store", a.transitions},
+		{"made as their agent ended", a.cutOff},
+		{"all verdicts, median", middle(a.took).Round(100 * time.Microsecond)},
+		{"all verdicts, longest", longest(a.took).Round(100 * time.Microsecond)},
+		{"server, MiB at most", slices.Max(a.memory[0])},
+		{"fleet, MiB at most", slices.Max(a.memory[1])},
+		{"server, processor time", a.cpu.Round(time.Second)},
+		{"broken promises", len(a.faults)},
 	} {
 		fmt.Fprintf(a.out, "%-36s %8v\n", row.what, row.n)
 	}
