@@ -122,8 +122,8 @@ func (p *boardPage) fill(s *site, verdicts []fettle.Verdict, abouts map[string]a
 		p.Total++
 		p.Settling = p.Settling || v.Settling
 		row := verdictRow{
-			Name: v.Check, URL: "/checks/" + url.PathEscape(v.Check), ID: "v-" + v.Check, Kind: cmp.Or(v.Kind, fettle.KindCheck), Status: v.Status, Reason: v.Reason,
-			since: v.Since, about: abouts[v.Check], bad: v.Tally.Critical + v.Tally.Unknown + v.Tally.Warning,
+			Name: v.Check, URL: "/checks/" + url.PathEscape(v.Check), ID: "v-" + v.Check, Kind: kindOf(v), Status: v.Status, Reason: v.Reason,
+			since: v.Since, about: abouts[v.Check], bad: ailing(v),
 		}
 		row.Owner, row.Labels = row.about.Owner, labelTexts(row.about.Labels)
 		if owners[row.Owner] = true; !p.Ask.takes(&row) {
@@ -195,6 +195,11 @@ func severity(s fettle.CheckStatus) int {
 	}
 	return 0
 }
+
+func kindOf(v *fettle.Verdict) fettle.VerdictKind { return cmp.Or(v.Kind, fettle.KindCheck) }
+
+// ailing is how many nodes, or members, are not ok.
+func ailing(v *fettle.Verdict) int { return v.Tally.Critical + v.Tally.Unknown + v.Tally.Warning }
 
 // worst gives the nodes of a verdict that are not ok, by status, the worst first; of a group its members.
 func worst(v *fettle.Verdict, wide int) (out []placed) {

@@ -150,7 +150,7 @@ func (s *site) checkPage(c *gin.Context, live bool) (checkPage, error) {
 	if err := s.fillRemedy(ctx, name, p.About.Remedy); err != nil {
 		return checkPage{}, err
 	}
-	p.Answers, p.Left = gather(v)
+	p.Answers, p.Left = gather(&v)
 	p.Members, p.History = s.memberRows(v.Members), historyURL(name, "", spans()[0], 0)
 	if p.By, err = s.byFact(ctx, name, v, cmp.Or(path, v.ByFact)); err != nil {
 		return checkPage{}, err
@@ -263,47 +263,64 @@ type answers struct {
 	Nodes  []link // the first of them
 }
 
-// gather puts together the nodes that say the same, the worst first, and gives how many bad nodes it leaves out.
-func gather(v fettle.Verdict) (out []answers, left int) {
+// choir is the nodes that say the same.
+type choir struct {
+	status fettle.CheckStatus
+	text   string
+	nodes  []fettle.NodeID // in no order
+}
+
+// choirs puts together the nodes that say the same, the worst first, and gives how many bad nodes say nothing.
+func choirs(v *fettle.Verdict) (out []choir, mute int) {
 	type key struct {
 		status fettle.CheckStatus
 		text   string
 	}
 	by := map[key][]fettle.NodeID{}
+	lines := map[string]string{} // what is shown of a line: thousands say the same
 	for status, ids := range v.Nodes {
 		for _, id := range ids {
 			text, told := v.Output[id]
+			if !told {
+				mute++
+				continue
+			}
 			if len(text) > 2*widestAnswer { // what differs beyond what is shown is the same to who reads
 				text = strings.ToValidUTF8(text[:2*widestAnswer], "")
 			}
-			text = cut(clean(text), widestAnswer)
-			if !told {
-				left++
-				continue
+			line, known := lines[text]
+			if !known {
+				line = cut(clean(text), widestAnswer)
+				lines[text] = line
 			}
-			k := key{status, text}
+			k := key{status, line}
 			by[k] = append(by[k], id)
 		}
 	}
 	for k, ids := range by {
-		out = append(out, answers{Status: k.status, Text: k.text, Count: len(ids)})
-		a := &out[len(out)-1]
-		slices.Sort(ids)
-		a.Names = fold(ids, 4*foldedWide)
-		for _, id := range ids[:min(len(ids), namedAnswers)] {
+		out = append(out, choir{k.status, k.text, ids})
+	}
+	slices.SortFunc(out, func(a, b choir) int {
+		return cmp.Or(cmp.Compare(severity(b.status), severity(a.status)), cmp.Compare(len(b.nodes), len(a.nodes)), cmp.Compare(a.text, b.text))
+	})
+	return out, mute
+}
+
+// gather gives what the nodes say, with their names, and how many bad nodes it leaves out.
+func gather(v *fettle.Verdict) (out []answers, left int) {
+	all, left := choirs(v)
+	for _, c := range all[min(len(all), maxAnswers):] {
+		left += len(c.nodes)
+	}
+	links := namedInAll
+	for _, c := range all[:min(len(all), maxAnswers)] {
+		slices.Sort(c.nodes)
+		a := answers{Status: c.status, Text: c.text, Count: len(c.nodes), Names: fold(c.nodes, 4*foldedWide)}
+		for _, id := range c.nodes[:min(len(c.nodes), namedAnswers, links)] {
 			a.Nodes = append(a.Nodes, link{Label: string(id), URL: checkNodePage{Check: v.Check, Node: id}.Path()})
 		}
-	}
-	slices.SortFunc(out, func(a, b answers) int {
-		return cmp.Or(cmp.Compare(severity(b.Status), severity(a.Status)), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
-	})
-	for _, a := range out[min(len(out), maxAnswers):] {
-		left += a.Count
-	}
-	out, links := out[:min(len(out), maxAnswers)], namedInAll
-	for i := range out {
-		out[i].Nodes = out[i].Nodes[:min(len(out[i].Nodes), links)]
-		links -= len(out[i].Nodes)
+		links -= len(a.Nodes)
+		out = append(out, a)
 	}
 	return out, left
 }

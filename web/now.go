@@ -60,24 +60,20 @@ func (s *site) now(c *gin.Context) error {
 	}
 	p := nowPage{base: s.base(c, "Now", "now"), Morning: fmt.Sprintf("%02d:00 %s", morningHour, s.cfg.Now().Format("MST"))}
 	p.Same = []command{{"CLI", "fettle checks list"}, {"REST", curl(c.Request, "/api/v1/verdicts", nil)}}
-	for i := range verdicts {
-		v := &verdicts[i]
-		if v.Status == fettle.CheckOK {
-			p.Well++
-			continue
-		}
-		p.Items = append(p.Items, s.nowItem(v, abouts[v.Check]))
-	}
-	slices.SortFunc(p.Items, func(a, b nowItem) int {
-		return cmp.Or(cmp.Compare(severity(b.Status), severity(a.Status)), cmp.Compare(b.Kind, a.Kind), cmp.Compare(b.bad, a.bad), natural(a.Name, b.Name))
+	ill := slices.DeleteFunc(verdicts, func(v fettle.Verdict) bool { return v.Status == fettle.CheckOK })
+	p.Well = len(verdicts) - len(ill)
+	slices.SortFunc(ill, func(a, b fettle.Verdict) int {
+		return cmp.Or(cmp.Compare(severity(b.Status), severity(a.Status)), cmp.Compare(kindOf(&b), kindOf(&a)), cmp.Compare(ailing(&b), ailing(&a)), natural(a.Check, b.Check))
 	})
-	p.Left = max(0, len(p.Items)-nowShown)
-	p.Items = p.Items[:min(len(p.Items), nowShown)]
-	for i := range p.Items {
-		p.Items[i].Open = i < nowOpen
-		if err := s.fillRemedy(ctx, p.Items[i].Name, p.Items[i].Remedy); err != nil {
+	p.Left = max(0, len(ill)-nowShown)
+	for i := range ill[:min(len(ill), nowShown)] {
+		v := &ill[i]
+		item := s.nowItem(v, abouts[v.Check])
+		item.Open = i < nowOpen
+		if err := s.fillRemedy(ctx, item.Name, item.Remedy); err != nil {
 			return err
 		}
+		p.Items = append(p.Items, item)
 	}
 	s.fillNow(c, &p)
 	return s.draw(c, http.StatusOK, "now.html", "bare", p)
@@ -86,12 +82,12 @@ func (s *site) now(c *gin.Context) error {
 func (s *site) nowItem(v *fettle.Verdict, a about) nowItem {
 	shown := shownAbout(v.Check, a)
 	item := nowItem{verdictRow: verdictRow{
-		Name: v.Check, URL: checkURL(v.Check), ID: "n-" + v.Check, Kind: cmp.Or(v.Kind, fettle.KindCheck), Status: v.Status, Since: s.moment(v.Since), Bar: checkBar(v.Tally),
-		Worst: worst(v, nowWide), Reason: v.Reason, bad: v.Tally.Critical + v.Tally.Unknown + v.Tally.Warning,
+		Name: v.Check, URL: checkURL(v.Check), ID: "n-" + v.Check, Kind: kindOf(v), Status: v.Status, Since: s.moment(v.Since), Bar: checkBar(v.Tally),
+		Worst: worst(v, nowWide), Reason: v.Reason, bad: ailing(v),
 	}, Runbook: shown.Runbook, Remedy: shown.Remedy}
 	item.Count, item.Silence = item.bad, item.Kind == fettle.KindCheck && item.bad > 0
-	if said, _ := gather(*v); len(said) > 0 {
-		item.Says = cut(said[0].Text, widestValue)
+	if said, _ := choirs(v); len(said) > 0 {
+		item.Says = cut(said[0].text, widestValue)
 	}
 	return item
 }
