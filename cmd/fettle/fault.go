@@ -101,7 +101,11 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 	if len(names) == 0 {
 		return fmt.Errorf("%s takes no %q", cmd.Name(), word)
 	}
-	return fmt.Errorf("there is no command %q%s", strings.TrimPrefix(cmd.CommandPath()+" "+word, programName+" "), didYouMean(word, names))
+	near := didYouMean(word, names)
+	if (word == "list" || word == "ls") && cmd.LocalFlags().Lookup("output") != nil {
+		near = fmt.Sprintf("; %q alone lists what there is", cmd.CommandPath())
+	}
+	return fmt.Errorf("there is no command %q%s", strings.TrimPrefix(cmd.CommandPath()+" "+word, programName+" "), near)
 }
 
 // group makes cmd a command that only holds others: alone it prints its help, and what it does not know is an error.
