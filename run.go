@@ -21,6 +21,7 @@ type Run struct {
 	Pace      *Pace          `json:"pace,omitempty"`       // nil: everybody was asked at once
 	RetryOf   RunID          `json:"retry_of,omitempty"`   // the run whose failed, silent and never asked nodes these are
 	Standing  string         `json:"standing,omitempty"`   // the standing run of which this is a round
+	Remedy    string         `json:"remedy_of,omitempty"`  // the check whose remedy this is
 	Progress
 	Plugin *PluginRef `json:"plugin,omitempty"` // whose action it is, fixed when the run began; nil: one that came with the agent
 	Rev    int64      `json:"rev"`

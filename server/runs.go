@@ -104,7 +104,7 @@ func (s *Server) startRun(ctx context.Context, req RunRequest, roster fettle.Ros
 	r := newLiveRun(fettle.Run{
 		ID: cmp.Or(req.ID, fettle.RunID(wire.NewID())), Action: req.Action, Inputs: inputs, Filter: roster.Filter, All: req.All, Caller: req.Caller,
 		State: fettle.RunGoing, Undefined: roster.Undefined, Created: now, Deadline: deadline, Rev: 1, Timeout: timeout.Milliseconds(),
-		RetryOf: req.retryOf, Standing: req.standing, Pace: pace, Plugin: ref,
+		RetryOf: req.retryOf, Standing: req.standing, Remedy: req.Remedy, Pace: pace, Plugin: ref,
 	}, roster.Nodes, due)
 	r.timeout = timeout
 	judge, err := s.policyJudge(PolicyQuestion{User: req.User.or(req.Caller), Action: req.Action, Inputs: inputs})

@@ -10,7 +10,7 @@ import (
 
 const runColumns = "id, action, inputs, filter, for_all, caller, state, tally_roster, tally_ok, tally_failed, tally_silent, tally_never, tally_pending, " +
 	"undefined_count, created_at, deadline_at, ended_at, refused, rev, pace, stopped, timeout_ms, " +
-	"retry_of, standing, plugin"
+	"retry_of, standing, plugin, remedy"
 
 // NewRun is a run with all that has to be on disk before anything is sent.
 type NewRun struct {
@@ -119,7 +119,7 @@ func (s *Store) runs(ctx context.Context, w *where, limit int) ([]fettle.Run, er
 		y := &r.Tally
 		err := rows.Scan(&r.ID, &r.Action, &inputs, &r.Filter, &r.All, &r.Caller, &r.State, &y.Roster, &y.OK, &y.Failed, &y.Silent, &y.Never, &y.Pending,
 			&r.Undefined, &r.Created, &r.Deadline, &r.Ended, &refused, &r.Rev,
-			&pace, &r.Stopped, &r.Timeout, &r.RetryOf, &r.Standing, &plugin)
+			&pace, &r.Stopped, &r.Timeout, &r.RetryOf, &r.Standing, &plugin, &r.Remedy)
 		if err != nil {
 			return err
 		}
@@ -167,11 +167,14 @@ func writeRun(ctx context.Context, t *tx, r *fettle.Run) (inputs string, err err
 	if err := key("name of a standing run", r.Standing, MaxName); err != nil {
 		return "", err
 	}
+	if err := key("check of a remedy", r.Remedy, MaxName); err != nil {
+		return "", err
+	}
 	y := r.Tally
-	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 25),
+	_, err = t.exec(ctx, "write run", "INSERT INTO runs ("+runColumns+") VALUES "+tuples(1, 26),
 		string(r.ID), text(r.Action), inputs, text(string(r.Filter)), flag(r.All), text(r.Caller), string(r.State), y.Roster, y.OK, y.Failed, y.Silent, y.Never,
 		y.Pending, r.Undefined, int64(r.Created), int64(r.Deadline), int64(r.Ended), refused, int64(1),
-		pace, clip(r.Stopped, MaxName), r.Timeout, string(r.RetryOf), r.Standing, plugin)
+		pace, clip(r.Stopped, MaxName), r.Timeout, string(r.RetryOf), r.Standing, plugin, r.Remedy)
 	return inputs, err
 }
 

@@ -40,7 +40,7 @@ func testStanding(t *testing.T, s *Store) {
 func testPacedRun(t *testing.T, s *Store) {
 	n := newRun("r1", "a", "b", "c", "d")
 	n.Run.Pace = &fettle.Pace{Batch: "2", While: `verdict("x") == "ok"`}
-	n.Run.Timeout, n.Run.Standing, n.Run.RetryOf = 5000, "loop", "r0"
+	n.Run.Timeout, n.Run.Standing, n.Run.RetryOf, n.Run.Remedy = 5000, "loop", "r0", "disk"
 	for i := range n.Tasks {
 		n.Tasks[i].Expires = NotCalled
 	}
@@ -64,7 +64,7 @@ func testPacedRun(t *testing.T, s *Store) {
 	r.Stopped, r.Refused = "enough", []fettle.Refusal{{Reason: "away", Count: 1, Nodes: []fettle.NodeID{"b"}}}
 	r.Rev = must(s.UpdateRun(t.Context(), r))(t)
 	wantSame(t, r, must(s.Run(t.Context(), "r1"))(t))
-	if list := must(s.RunsOf(t.Context(), "loop", 5))(t); len(list) != 1 || list[0].RetryOf != "r0" || list[0].Pace.Batch != "2" {
+	if list := must(s.RunsOf(t.Context(), "loop", 5))(t); len(list) != 1 || list[0].RetryOf != "r0" || list[0].Remedy != "disk" || list[0].Pace.Batch != "2" {
 		t.Errorf("%+v", list)
 	}
 

@@ -21,6 +21,7 @@ type runPage struct {
 	Undefined  int
 	Refused    []refusedRow
 	RetryOf    string // link to the run that this one does again
+	Remedy     link   // to the check whose remedy it is
 	Standing   string // the standing run of which it is a round
 	Failed     []failure
 	MoreFailed int
@@ -49,6 +50,9 @@ func (s *site) run(c *gin.Context) error {
 		return err
 	}
 	p := runPage{base: s.base(c, r.Action, "runs"), runRow: s.runRow(r), Ended: s.moment(r.Ended), Undefined: r.Undefined, Standing: r.Standing}
+	if r.Remedy != "" {
+		p.Remedy = link{Label: r.Remedy, URL: checkURL(r.Remedy)}
+	}
 	p.Going = r.Ended == 0
 	p.Self = p.URL
 	p.Live, p.Follow = p.Going, p.URL+"/changes"

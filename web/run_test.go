@@ -108,6 +108,13 @@ func TestRunPage(t *testing.T) {
 			t.Error(a.body)
 		}
 	})
+	t.Run("a remedy says of which check", func(t *testing.T) {
+		run, err := h.StartRun(t.Context(), server.RunRequest{Action: "agent.ping", Selection: server.Selection{All: true}, Caller: "ann", Remedy: "check_load"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.get("/runs/"+string(run.ID)).status(http.StatusOK).lists(".props dd a", "check_load")
+	})
 	t.Run("there is no page of a run that is not there", func(t *testing.T) {
 		h.get("/runs/0198-none").status(http.StatusNotFound)
 	})

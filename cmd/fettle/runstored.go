@@ -58,6 +58,9 @@ func (a *app) tellRun(r *client.RunSummary) {
 	line("pace", paceText(r.Pace))
 	line("standing", valueOf(r.Standing))
 	line("retry of", valueOf(r.RetryOf))
+	if of := valueOf(r.RemedyOf); of != "" {
+		line("remedy", "of "+of)
+	}
 	when := r.Created.Local().Format(time.DateTime)
 	if r.Ended != nil {
 		when += ", took " + span(r.TookMs)

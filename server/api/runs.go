@@ -39,6 +39,7 @@ type RunSummary struct {
 	Pace      *Pace           `json:"pace,omitempty" doc:"Left out: everybody was asked at once"`
 	RetryOf   fettle.RunID    `json:"retry_of,omitempty" doc:"The run that this one does again for those who did not do well"`
 	Standing  string          `json:"standing,omitempty" doc:"The standing run of which this is a round"`
+	RemedyOf  string          `json:"remedy_of,omitempty" doc:"The check whose remedy this is"`
 	ProgressInfo
 }
 
@@ -319,7 +320,7 @@ func (a *rest) summary(r fettle.Run) RunSummary {
 	return RunSummary{
 		Run: r.ID, Action: r.Action, Inputs: orEmpty(r.Inputs), Filter: r.Filter, All: r.All, Caller: r.Caller, State: r.State, Tally: r.Tally,
 		Undefined: r.Undefined, Refused: refusalInfos(r.Refused), Created: r.Created.Time(), Deadline: r.Deadline.Time(), Ended: moment(r.Ended), TookMS: max(0, until.Sub(r.Created).Milliseconds()),
-		TimeoutMS: r.Timeout, Pace: paceInfo(r.Pace), RetryOf: r.RetryOf, Standing: r.Standing, ProgressInfo: progressInfo(r.Progress),
+		TimeoutMS: r.Timeout, Pace: paceInfo(r.Pace), RetryOf: r.RetryOf, Standing: r.Standing, RemedyOf: r.Remedy, ProgressInfo: progressInfo(r.Progress),
 	}
 }
 

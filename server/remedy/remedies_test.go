@@ -19,6 +19,9 @@ func TestARemedyMends(t *testing.T) {
 	if task := w.mail.of("n1")[0]; task.Action != "service.restart" || task.Inputs["name"] != "web" || task.Caller != "ann" || task.Run != one.Run {
 		t.Errorf("the node was asked %+v", task)
 	}
+	if run, err := w.RunByID(t.Context(), one.Run); err != nil || run.Remedy != one.Check {
+		t.Errorf("the run says %q, %v", run.Remedy, err)
+	}
 	w.look()
 	w.answer("n1", fettle.StatusOK)
 	w.last("n1", fettle.RemedyWatching, "")

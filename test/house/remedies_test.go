@@ -84,6 +84,9 @@ on_change:
 	if one := ask(t, server, "remedies", "show", "1").want(t, 0); !strings.Contains(one.stdout, "action   shell.run") {
 		t.Errorf("what is shown of it:\n%s", one.stdout)
 	}
+	if run := ask(t, server, "runs", "show", "last").want(t, 0); !strings.Contains(run.stdout, "remedy   of whole") {
+		t.Errorf("the run does not say whose remedy it is:\n%s", run.stdout)
+	}
 
 	ask(t, server, "silence", "add", "--all", "--for", "1h", "--reason", "works").want(t, 0)
 	snap()

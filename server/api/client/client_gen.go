@@ -2336,6 +2336,9 @@ type RunInfo struct {
 	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
 	Refused []RefusalInfo `json:"refused,omitempty"`
 
+	// RemedyOf The check whose remedy this is
+	RemedyOf *string `json:"remedy_of,omitempty"`
+
 	// Results In the order in which they came; the first thousand
 	Results []ResultItem `json:"results"`
 
@@ -2439,6 +2442,9 @@ type RunSummary struct {
 
 	// Refused Nodes of the roster that were not asked because something forbids it; the tally counts them as never
 	Refused []RefusalInfo `json:"refused,omitempty"`
+
+	// RemedyOf The check whose remedy this is
+	RemedyOf *string `json:"remedy_of,omitempty"`
 
 	// RetryOf The run that this one does again for those who did not do well
 	RetryOf *string      `json:"retry_of,omitempty"`
