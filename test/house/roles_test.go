@@ -113,6 +113,7 @@ type runItem struct {
 	Tally  struct{ Roster, OK, Failed, Silent, Never, Pending int }
 
 	Results []resultItem
+	Refused []struct{ Reason string }
 }
 
 type resultItem struct {

@@ -130,6 +130,9 @@ func TestTwoAgentsOfOneName(t *testing.T) {
 		eventually(t, "the older one has lost its connection", superseded)
 		for range 20 {
 			run := p.ran("nrpe.check", map[string]any{"command": "who"})
+			if len(run.Refused) == 1 && strings.HasPrefix(run.Refused[0].Reason, "contested") {
+				return // the older one came back so often that the server knows of the two, and asks neither
+			}
 			if len(run.Results) != 1 || run.Results[0].Status != 0 || !strings.Contains(run.Results[0].Message, "newer") {
 				t.Fatalf("%+v", run)
 			}
