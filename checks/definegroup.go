@@ -46,7 +46,7 @@ func DefineGroup(g fettle.Group) (fettle.Group, error) {
 	}
 	g.Members = members
 	if err := CheckPeople(g.Notes, g.Runbook, g.Labels); err != nil {
-		v.faults = append(v.faults, Faults(err)...)
+		v.faults = append(v.faults, fettle.Faults(err)...)
 	}
 	if len(g.Owner) > MaxName {
 		v.bad("owner", "%d bytes, and %d are allowed", len(g.Owner), MaxName)
@@ -87,17 +87,6 @@ func (v *definer) rule(at string, r fettle.Rule) {
 func tryTally(text string) (When, error) {
 	_, err := filter.Compile(filter.Tally, fettle.Filter(text))
 	return nil, err
-}
-
-// Faults takes an error apart that errors.Join has made; nil has none.
-func Faults(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { // errors.Join's own, not one below
-		return many.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 // ByPath reads the path of a fact by whose values verdicts are asked, with or without facts. before it.

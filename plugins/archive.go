@@ -199,7 +199,7 @@ func Write(files []File, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // nothing is written through it
+	defer func() { _ = root.Close() }() // WriteFile has closed each file, and said what became of it
 	for _, f := range files {
 		if parent := path.Dir(f.Name); parent != "." {
 			if err := root.MkdirAll(parent, 0o755); err != nil {

@@ -307,12 +307,9 @@ func (a Action) placed(at string, bad func(path, format string, args ...any)) {
 			bad(fmt.Sprintf("%s.outputs[%d]", at, i), "action %s: output %s is there by itself, and is not declared", a.Name, o.Name)
 		}
 	}
-	if err := a.Check(); err != nil {
-		joined, _ := err.(interface{ Unwrap() []error }) // errors.Join made it
-		for _, fault := range joined.Unwrap() {
-			text := strings.TrimSuffix(fault.Error(), ": "+fettle.ErrInvalid.Error())
-			bad(at+a.placeOf(strings.TrimPrefix(text, "action "+a.Name+": ")), "%s", text)
-		}
+	for _, fault := range fettle.Faults(a.Check()) {
+		text := strings.TrimSuffix(fault.Error(), ": "+fettle.ErrInvalid.Error())
+		bad(at+a.placeOf(strings.TrimPrefix(text, "action "+a.Name+": ")), "%s", text)
 	}
 }
 

@@ -104,7 +104,7 @@ func (c CheckConfig) validate(bad func(key, format string, args ...any)) {
 		}
 	}
 	_, err := checks.Define(c.definition())
-	for _, one := range faultsOf(err) {
+	for _, one := range fettle.Faults(err) {
 		var f *fettle.Fault
 		if errors.As(one, &f) {
 			bad(f.Key, "%s", f.Reason)
@@ -113,17 +113,6 @@ func (c CheckConfig) validate(bad func(key, format string, args ...any)) {
 		key, reason, _ := strings.Cut(one.Error(), ": ")
 		bad(key, "%s", reason)
 	}
-}
-
-// faultsOf takes an error apart that is many.
-func faultsOf(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { // errors.Join's own, not one below
-		return many.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 // provisions tells whether a check is defined in the configuration.

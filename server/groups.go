@@ -224,7 +224,7 @@ func (s *Server) tryDependencies(name string, on, coming []string) error {
 // checkGroup gives a group with nothing left open, or tells what is wrong with it. What is about to be made counts as if it were there.
 func (s *Server) checkGroup(ctx context.Context, g fettle.Group, coming []string) (fettle.Group, error) {
 	g, err := checks.DefineGroup(g)
-	faults := checks.Faults(err)
+	faults := fettle.Faults(err)
 	for i, m := range g.Members {
 		if err := s.checkMember(ctx, m, coming); err != nil {
 			faults = append(faults, fmt.Errorf("members[%d].%w", i, err))

@@ -138,6 +138,13 @@ func TestDefiningChecks(t *testing.T) {
 		h.do(http.MethodPost, "/define/check", page.sent("#define", "rest", "\x00: [")).status(http.StatusUnprocessableEntity)
 		h.do(http.MethodPost, "/define/check", page.sent("#define", "rest", strings.Repeat("#", 300<<10))).status(http.StatusUnprocessableEntity)
 	})
+	t.Run("a remedy that cannot be is one fault, and says by which key", func(t *testing.T) {
+		page := h.get("/checks/load/edit")
+		a := h.do(http.MethodPost, "/define/check", page.sent("#define", "rest", "on_change:\n  action: no.such\n")).status(http.StatusUnprocessableEntity)
+		if got := a.text("#rest-faults .mark"); !strings.HasPrefix(got, `line 1: on_change.action: action "no.such"`) || len(query(a.doc, "#rest-faults .mark")) != 1 {
+			t.Errorf("it says %s", got)
+		}
+	})
 	t.Run("a look says what would change, and changes nothing", func(t *testing.T) {
 		page := h.get("/checks/load/edit")
 		a := h.do(http.MethodPost, "/define/check/look", page.sent("#define", "attempts", "5")).status(http.StatusOK)

@@ -138,7 +138,7 @@ func (d *draft) check() (fettle.CheckDefinition, bool) {
 	if err == nil && (len(set.Checks) != 1 || len(set.Groups) > 0) {
 		d.bad(0, fmt.Sprintf("there are %d checks and %d groups in it, and a form is for one check", len(set.Checks), len(set.Groups)))
 	}
-	for _, fault := range faultsIn(err) {
+	for _, fault := range fettle.Faults(err) {
 		var f *files.Fault
 		if errors.As(fault, &f) {
 			d.place(f.Line-lines, f.Key, f.Reason)
@@ -188,7 +188,7 @@ func (d *draft) bad(line int, text string) {
 
 // refuse puts what the server says to the fields that it is about.
 func (d *draft) refuse(err error) {
-	for _, one := range faultsIn(err) {
+	for _, one := range fettle.Faults(err) {
 		var f *fettle.Fault
 		if errors.As(one, &f) {
 			d.place(d.lineOf(f.Key), f.Key, f.Reason)
@@ -219,19 +219,4 @@ func (d *draft) lineOf(key string) int {
 // broken tells whether a fault is known.
 func (d *draft) broken() bool {
 	return len(d.Faults) > 0 || slices.ContainsFunc(d.Fields, func(f field) bool { return f.Fault != "" })
-}
-
-// faultsIn takes an error apart that is many.
-func faultsIn(err error) []error {
-	if many, is := err.(interface{ Unwrap() []error }); is { // errors.Join's own, and not one below
-		var out []error
-		for _, one := range many.Unwrap() {
-			out = append(out, faultsIn(one)...)
-		}
-		return out
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }

@@ -49,5 +49,5 @@ func (q *quietLog) warn(message string, attributes ...any) {
 	if left > 0 {
 		attributes = append(attributes, "left_out", left)
 	}
-	q.log.Warn(message, attributes...) //nolint:sloglint // it comes from a library
+	q.log.Warn(message, attributes...) //nolint:sloglint // one of a few constants
 }

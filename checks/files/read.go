@@ -237,7 +237,7 @@ func (r *reader) name(name string, line int) {
 
 // tell puts down the faults of a definition, each by the line of its key.
 func (r *reader) tell(err error, line int) {
-	for _, fault := range checks.Faults(err) {
+	for _, fault := range fettle.Faults(err) {
 		var f *fettle.Fault
 		if errors.As(fault, &f) && strings.HasPrefix(fault.Error(), f.Key) {
 			r.bad(r.placeOf(f.Key, line), f.Key, "%s", f.Reason)

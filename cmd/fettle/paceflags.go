@@ -109,14 +109,7 @@ func (p *paceFlags) read() (*client.Pace, error) {
 
 // flagFaults gives the faults of a pace under the names of the flags.
 func flagFaults(err error) (out []error) {
-	many, is := err.(interface{ Unwrap() []error })
-	if !is {
-		if err != nil {
-			out = append(out, err)
-		}
-		return out
-	}
-	for _, one := range many.Unwrap() {
+	for _, one := range fettle.Faults(err) {
 		var f *fettle.Fault
 		if errors.As(one, &f) {
 			key := strings.TrimSuffix(strings.TrimPrefix(f.Key, "pace."), "_ms")

@@ -99,24 +99,17 @@ func (s *settings) err() error {
 
 // check adds the faults that a validation found, each with the place of its key.
 func (s *settings) check(err error) {
-	if err == nil {
-		return
-	}
-	if many, is := err.(interface{ Unwrap() []error }); is {
-		for _, one := range many.Unwrap() {
-			s.check(one)
+	for _, found := range fettle.Faults(err) {
+		var one *fettle.Fault
+		if !errors.As(found, &one) {
+			s.faults = append(s.faults, fault{reason: firstLine(found)})
+			continue
 		}
-		return
+		if s.misread(one.Key) {
+			continue // it has been said what is wrong, and the default stands in its place
+		}
+		s.faults = append(s.faults, fault{from: s.place(one.Key), key: one.Key, reason: reason(errors.New(one.Reason))})
 	}
-	var one *fettle.Fault
-	if !errors.As(err, &one) {
-		s.faults = append(s.faults, fault{reason: firstLine(err)})
-		return
-	}
-	if s.misread(one.Key) {
-		return // it has been said what is wrong, and the default stands in its place
-	}
-	s.faults = append(s.faults, fault{from: s.place(one.Key), key: one.Key, reason: reason(errors.New(one.Reason))})
 }
 
 // misread tells whether a fault of key, or of a part of it, was found before.

@@ -114,11 +114,7 @@ func (p *People) SignIn(ctx context.Context, a Attempt) (secret string, t Token,
 
 // afterOf gives the longest wait that limits ask for.
 func afterOf(err error) (after time.Duration) {
-	joined, is := err.(interface{ Unwrap() []error })
-	if !is {
-		return 0
-	}
-	for _, one := range joined.Unwrap() {
+	for _, one := range fettle.Faults(err) {
 		var limit *LimitError
 		if errors.As(one, &limit) {
 			after = max(after, limit.After)
