@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +53,30 @@ func readMoment(parameter, text string) (fettle.Millis, error) {
 		return 0, fmt.Errorf("%s: %q is no moment such as 2026-11-14T09:00:00Z: %w", parameter, text, fettle.ErrInvalid)
 	}
 	return fettle.MillisOf(t), nil
+}
+
+// readNode reads the identity that a parameter gives; empty: it was left out.
+func readNode(text string) (fettle.NodeID, error) {
+	if text == "" {
+		return "", nil
+	}
+	return fettle.ParseNodeID(text)
+}
+
+// readCursor reads a cursor that is the number of the last thing on the page before; zero: it was left out.
+func readCursor(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, strayCursor(text)
+	}
+	return n, nil
+}
+
+func strayCursor(text string) error {
+	return fmt.Errorf("cursor %q is none of ours: %w", text, fettle.ErrInvalid)
 }
 
 // filterOf gives the filter in CEL, of the two spellings in which one can be given.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -134,10 +133,8 @@ var flapWords = map[fettle.FlapChange]string{fettle.FlapBegan: "began", fettle.F
 func (a *rest) checkHistory(ctx context.Context, in *checkPastIn) (*output[CheckPast], error) {
 	q := server.TransitionQuery{Check: in.Name, Hard: in.Hard, Limit: in.Limit}
 	var err error
-	if in.Node != "" {
-		if q.Node, err = fettle.ParseNodeID(in.Node); err != nil {
-			return nil, err
-		}
+	if q.Node, err = readNode(in.Node); err != nil {
+		return nil, err
 	}
 	if q.Since, err = readMoment("since", in.Since); err != nil {
 		return nil, err
@@ -145,10 +142,8 @@ func (a *rest) checkHistory(ctx context.Context, in *checkPastIn) (*output[Check
 	if q.Until, err = readMoment("until", in.Until); err != nil {
 		return nil, err
 	}
-	if in.Cursor != "" {
-		if q.Before, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
-			return nil, fmt.Errorf("cursor %q is none of ours: %w", in.Cursor, fettle.ErrInvalid)
-		}
+	if q.Before, err = readCursor(in.Cursor); err != nil {
+		return nil, err
 	}
 	list, err := a.fleet.CheckHistory(ctx, q)
 	if err != nil {
@@ -176,10 +171,8 @@ const defaultAvailable = 7 * 24 * time.Hour
 func (a *rest) availability(ctx context.Context, in *availabilityIn) (*output[Availability], error) {
 	q := server.AvailabilityQuery{Check: in.Name}
 	var err error
-	if in.Node != "" {
-		if q.Node, err = fettle.ParseNodeID(in.Node); err != nil {
-			return nil, err
-		}
+	if q.Node, err = readNode(in.Node); err != nil {
+		return nil, err
 	}
 	if q.From, err = readMoment("since", in.Since); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -42,10 +41,8 @@ func (a *rest) showHistory(ctx context.Context, in *historyIn) (*output[ChangeLi
 			return nil, err
 		}
 	}
-	if in.Cursor != "" {
-		if q.Before, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
-			return nil, fmt.Errorf("cursor %q is none of ours: %w", in.Cursor, fettle.ErrInvalid)
-		}
+	if q.Before, err = readCursor(in.Cursor); err != nil {
+		return nil, err
 	}
 	changes, err := a.fleet.History(ctx, q)
 	if err != nil {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -70,7 +69,7 @@ func outputCursor(text string) (server.Printed, error) {
 	stream, seq, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(seq, 10, 64)
 	if err != nil || stream == "" {
-		return server.Printed{}, fmt.Errorf("cursor %q is none of ours: %w", text, fettle.ErrInvalid)
+		return server.Printed{}, strayCursor(text)
 	}
 	return server.Printed{Stream: stream, Seq: n}, nil
 }

@@ -118,18 +118,14 @@ func (a *rest) listRemedies(ctx context.Context, in *listRemediesIn) (*output[Re
 		q.Phases = []fettle.RemedyPhase{fettle.RemedyPhase(in.Phase)}
 	}
 	var err error
-	if in.Node != "" {
-		if q.Node, err = fettle.ParseNodeID(in.Node); err != nil {
-			return nil, err
-		}
+	if q.Node, err = readNode(in.Node); err != nil {
+		return nil, err
 	}
 	if q.Since, err = readMoment("since", in.Since); err != nil {
 		return nil, err
 	}
-	if in.Cursor != "" {
-		if q.Before, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
-			return nil, fmt.Errorf("cursor %q is none of ours: %w", in.Cursor, fettle.ErrInvalid)
-		}
+	if q.Before, err = readCursor(in.Cursor); err != nil {
+		return nil, err
 	}
 	found, err := a.cfg.Remedies.List(ctx, q)
 	if err != nil {

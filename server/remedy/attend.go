@@ -18,11 +18,11 @@ import (
 // minWatch is how long it is watched at least whether a state becomes ok.
 const minWatch = time.Minute
 
-// attend takes everything that goes on a step further. What cannot be done for one does not keep the others.
+// attend takes everything that goes on a step further. What cannot be done for one does not keep the others; the first of such faults is given.
 func (r *Remedies) attend(ctx context.Context) error {
 	now := fettle.MillisOf(r.Now())
 	r.book.tidy(now)
-	var faults []error
+	var first error
 	all := map[string]known{}
 	for _, one := range r.book.inOrder() {
 		k, err := r.know(ctx, one.Check, all)
@@ -38,11 +38,11 @@ func (r *Remedies) attend(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && len(faults) == 0 {
-			faults = append(faults, fmt.Errorf("remedy %d, of %s on %s: %w", one.Seq, one.Check, one.Node, err))
+		if err != nil && first == nil {
+			first = fmt.Errorf("remedy %d, of %s on %s: %w", one.Seq, one.Check, one.Node, err)
 		}
 	}
-	return errors.Join(faults...)
+	return first
 }
 
 // known is what one look asks about a check once, however many of its remedies wait.

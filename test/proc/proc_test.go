@@ -3,6 +3,9 @@
 package proc_test
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,5 +71,23 @@ func TestItsLogIsAddedTo(t *testing.T) {
 	}
 	if text, err := os.ReadFile(log); err != nil || string(text) != "here\nhere\n" {
 		t.Errorf("the log is %q: %v", text, err)
+	}
+}
+
+func TestPages(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer x" {
+			http.Error(w, "who are you", http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, "# HELP a what it is\na 3\nb{x=\"1\"} 4\nc 1e3\n")
+	}))
+	defer web.Close()
+	got, err := proc.Meters(t.Context(), web.URL, "x")
+	if err != nil || got["a"] != 3 || got["c"] != 1000 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := proc.Page(t.Context(), web.URL, ""); err == nil || !strings.Contains(err.Error(), "401") || !strings.Contains(err.Error(), "who are you") {
+		t.Errorf("without a token: %v", err)
 	}
 }

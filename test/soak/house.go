@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,27 +116,8 @@ func (h *house) apply(ctx context.Context, list []definition) error {
 	return nil
 }
 
-// askLimit is for one question of REST.
-const askLimit = 30 * time.Second
-
 func (h *house) get(ctx context.Context, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.http+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+h.token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", path, resp.Status, page)
-	}
-	return page, err
+	return proc.Page(ctx, "http://"+h.http+path, h.token)
 }
 
 func (h *house) getInto(ctx context.Context, path string, v any) error {
@@ -154,17 +133,5 @@ func (h *house) getInto(ctx context.Context, path string, v any) error {
 
 // meters reads /metrics, without what has labels.
 func (h *house) meters(ctx context.Context) (map[string]float64, error) {
-	page, err := h.get(ctx, "/metrics")
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]float64{}
-	for line := range strings.Lines(string(page)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			if v, err := strconv.ParseFloat(value, 64); err == nil {
-				all[name] = v
-			}
-		}
-	}
-	return all, nil
+	return proc.Meters(ctx, "http://"+h.http+"/metrics", h.token)
 }
